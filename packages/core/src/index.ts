@@ -1,0 +1,65 @@
+// Every public name of the pure core, by subject.
+
+// primitives
+export type {
+  Bytes,
+  Crypto,
+  Digest,
+  EcJwk,
+  Jwk,
+  OkpJwk,
+  Random,
+  Seconds,
+  SignatureAlgorithm,
+  Signer,
+} from "./crypto.ts";
+export { algorithmOf } from "./crypto.ts";
+export {
+  base64,
+  base64url,
+  concat,
+  equalBytes,
+  equalText,
+  fromBase64,
+  fromBase64url,
+  fromUtf8,
+  hex,
+  utf8,
+} from "./bytes.ts";
+export { problemOf, Refusal, REFUSALS } from "./refusal.ts";
+export type { Problem, RefusalCode } from "./refusal.ts";
+
+// json
+export { canonicalBytes, canonicalJson } from "./json/canonical.ts";
+export { isDigest, isHash, Members } from "./json/read.ts";
+export { isObject, parseJson, parseJsonObject } from "./json/strict.ts";
+export type { Json, JsonLimits, JsonObject } from "./json/strict.ts";
+
+// jose
+export { parseCompact } from "./jose/compact.ts";
+export type { CompactJws } from "./jose/compact.ts";
+export { algorithmsFor, readConfirmationJwk, readJwk, sameKey, thumbprint } from "./jose/jwk.ts";
+export { digestOf, open, seal } from "./jose/signed.ts";
+export type { Signed, SignedType } from "./jose/signed.ts";
+
+// identifier
+
+// credential (WIT)
+
+// proof
+
+// der, x509
+
+// est
+
+// evidence
+
+// consent
+
+// transparency
+
+// issuance
+
+// verify
+
+// api

@@ -1,0 +1,61 @@
+import type { Bytes } from "../crypto.ts";
+import { base64url, fromBase64url, utf8 } from "../bytes.ts";
+import { parseJsonObject } from "../json/strict.ts";
+import type { JsonObject } from "../json/strict.ts";
+import { Refusal } from "../refusal.ts";
+
+/** A compact JWS, split and decoded; nothing is verified yet. */
+export interface CompactJws {
+  readonly octets: string;
+  readonly header: JsonObject;
+  readonly payload: Bytes;
+  /** What the signature covers: the octets up to the second dot. */
+  readonly signingInput: Bytes;
+  /** May be empty: `alg: none` is refused by its name, not by its missing signature. */
+  readonly signature: Bytes;
+}
+
+const MAX_HEADER_BYTES = 2048;
+
+/**
+ * Splits a compact JWS (RFC 7515 section 7.1) strictly: three canonical base64url parts, header a JSON object
+ * without duplicate members.
+ * @throws Refusal `too_large`, `malformed_token`
+ */
+export function parseCompact(octets: string, maxBytes: number): CompactJws {
+  if (octets.length > maxBytes) throw new Refusal("too_large", `token over ${maxBytes} bytes`);
+  const parts = octets.split(".");
+  const [first, second, third] = parts;
+  if (parts.length !== 3 || !first || !second || third === undefined)
+    throw new Refusal("malformed_token", "not three parts");
+  const header = tokenJson(fromBase64url(first), MAX_HEADER_BYTES);
+  return {
+    octets,
+    header,
+    payload: fromBase64url(second),
+    signingInput: utf8(`${first}.${second}`),
+    signature: fromBase64url(third),
+  };
+}
+
+/**
+ * A JSON object that stands in a token. Claims of strangers may hold null and fractions; what is read is judged by type.
+ * @throws Refusal `malformed_token`
+ */
+export function tokenJson(data: Bytes, maxBytes: number): JsonObject {
+  try {
+    return parseJsonObject(data, {
+      maxBytes,
+      maxDepth: 16,
+      nullAllowed: true,
+      fractionsAllowed: true,
+    });
+  } catch {
+    throw new Refusal("malformed_token", "header or claims are not strict JSON");
+  }
+}
+
+/** The compact form of a signed payload. */
+export function writeCompact(signingInput: string, signature: Bytes): string {
+  return `${signingInput}.${base64url(signature)}`;
+}

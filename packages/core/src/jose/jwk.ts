@@ -1,0 +1,85 @@
+import type { Crypto, Jwk, SignatureAlgorithm } from "../crypto.ts";
+import { base64url, fromBase64url } from "../bytes.ts";
+import { canonicalBytes } from "../json/canonical.ts";
+import { Members } from "../json/read.ts";
+import type { Json } from "../json/strict.ts";
+import { Refusal } from "../refusal.ts";
+import type { RefusalCode } from "../refusal.ts";
+
+const FIELD_BYTES = { "P-256": 32, "P-384": 48, "P-521": 66, Ed25519: 32 } as const;
+
+function coordinate(members: Members, name: string, byteCount: number): string {
+  const text = members.text(name, { maxLength: 88 });
+  if (fromBase64url(text).length !== byteCount) members.fail(name, `is not ${byteCount} octets`);
+  return text;
+}
+
+function readPublic(members: Members): Jwk {
+  const kty = members.choice("kty", ["EC", "OKP"] as const);
+  if (kty === "OKP") {
+    const crv = members.choice("crv", ["Ed25519"] as const);
+    return { kty, crv, x: coordinate(members, "x", FIELD_BYTES[crv]) };
+  }
+  const crv = members.choice("crv", ["P-256", "P-384", "P-521"] as const);
+  return {
+    kty,
+    crv,
+    x: coordinate(members, "x", FIELD_BYTES[crv]),
+    y: coordinate(members, "y", FIELD_BYTES[crv]),
+  };
+}
+
+/**
+ * A public key with exactly the members of its type, as it stands in headers, bundles and the owner claim.
+ * Whether the point lies on the curve is for `Crypto.isValidKey`.
+ * @throws Refusal `code`, default `invalid_key`; `malformed_token` for coordinates that are not base64url
+ */
+export function readJwk(value: Json | undefined, code: RefusalCode = "invalid_key"): Jwk {
+  const members = new Members(value, code, "jwk");
+  const key = readPublic(members);
+  members.end();
+  return key;
+}
+
+/**
+ * A confirmation key: as `readJwk`, with the `alg` that proofs made by it will carry.
+ * @throws Refusal `invalid_key`, `missing_confirmation_alg`, `forbidden_confirmation_alg`
+ */
+export function readConfirmationJwk(value: Json | undefined): {
+  readonly key: Jwk;
+  readonly alg: SignatureAlgorithm;
+} {
+  const members = new Members(value, "invalid_key", "cnf.jwk");
+  const key = readPublic(members);
+  if (!members.has("alg")) throw new Refusal("missing_confirmation_alg");
+  const alg = members.raw("alg");
+  members.end();
+  const fitting = algorithmsFor(key).find((candidate) => candidate === alg);
+  if (fitting === undefined) throw new Refusal("forbidden_confirmation_alg");
+  return { key, alg: fitting };
+}
+
+/** The JWS algorithms that this key may sign with. */
+export function algorithmsFor(key: Jwk): readonly SignatureAlgorithm[] {
+  if (key.kty === "OKP") return ["Ed25519", "EdDSA"];
+  return key.crv === "P-256" ? ["ES256"] : key.crv === "P-384" ? ["ES384"] : ["ES512"];
+}
+
+/** RFC 7638 SHA-256 thumbprint, base64url. */
+export function thumbprint(c: Crypto, key: Jwk): string {
+  const required =
+    key.kty === "EC"
+      ? { crv: key.crv, kty: key.kty, x: key.x, y: key.y }
+      : { crv: key.crv, kty: key.kty, x: key.x };
+  return base64url(c.sha256(canonicalBytes(required)));
+}
+
+/** Whether two public keys are the same key. */
+export function sameKey(a: Jwk, b: Jwk): boolean {
+  return (
+    a.kty === b.kty &&
+    a.crv === b.crv &&
+    a.x === b.x &&
+    (a.kty !== "EC" || b.kty !== "EC" || a.y === b.y)
+  );
+}
