@@ -57,6 +57,30 @@ export type { Signed, SignedType } from "./jose/signed.ts";
 // consent
 
 // transparency
+export { openCheckpoint, signCheckpoint } from "./transparency/checkpoint.ts";
+export type { Checkpoint, TreeHead } from "./transparency/checkpoint.ts";
+export {
+  commitment,
+  formPayload,
+  makeLeaf,
+  openRecord,
+  opensForm,
+  readLeaf,
+  SALT_BYTES,
+} from "./transparency/leaf.ts";
+export type { Actor, Leaf, LeafDraft, LeafType } from "./transparency/leaf.ts";
+export { openNote, parseVkey, signNote, vkeyOf } from "./transparency/note.ts";
+export type { NoteKey } from "./transparency/note.ts";
+export { parseTlogProof, verifyTlogProof, writeTlogProof } from "./transparency/tlog-proof.ts";
+export type { LoggedAt, TlogProof } from "./transparency/tlog-proof.ts";
+export {
+  emptyRoot,
+  leafHash,
+  MerkleTree,
+  verifyConsistency,
+  verifyInclusion,
+} from "./transparency/tree.ts";
+export type { Consistency, Inclusion } from "./transparency/tree.ts";
 
 // issuance
 
