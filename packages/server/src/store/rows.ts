@@ -1,0 +1,209 @@
+import type { Bytes, Digest, Entry, JsonObject, Jwk, Seconds } from "@countersign/core";
+
+/** A registration entry; each change is the next `version`. A removed one keeps its row: its history is in the log. */
+export interface EntryRow {
+  readonly id: string;
+  readonly proxy: string;
+  /** Last segment of the id. */
+  readonly name: string;
+  readonly body: Entry;
+  /** Counts from 1. */
+  readonly version: number;
+  readonly removedAt?: Seconds;
+}
+
+export interface ProxyRow {
+  readonly id: string;
+  readonly name: string;
+  readonly state: "enrolled" | "halted";
+  /** Serial of the one certificate that is accepted now. */
+  readonly liveSerial: string;
+  /** Thumbprint of its key, with which evidence is signed. */
+  readonly liveJkt: string;
+  readonly liveJwk: Jwk;
+  readonly notAfter: Seconds;
+  readonly enrolledAt: Seconds;
+  readonly forkedAt?: Seconds;
+  readonly development?: boolean;
+}
+
+export interface CertificateRow {
+  readonly serial: string;
+  readonly proxy: string;
+  readonly jkt: string;
+  readonly notAfter: Seconds;
+  readonly state: "live" | "superseded" | "retired";
+}
+
+/** The secret itself is never stored, only its SHA-256. */
+export interface JoinTokenRow {
+  readonly hash: string;
+  readonly proxy: string;
+  readonly exp: Seconds;
+  readonly replace: boolean;
+  /** Serial of the certificate that the first use enrolled. */
+  readonly usedBy?: string;
+}
+
+export interface OwnerRow {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: "person" | "device" | "policy";
+  readonly createdAt: Seconds;
+}
+
+export interface OwnerKeyRow {
+  readonly jkt: string;
+  readonly owner: string;
+  readonly jwk: Jwk;
+  readonly kind: "person" | "device" | "policy";
+  readonly comment: string;
+  /** FIDO application of an `sk-` key. */
+  readonly app?: string;
+  /** SubjectPublicKeyInfo, base64url. */
+  readonly spki: string;
+  /** How the server knows the key: `admin`, `tofu`, `pinned`, `x509`, `oidc:…` */
+  readonly basis: string;
+  /** Octets of the `key` statement, and the signatures over them. */
+  readonly statement: Bytes;
+  readonly sigs: readonly JsonObject[];
+  /** Highest signature counter seen; absent where the key has none. */
+  readonly counter?: number;
+  readonly addedAt: Seconds;
+  readonly removedAt?: Seconds;
+  readonly suspendedAt?: Seconds;
+}
+
+/** An entry on its proxy. At most one per entry is not retired. */
+export interface InstallationRow {
+  /** Agent id. */
+  readonly agent: string;
+  readonly entry: string;
+  /** Thumbprint of the anchor. */
+  readonly anchor: string;
+  readonly proxy: string;
+  readonly since: Seconds;
+  readonly retiredAt?: Seconds;
+}
+
+export type AskState = "asked" | "approved" | "denied" | "expired" | "superseded";
+
+/** A question to an owner. At most one per entry is `asked`. */
+export interface AskRow {
+  /** Digest of R's octets. */
+  readonly req: Digest;
+  /** Short random name for the command line. */
+  readonly id: string;
+  readonly entry: string;
+  readonly agent: string;
+  readonly proxy: string;
+  readonly anchor: string;
+  readonly owner: string;
+  /** R's octets; absent once erased. */
+  readonly request?: string;
+  readonly facts: JsonObject;
+  readonly appraisal: JsonObject;
+  readonly reasons: readonly { readonly code: string; readonly text: string }[];
+  readonly expected: boolean;
+  readonly createdAt: Seconds;
+  readonly deadline: Seconds;
+  readonly state: AskState;
+  readonly decidedAt?: Seconds;
+  /** The statement that decided it. */
+  readonly cs?: Digest;
+}
+
+/** A statement prepared for one key to sign. */
+export interface StatementRow {
+  readonly jti: string;
+  readonly req: Digest;
+  readonly ownerJkt: string;
+  readonly bytes: Bytes;
+  readonly exp: Seconds;
+}
+
+export interface GrantRow {
+  readonly cs: Digest;
+  readonly agent: string;
+  readonly entry: string;
+  readonly proxy: string;
+  readonly owner: string;
+  readonly ownerJkt: string;
+  readonly ownerKind: "person" | "device" | "policy";
+  readonly basis: string;
+  readonly assurance: number;
+  /** Octets as signed, the owner's signature, and the key as it stands in the bundle. */
+  readonly statement: Bytes;
+  readonly signature: JsonObject;
+  readonly key: { readonly jwk: Jwk; readonly app?: string };
+  readonly nbf: Seconds;
+  readonly exp: Seconds;
+  readonly use: "single" | "standing";
+  readonly maxIssue: number;
+  readonly maxLive: number;
+  readonly maxTtlSeconds: Seconds;
+  /** Credentials issued so far; moved by `expect.issue` only. */
+  readonly issued: number;
+  readonly endedAt?: Seconds;
+  readonly endedWhy?: string;
+}
+
+/** What was issued: never the credential itself, but what its bundle needs beside log and grant. */
+export interface CredentialRow {
+  readonly jti: string;
+  readonly cs?: Digest;
+  readonly agent: string;
+  readonly entry: string;
+  readonly proxy: string;
+  /** Ordinal under the grant. */
+  readonly n?: number;
+  readonly iat: Seconds;
+  readonly exp: Seconds;
+  /** Thumbprint of the credential key. */
+  readonly keyJkt: string;
+  /** The endorsement's compact JWS. */
+  readonly end?: string;
+  /** Salts of the forms' commits, base64url. */
+  readonly salts: { readonly wit: string; readonly x509: string };
+  /** Index of its leaf. */
+  readonly seq: number;
+}
+
+/** Single use of R, and its idempotence: the outcome that a repeated R gets. */
+export interface RequestRow {
+  readonly req: Digest;
+  readonly proxy: string;
+  /** R's own expiry. */
+  readonly exp: Seconds;
+  /** Epoch at which the outcome was decided. */
+  readonly epoch: number;
+  readonly outcome: JsonObject;
+  /** Index of the decision's leaf, where it has one. */
+  readonly seq?: number;
+}
+
+export type StopScope = "agent" | "entry" | "grant" | "owner" | "proxy" | "domain";
+
+export interface StopRow {
+  readonly id: string;
+  readonly scope: StopScope;
+  /** Agent id, entry id, `cs`, owner id, proxy id or trust domain. */
+  readonly target: string;
+  readonly since: Seconds;
+  readonly by: string;
+  readonly reason: string;
+  readonly liftedAt?: Seconds;
+}
+
+export interface LogRow {
+  /** Tree index, from 0. */
+  readonly seq: number;
+  readonly type: string;
+  readonly t: Seconds;
+  /** JCS octets of the leaf: the log's entry. */
+  readonly leaf: Bytes;
+  /** JCS octets of the record; absent once erased. */
+  readonly record?: Bytes;
+  /** Salts of the commits, base64url. */
+  readonly salts: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,319 @@
+import type { Bytes, Digest, Seconds } from "@countersign/core";
+import type {
+  AskRow,
+  AskState,
+  CertificateRow,
+  CredentialRow,
+  EntryRow,
+  GrantRow,
+  InstallationRow,
+  JoinTokenRow,
+  LogRow,
+  OwnerKeyRow,
+  OwnerRow,
+  ProxyRow,
+  RequestRow,
+  StatementRow,
+  StopRow,
+  StopScope,
+} from "./rows.ts";
+
+/**
+ * One effect of a decision. `put` inserts (entry, proxy, owner and installation also replace); `set` must hit
+ * exactly one row. A `put` of a credential or request that is there already is "used", of anything else "conflict";
+ * a `set` that hits nothing is "conflict".
+ */
+export type Change =
+  | { readonly put: "entry"; readonly row: EntryRow }
+  | { readonly put: "proxy"; readonly row: ProxyRow }
+  | { readonly put: "certificate"; readonly row: CertificateRow }
+  | { readonly put: "joinToken"; readonly row: JoinTokenRow }
+  | { readonly put: "owner"; readonly row: OwnerRow }
+  | { readonly put: "ownerKey"; readonly row: OwnerKeyRow }
+  | { readonly put: "installation"; readonly row: InstallationRow }
+  | { readonly put: "ask"; readonly row: AskRow }
+  | { readonly put: "statement"; readonly row: StatementRow }
+  | { readonly put: "grant"; readonly row: GrantRow }
+  /** The store fills in `seq`: the index of this decision's leaf. */
+  | { readonly put: "credential"; readonly row: Omit<CredentialRow, "seq"> }
+  | { readonly put: "request"; readonly row: Omit<RequestRow, "seq"> }
+  | { readonly put: "stop"; readonly row: StopRow }
+  | {
+      readonly set: "ask";
+      readonly req: Digest;
+      readonly fields: Partial<Pick<AskRow, "state" | "decidedAt" | "cs" | "expected">>;
+    }
+  | {
+      readonly set: "proxy";
+      readonly id: string;
+      readonly fields: Partial<
+        Pick<ProxyRow, "state" | "liveSerial" | "liveJkt" | "liveJwk" | "notAfter" | "forkedAt">
+      >;
+    }
+  | {
+      readonly set: "certificate";
+      readonly serial: string;
+      readonly fields: Pick<CertificateRow, "state">;
+    }
+  | {
+      readonly set: "joinToken";
+      readonly hash: string;
+      readonly fields: { readonly usedBy: string };
+    }
+  | {
+      readonly set: "ownerKey";
+      readonly jkt: string;
+      readonly fields: Partial<Pick<OwnerKeyRow, "removedAt" | "suspendedAt" | "counter">>;
+    }
+  | {
+      readonly set: "installation";
+      readonly agent: string;
+      readonly fields: { readonly retiredAt: Seconds };
+    }
+  | {
+      readonly set: "stop";
+      readonly id: string;
+      readonly fields: { readonly liftedAt: Seconds };
+    }
+  /** Ends every grant of the scope that has not ended; may hit none. */
+  | {
+      readonly end: "grants";
+      readonly scope: StopScope;
+      readonly target: string;
+      readonly at: Seconds;
+      readonly why: string;
+    }
+  /** The trust bundle changed: its sequence moves by one. */
+  | { readonly bump: "bundleSequence" }
+  /** Removes what a log row said about people; its leaf stays. */
+  | { readonly erase: "record"; readonly seq: number }
+  /** Removes R's octets (and the note in them) of questions decided before an instant. */
+  | { readonly erase: "requests"; readonly decidedBefore: Seconds }
+  /** Drops single-use rows, prepared statements and outcomes whose time is over. */
+  | { readonly sweep: "expired"; readonly now: Seconds };
+
+/** A value that may be used once until it is meaningless anyway: a nonce, a key, a `jti`. */
+export interface Once {
+  readonly kind: "nonce" | "key" | "jti" | "joinToken" | "session" | "code";
+  readonly value: string;
+  /** When the value could no longer be accepted; the row may be swept afterwards. */
+  readonly until: Seconds;
+}
+
+/** What must still be true when the decision is written. */
+export interface Expectation {
+  readonly epoch?: number;
+  /** `n` is the next ordinal under the grant; taking it is part of the decision. */
+  readonly issue?: { readonly cs: Digest; readonly n: number };
+  readonly ask?: { readonly req: Digest; readonly state: AskState };
+  /** Version of an entry; 0: there is none. */
+  readonly entry?: { readonly id: string; readonly version: number };
+  /** The serial that is the proxy's live one. */
+  readonly liveSerial?: { readonly proxy: string; readonly serial: string };
+}
+
+export interface Decision {
+  /** The one log row. Absent only for what is no decision about anybody: prepared statements, sweeping. */
+  readonly log?: {
+    readonly type: string;
+    readonly t: Seconds;
+    /** JCS octets, at most 2 KiB. */
+    readonly leaf: Bytes;
+    readonly record: Bytes;
+    readonly salts: Readonly<Record<string, string>>;
+  };
+  readonly changes: readonly Change[];
+  readonly once?: readonly Once[];
+  readonly expect?: Expectation;
+  /** Set for every halt, entry change, and removal of a key or proxy. */
+  readonly bumpEpoch?: boolean;
+  /** Issues or enrols: refused while the store holds. */
+  readonly issues?: boolean;
+}
+
+export interface Committed {
+  /** Index of the decision's leaf. */
+  readonly seq?: number;
+  /** A C2SP tlog-proof of that leaf under `checkpoint`. */
+  readonly proof?: string;
+  /** The signed checkpoint that covers the decision. */
+  readonly checkpoint?: string;
+}
+
+export interface KnownQuery {
+  readonly proxy: string;
+  readonly entry: string;
+  readonly agent: string;
+  /** The grant that the endorsement names. */
+  readonly cs?: Digest;
+  readonly now: Seconds;
+}
+
+/** Everything that a decision about one request needs, read at one epoch. */
+export interface KnownRows {
+  readonly epoch: number;
+  readonly hold?: string;
+  /** Absent also when removed. */
+  readonly entry?: EntryRow;
+  /** The entry's installation that is not retired, whichever agent id it has. */
+  readonly installation?: InstallationRow;
+  /** The grant by `cs`, ended or not. */
+  readonly grant?: GrantRow;
+  /** Grants of the agent that have neither ended nor expired. */
+  readonly liveGrants: readonly GrantRow[];
+  /** Credentials issued under `cs`, and those of them that are unexpired. */
+  readonly issued: number;
+  readonly live: number;
+  /** Stops in force that touch agent, entry, grant, owner, proxy or the domain; oldest first. */
+  readonly stops: readonly StopRow[];
+  /** The entry's open question. */
+  readonly openAsk?: AskRow;
+  /** Questions of the entry denied or expired since the last approved one, newest first, at most 16. */
+  readonly denials: readonly { readonly state: "denied" | "expired"; readonly at: Seconds }[];
+  /** Open questions, before their deadline, of the entry's owner. */
+  readonly pending: {
+    readonly ofOwner: number;
+    readonly ofOwnerExpected: number;
+    readonly ofOwnerAtProxy: number;
+  };
+}
+
+/** The whole truth for one proxy, numbered; the last one wins. */
+export interface ProxyState {
+  readonly epoch: number;
+  readonly hold?: string;
+  /** Number of leaves that the checkpoint covers. */
+  readonly seq: number;
+  readonly checkpoint: string;
+  readonly proxy?: ProxyRow;
+  readonly entries: readonly EntryRow[];
+  readonly installations: readonly InstallationRow[];
+  /** In force, and of one of its entries, agents, grants, owners, itself or the domain. */
+  readonly stops: readonly StopRow[];
+  readonly asks: readonly AskRow[];
+  /** Neither ended nor expired. */
+  readonly grants: readonly GrantRow[];
+}
+
+/** Whose key a thumbprint is. */
+export interface KeyOwner {
+  readonly kind: "credential" | "anchor" | "proxy" | "owner";
+  /** Agent, proxy or owner id. */
+  readonly id: string;
+}
+
+/** Told after each group of decisions has been released. */
+export interface Release {
+  /** Number of leaves. */
+  readonly size: number;
+  readonly checkpoint: string;
+  /** Proxies whose state may have changed. */
+  readonly changed: "all" | readonly string[];
+}
+
+/** What a proxy has seen of this server: the newest state's number and checkpoint. */
+export interface Seen {
+  readonly seq: number;
+  readonly checkpoint: string;
+}
+
+/**
+ * The server's memory: few reads and one write.
+ *
+ * Atomic: a decision takes effect wholly or not at all. Durable: when `commit` resolves, the decision is on disk and
+ * its log row stands under a signed checkpoint that is on disk too, apart from the database. Isolated: a read never
+ * shows a decision that is not yet released in that sense. When `commit` rejects, the decision may have taken
+ * effect or not; the caller asks again (`outcome`), nobody retries here.
+ *
+ * Every read and `commit` may throw Refusal `indeterminate` when disk or log key is not available.
+ */
+export interface Store {
+  epoch(): Promise<number>;
+  known(query: KnownQuery): Promise<KnownRows>;
+  outcome(req: Digest): Promise<RequestRow | undefined>;
+  stateFor(proxy: string, now: Seconds): Promise<ProxyState>;
+
+  entry(id: string): Promise<EntryRow | undefined>;
+  /** Ordered by id. */
+  entries(filter?: {
+    readonly proxy?: string;
+    readonly owner?: string;
+    readonly removed?: boolean;
+  }): Promise<readonly EntryRow[]>;
+  proxy(id: string): Promise<ProxyRow | undefined>;
+  proxies(): Promise<readonly ProxyRow[]>;
+  certificate(serial: string): Promise<CertificateRow | undefined>;
+  joinToken(hash: string): Promise<JoinTokenRow | undefined>;
+
+  owner(id: string): Promise<OwnerRow | undefined>;
+  owners(): Promise<readonly OwnerRow[]>;
+  /** Removed ones too, oldest first. */
+  ownerKeys(owner: string): Promise<readonly OwnerKeyRow[]>;
+  ownerKey(jkt: string): Promise<OwnerKeyRow | undefined>;
+  /** Thumbprints, sorted: `removed_owner_keys` of the trust bundle. */
+  removedOwnerKeys(): Promise<readonly string[]>;
+  bundleSequence(): Promise<number>;
+  keyOwner(jkt: string): Promise<KeyOwner | undefined>;
+
+  /** By the short name or by `req`. */
+  ask(idOrReq: string): Promise<AskRow | undefined>;
+  /** Newest first. */
+  asks(filter?: {
+    readonly owner?: string;
+    readonly proxy?: string;
+    readonly entry?: string;
+    readonly state?: AskState;
+  }): Promise<readonly AskRow[]>;
+  statement(jti: string): Promise<StatementRow | undefined>;
+  grant(cs: Digest): Promise<GrantRow | undefined>;
+  /** Newest first. `liveAt`: neither ended nor expired at that instant. */
+  grants(filter?: {
+    readonly owner?: string;
+    readonly agent?: string;
+    readonly entry?: string;
+    readonly liveAt?: Seconds;
+  }): Promise<readonly GrantRow[]>;
+  installations(filter?: {
+    readonly entry?: string;
+    readonly proxy?: string;
+  }): Promise<readonly InstallationRow[]>;
+  credential(cs: Digest | undefined, jti: string): Promise<CredentialRow | undefined>;
+  credentialByJti(jti: string): Promise<CredentialRow | undefined>;
+  /** Newest first, at most 1000. */
+  credentials(filter?: {
+    readonly agent?: string;
+    readonly cs?: Digest;
+    readonly liveAt?: Seconds;
+  }): Promise<readonly CredentialRow[]>;
+  /** Oldest first. `inForce`: those not lifted. */
+  stops(filter?: {
+    readonly scope?: StopScope;
+    readonly target?: string;
+    readonly inForce?: boolean;
+  }): Promise<readonly StopRow[]>;
+  onceSeen(kind: Once["kind"], value: string): Promise<boolean>;
+
+  logRow(seq: number): Promise<LogRow | undefined>;
+  /** Rows with from ≤ seq < to, at most 1000. */
+  logRows(from: number, to: number): Promise<readonly LogRow[]>;
+  /** The newest signed checkpoint. */
+  checkpoint(): Promise<string>;
+  /** A tlog-proof of that leaf under the newest checkpoint. @throws Refusal `not_found` */
+  proofFor(seq: number): Promise<string>;
+
+  /**
+   * The only write. "used": something single-use was used before. "conflict": an expectation did not hold; load
+   * again. Nothing of the decision took effect in either case.
+   * @throws Refusal `hold` for a decision that issues while the store holds; `indeterminate`
+   */
+  commit(decision: Decision): Promise<Committed | "conflict" | "used">;
+
+  /** Why nothing may be issued or enrolled, or undefined. Stays until the server is recovered; a wrong clock lifts itself. */
+  hold(): string | undefined;
+  /** Holds when the checkpoint is genuine and shows more than this store, or something else, was released before. */
+  noteSeen(seen: Seen): Promise<void>;
+  /** Listener is called after each group that added a leaf or changed a proxy's state; returns how to stop that. */
+  subscribe(listener: (release: Release) => void): () => void;
+  /** Finishes what was accepted and closes the file. */
+  close(): Promise<void>;
+}
