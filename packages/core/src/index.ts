@@ -53,12 +53,34 @@ export type { Signed, SignedType } from "./jose/signed.ts";
 // est
 
 // evidence
+export { appraise } from "./evidence/appraisal.ts";
+export type { Appraisal, EntryForAppraisal } from "./evidence/appraisal.ts";
+export { tierOf, TIERS, TRUST_CLAIMS } from "./evidence/ar4si.ts";
+export type { Tier, TrustClaim, TrustVector } from "./evidence/ar4si.ts";
+export { EAR_PROFILE, readEar, VERAISON_PROFILE, writeEar } from "./evidence/ear.ts";
+export type { AppraisalResult, Ear, EarAppraisal } from "./evidence/ear.ts";
+export { EVIDENCE, EVIDENCE_PROFILE, MEASUREMENT_NAMES, measurementsOf } from "./evidence/eat.ts";
+export type { EvidenceClaims, MeasurementName } from "./evidence/eat.ts";
+export type { AiDigest, EatAiClaims } from "./evidence/eat-ai.ts";
+export type {
+  AgentSubmod,
+  Basis,
+  HostFacts,
+  HostSubmod,
+  ManifestFact,
+  ProcessFacts,
+  ScriptFact,
+} from "./evidence/facts.ts";
+export { isInterpreterPath } from "./evidence/posture.ts";
+export type { AppraisalPolicy } from "./evidence/posture.ts";
 
 // consent
 
 // transparency
 export { openCheckpoint, signCheckpoint } from "./transparency/checkpoint.ts";
 export type { Checkpoint, TreeHead } from "./transparency/checkpoint.ts";
+export { readIssueRecord, writeIssueRecord } from "./transparency/issue-record.ts";
+export type { IssueRecord } from "./transparency/issue-record.ts";
 export {
   commitment,
   formPayload,
