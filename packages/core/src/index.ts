@@ -43,10 +43,60 @@ export { digestOf, open, seal } from "./jose/signed.ts";
 export type { Signed, SignedType } from "./jose/signed.ts";
 
 // identifier
+export { lintIdentifier03 } from "./identifier/lint.ts";
+export type { LooseFinding } from "./identifier/lint.ts";
+export { parseOwnerId } from "./identifier/owner.ts";
+export type { OwnerId } from "./identifier/owner.ts";
+export { matchesPolicy } from "./identifier/policy.ts";
+export type { IdentifierRule } from "./identifier/policy.ts";
+export {
+  agentEntryOf,
+  agentId,
+  entryId,
+  parseName,
+  parseNameSegment,
+  parseOrigin,
+  parseTrustDomain,
+  parseWorkloadId,
+  proxyId,
+  serverId,
+} from "./identifier/workload.ts";
+export type { Name, Origin, Scheme, WorkloadId } from "./identifier/workload.ts";
 
 // credential (WIT)
+export type { Confirmation } from "./credential/confirmation.ts";
+export { readOwnerClaim, writeOwnerClaim } from "./credential/owner-claim.ts";
+export type { OwnerClaim } from "./credential/owner-claim.ts";
+export { sealWit, verifyWit } from "./credential/wit.ts";
+export type {
+  OriginTrust,
+  VerifiedWit,
+  WitClaims,
+  WitDraft,
+  WitKey,
+  WitOptions,
+  WitTrust,
+} from "./credential/wit.ts";
+export { jwksOf, readTrustBundle, writeTrustBundle } from "./trust/bundle.ts";
+export type { TrustBundle } from "./trust/bundle.ts";
+export { witTrustOf } from "./trust/wit-trust.ts";
 
 // proof
+export { audienceOf, matchesLocation, sameAudience } from "./proof/audience.ts";
+export { credentialsOf } from "./proof/headers.ts";
+export type { Credentials, HeaderLines } from "./proof/headers.ts";
+export { answerOf, ProofRefusal } from "./proof/refusal.ts";
+export type { RefusalAnswer } from "./proof/refusal.ts";
+export { memoryReplayStore } from "./proof/replay.ts";
+export type { FirstUse, ReplayStore } from "./proof/replay.ts";
+export {
+  FOREIGN_PROOF_LIFE_SECONDS,
+  hashOf,
+  OWN_PROOF_LIFE_SECONDS,
+  sealWpt,
+  verifyWpt,
+} from "./proof/wpt.ts";
+export type { ProofInput, VerifiedProof, WptClaims } from "./proof/wpt.ts";
 
 // der, x509
 

@@ -112,6 +112,8 @@ export type RefusalCode =
   | "name_taken"
   | "authentication_failed"
   | "configuration_invalid"
+  | "trust_bundle_invalid"
+  | "trust_bundle_changed"
   | "private_mode"
   | "signer_unsuitable"
   | "unreachable"
@@ -612,6 +614,16 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     500,
     "The configuration is not valid",
     "Correct the setting named; --print-config shows what is read.",
+  ),
+  trust_bundle_invalid: row(
+    500,
+    "The trust bundle is not valid",
+    "Fetch the bundle again from the trust domain's server, or ask its operator.",
+  ),
+  trust_bundle_changed: row(
+    500,
+    "The trust bundle is older than the one held, or changes what was pinned",
+    "Ask the operator of the trust domain; configure it again only if the change is meant.",
   ),
   private_mode: row(
     500,

@@ -8,9 +8,18 @@ import type { RefusalCode } from "../refusal.ts";
 
 const FIELD_BYTES = { "P-256": 32, "P-384": 48, "P-521": 66, Ed25519: 32 } as const;
 
+/** How many octets the text encodes; `undefined` when it is not base64url. */
+function octetsOf(text: string): number | undefined {
+  try {
+    return fromBase64url(text).length;
+  } catch {
+    return undefined;
+  }
+}
+
 function coordinate(members: Members, name: string, byteCount: number): string {
   const text = members.text(name, { maxLength: 88 });
-  if (fromBase64url(text).length !== byteCount) members.fail(name, `is not ${byteCount} octets`);
+  if (octetsOf(text) !== byteCount) members.fail(name, `is not ${byteCount} octets of base64url`);
   return text;
 }
 
@@ -32,7 +41,7 @@ function readPublic(members: Members): Jwk {
 /**
  * A public key with exactly the members of its type, as it stands in headers, bundles and the owner claim.
  * Whether the point lies on the curve is for `Crypto.isValidKey`.
- * @throws Refusal `code`, default `invalid_key`; `malformed_token` for coordinates that are not base64url
+ * @throws Refusal `code`, default `invalid_key`
  */
 export function readJwk(value: Json | undefined, code: RefusalCode = "invalid_key"): Jwk {
   const members = new Members(value, code, "jwk");

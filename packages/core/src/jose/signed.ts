@@ -1,6 +1,7 @@
 import type { Crypto, Digest, Jwk, SignatureAlgorithm, Signer } from "../crypto.ts";
 import { base64url, utf8 } from "../bytes.ts";
 import { canonicalBytes } from "../json/canonical.ts";
+import { isHash } from "../json/read.ts";
 import { isObject } from "../json/strict.ts";
 import type { JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
@@ -116,7 +117,7 @@ export async function seal<C>(
 
 /** The thumbprint in a `cnf` that carries only `jkt`. */
 export function readConfirmationThumbprint(value: unknown, code: RefusalCode): string {
-  if (!isObject(value) || typeof value["jkt"] !== "string" || Object.keys(value).length !== 1)
+  if (!isObject(value) || !isHash(value["jkt"]) || Object.keys(value).length !== 1)
     throw new Refusal(code, "cnf");
   return value["jkt"];
 }

@@ -3,11 +3,21 @@ import { utf8 } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
 import type { Json } from "./strict.ts";
 
+/** In unicode mode a surrogate that has its pair is no surrogate. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** JSON.stringify escapes as RFC 8785 3.2.2.2 does, except for lone surrogates, which have no form at all. */
+function text(value: string): string {
+  if (LONE_SURROGATE.test(value)) throw new Refusal("malformed_json", "lone surrogate");
+  return JSON.stringify(value);
+}
+
 function write(value: Json | undefined): string {
   switch (typeof value) {
     case "string":
+      return text(value);
     case "boolean":
-      return JSON.stringify(value);
+      return String(value);
     case "number":
       if (!Number.isSafeInteger(value) || Object.is(value, -0))
         throw new Refusal("malformed_json", "number");
@@ -18,7 +28,7 @@ function write(value: Json | undefined): string {
       return `{${Object.entries(value)
         .filter(([, item]) => item !== undefined)
         .toSorted(([a], [b]) => (a < b ? -1 : 1)) // by UTF-16 code unit, as RFC 8785 3.2.3 demands
-        .map(([name, item]) => `${JSON.stringify(name)}:${write(item)}`)
+        .map(([name, item]) => `${text(name)}:${write(item)}`)
         .join(",")}}`;
     default:
       throw new Refusal("malformed_json", "not a JSON value");
