@@ -99,8 +99,40 @@ export {
 export type { ProofInput, VerifiedProof, WptClaims } from "./proof/wpt.ts";
 
 // der, x509
+export { buildCertificate } from "./x509/build.ts";
+export type { AltNames, CertificateTemplate } from "./x509/build.ts";
+export { MAX_CERTIFICATE_BYTES, parseCertificate } from "./x509/certificate.ts";
+export type { Certificate } from "./x509/certificate.ts";
+export { buildCsr, parseCsr } from "./x509/csr.ts";
+export type { Csr } from "./x509/csr.ts";
+export type { BasicConstraints, Extensions, KeyUsage } from "./x509/extension.ts";
+export { decodeOwnerBinding, encodeOwnerBinding } from "./x509/owner-binding.ts";
+export type { OwnerBinding } from "./x509/owner-binding.ts";
+export { MAX_PATH_CERTIFICATES, verifyPath } from "./x509/path.ts";
+export type { PathInput, PathLevel, Purpose, VerifiedPath } from "./x509/path.ts";
+export { pemDecode, pemEncode } from "./x509/pem.ts";
+export {
+  buildIssuingCa,
+  buildProxy,
+  buildRoot,
+  buildServerTls,
+  buildWic,
+} from "./x509/profiles.ts";
+export type {
+  Hierarchy,
+  IssuingCaTemplate,
+  ProxyTemplate,
+  RootTemplate,
+  ServerTlsTemplate,
+  WicTemplate,
+} from "./x509/profiles.ts";
+export { jwkOfSpki, keyIdOf, spkiOf } from "./x509/spki.ts";
+export { verifyWic, workloadOfCertificate } from "./x509/wic.ts";
+export type { VerifiedWic, WicInput } from "./x509/wic.ts";
 
 // est
+export { EST_MEDIA_TYPE, readEstBody, writeEstBody, writeEstRequestBody } from "./est/body.ts";
+export { readCertsOnly, writeCertsOnly } from "./est/certs-only.ts";
 
 // evidence
 export { appraise } from "./evidence/appraisal.ts";
@@ -125,6 +157,76 @@ export { isInterpreterPath } from "./evidence/posture.ts";
 export type { AppraisalPolicy } from "./evidence/posture.ts";
 
 // consent
+export { verifyApproval, verifyKeyStatement } from "./consent/approval.ts";
+export type {
+  Approval,
+  ApprovalOptions,
+  KeyEnrolment,
+  KeySignature,
+  VerifiedSigner,
+} from "./consent/approval.ts";
+export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
+export { readCode, requestCode, statementId } from "./consent/code.ts";
+export { fenceNote } from "./consent/note.ts";
+export type { FencedNote } from "./consent/note.ts";
+export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signature.ts";
+export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
+export { render, renderKeyStatement } from "./consent/render.ts";
+export type { RenderedRequest, Rendering } from "./consent/render.ts";
+export type { Clause, Paragraph } from "./consent/sentences.ts";
+export { readOwnerSpki, writeOwnerSpki } from "./consent/spki.ts";
+export {
+  agentListRequest,
+  agentMessageLength,
+  agentSignRequest,
+  readAgentIdentities,
+  readAgentSignature,
+} from "./consent/ssh/agent.ts";
+export type { AgentIdentity } from "./consent/ssh/agent.ts";
+export {
+  blobOfJwk,
+  isOwnerKey,
+  parsePublicKeyLine,
+  readKeyBlob,
+  sshKeyOf,
+  writePublicKeyLine,
+} from "./consent/ssh/key.ts";
+export type { OwnerKey, OwnerKeyKind, SshKey, SshKeyKind } from "./consent/ssh/key.ts";
+export { parseOpensshPrivateKey, writeOpensshPrivateKey } from "./consent/ssh/private-key.ts";
+export type { OpensshPrivateKey } from "./consent/ssh/private-key.ts";
+export {
+  claimedKeyOf,
+  CONSENT_NAMESPACE,
+  makeSshsig,
+  readArmor,
+  readSshsig,
+  sshsigSignedData,
+  verifySshsig,
+  writeArmor,
+  writeSshsig,
+} from "./consent/ssh/sshsig.ts";
+export type { SshHash, Sshsig, SshsigFacts } from "./consent/ssh/sshsig.ts";
+export {
+  isCredentialStatement,
+  isKeyStatement,
+  readStatement,
+  statementDigest,
+  writeStatement,
+} from "./consent/statement.ts";
+export type {
+  CredentialStatement,
+  GrantBounds,
+  KeyStatement,
+  Measurement,
+  OwnerKind,
+  Statement,
+  StatementOptions,
+  StatementView,
+} from "./consent/statement.ts";
+export { renderTerminal } from "./consent/terminal.ts";
+export { VIEW_CREDENTIAL, VIEWS } from "./consent/view.ts";
+export type { View } from "./consent/view.ts";
+export type { Run } from "./consent/view-words.ts";
 
 // transparency
 export { openCheckpoint, signCheckpoint } from "./transparency/checkpoint.ts";
