@@ -1,0 +1,44 @@
+// `npm test [-- vitest arguments]`: builds, runs both vitest projects, and ends with one line that counts.
+// A missing outside peer is named by test/strangers/peers.ts; where CI is set it fails.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./run.mjs";
+
+/** Counts tests; a file that failed before its first test counts as one failure. */
+function count(report) {
+  const { numPassedTests: passed, numPendingTests, numTodoTests } = report;
+  const unloadable = report.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((t) => t.status === "failed"),
+  );
+  return {
+    passed,
+    failed: report.numFailedTests + unloadable.length,
+    skipped: numPendingTests + numTodoTests,
+  };
+}
+
+async function main(args) {
+  const build = await run("tsc", ["-b"], { show: true });
+  if (build.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
+  const folder = mkdtempSync(join(tmpdir(), "countersign-test-"));
+  try {
+    const file = join(folder, "report.json");
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+    const { code } = await run("vitest", ["run", ...reporters, ...args], { show: true });
+    const counts = count(JSON.parse(readFileSync(file, "utf8")));
+    // An error outside of any test (an unhandled rejection) fails the run and no test.
+    if (code !== 0 && counts.failed === 0) counts.failed = 1;
+    return counts;
+  } catch (error) {
+    console.error(`vitest left no report: ${error.message}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const { passed, failed, skipped } = await main(process.argv.slice(2));
+if (passed + failed === 0) console.error("no test ran");
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
