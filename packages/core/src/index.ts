@@ -188,6 +188,7 @@ export {
   isOwnerKey,
   parsePublicKeyLine,
   readKeyBlob,
+  readPublicKeyLine,
   sshKeyOf,
   writePublicKeyLine,
 } from "./consent/ssh/key.ts";
@@ -257,7 +258,81 @@ export {
 export type { Consistency, Inclusion } from "./transparency/tree.ts";
 
 // issuance
+export { issueCredential } from "./credential/issue.ts";
+export type { Credential, IssueParts } from "./credential/issue.ts";
+export {
+  readApprovalPart,
+  readBundle,
+  readCredentialPart,
+  writeApprovalPart,
+  writeBundle,
+  writeCredentialPart,
+} from "./credential/bundle.ts";
+export type { ApprovalPart, Bundle, BundleKey, CredentialPart } from "./credential/bundle.ts";
+export {
+  decideApproval,
+  draftStatement,
+  grantTerms,
+  STATEMENT_LIFE_ELSEWHERE_SECONDS,
+  STATEMENT_LIFE_SECONDS,
+} from "./issuance/approve.ts";
+export type { Ask, EnrolledKey, StatementParts } from "./issuance/approve.ts";
+export { checkBelonging } from "./issuance/attest.ts";
+export type { AttestContext, Belonging, PostedRequest } from "./issuance/attest.ts";
+export { decideCredential, DEFAULT_ISSUE_POLICY } from "./issuance/decide.ts";
+export type {
+  AskReason,
+  Attested,
+  CredentialDraft,
+  IssuePolicy,
+  Ruling,
+} from "./issuance/decide.ts";
+export { ENDORSEMENT } from "./issuance/endorsement.ts";
+export type { EndorsementClaims } from "./issuance/endorsement.ts";
+export {
+  DEFAULT_MAX_LIVE,
+  DEFAULT_MAX_TTL_SECONDS,
+  MIN_TTL_SECONDS,
+  readEntry,
+  writeEntry,
+} from "./issuance/entry.ts";
+export type { Entry, GrantTerms } from "./issuance/entry.ts";
+export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
+export { checkNonce, makeNonce, NONCE_LIFE_SECONDS } from "./issuance/nonce.ts";
+export type { Mac } from "./issuance/nonce.ts";
+export { MAX_NOTE_LENGTH, REQUEST, REQUEST_LIFE_SECONDS } from "./issuance/request.ts";
+export type { RequestClaims } from "./issuance/request.ts";
 
 // verify
+export { presentedOf } from "./verify/examination.ts";
+export type { Presented } from "./verify/examination.ts";
+export { LINKS } from "./verify/links.ts";
+export type { Link } from "./verify/links.ts";
+export { isDevelopmentDomain, readTrust } from "./verify/trust.ts";
+export type { DomainTrust, OwnerPin, Trust } from "./verify/trust.ts";
+export { atLeast, LinkRefusal } from "./verify/verdict.ts";
+export type { LinkResult, OwnerProof, Verdict } from "./verify/verdict.ts";
+export { verify } from "./verify/verify.ts";
+export type { Demand } from "./verify/verify.ts";
 
 // api
+export {
+  readAskedAnswer,
+  readIssuedAnswer,
+  readNonceAnswer,
+  readNonceRequest,
+  readPostedRequest,
+  readProxyState,
+  writeIssuedAnswer,
+  writeProxyState,
+  writeStop,
+} from "./api/server.ts";
+export type {
+  AskedAnswer,
+  IssuedAnswer,
+  NonceAnswer,
+  OpenAsk,
+  ProxyState,
+  Seen,
+  StandingApproval,
+} from "./api/server.ts";

@@ -103,6 +103,11 @@ export class Members {
     return this.has(name) ? read(name) : undefined;
   }
 
+  /** The object as parsed; counts no member as read. */
+  whole(): JsonObject {
+    return this.#object;
+  }
+
   /** Refuses members that nobody has read. */
   end(): void {
     for (const name of Object.keys(this.#object))

@@ -1,0 +1,129 @@
+import type { Bytes, Digest, Jwk } from "../crypto.ts";
+import { base64url, fromBase64url } from "../bytes.ts";
+import { readOwnerSignature } from "../consent/owner-signature.ts";
+import type { OwnerSignature } from "../consent/owner-signature.ts";
+import { readJwk } from "../jose/jwk.ts";
+import { Members } from "../json/read.ts";
+import { parseJsonObject } from "../json/strict.ts";
+import type { Json } from "../json/strict.ts";
+
+/** The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key. */
+export interface BundleKey {
+  readonly jwk: Jwk;
+  readonly app?: string;
+}
+
+/** Immutable part: the statement as signed, its signature, the key and how it was enrolled. `GET /e/<cs>` */
+export interface ApprovalPart {
+  readonly st: Bytes;
+  readonly sig: OwnerSignature;
+  readonly key: BundleKey;
+}
+
+/** One per credential. `GET /e/<cs>/<jti>`; without an owner `cs` and `end` are absent. */
+export interface CredentialPart {
+  readonly jti: string;
+  readonly cs?: Digest;
+  /** The endorsement's compact JWS. */
+  readonly end?: string;
+  /** Octets of the `credential.issued` leaf. */
+  readonly leaf: Bytes;
+  readonly salts: { readonly wit: Bytes; readonly x509: Bytes };
+  /** A C2SP tlog-proof. */
+  readonly proof: string;
+}
+
+/** What a relying party needs to check the owner offline (formats.md 4). */
+export interface Bundle {
+  readonly approval?: ApprovalPart;
+  readonly credential: CredentialPart;
+}
+
+const MAX_BUNDLE_BYTES = 65_536;
+const SALT_BYTES = 16;
+
+/** @throws Refusal `malformed_request`, `malformed_token` */
+export function readApprovalPart(value: Json | undefined): ApprovalPart {
+  const members = new Members(value, "malformed_request", "approval");
+  members.integer("v", 1, 1);
+  const key = members.object("key");
+  const app = key.optional("app", (name) => key.text(name, { maxLength: 256 }));
+  const part: ApprovalPart = {
+    st: fromBase64url(members.text("st", { maxLength: 11_000 })),
+    sig: readOwnerSignature(members.raw("sig")),
+    key: { jwk: readJwk(key.raw("jwk")), ...(app === undefined ? {} : { app }) },
+  };
+  members.list(
+    "enr",
+    () => members.fail("enr", "holds an enrolment chain, which is not taken yet"),
+    3,
+  );
+  key.end();
+  members.end();
+  return part;
+}
+
+/** The wire form of an approval part. */
+export function writeApprovalPart(part: ApprovalPart): object {
+  return { v: 1, st: base64url(part.st), sig: part.sig, key: part.key, enr: [] };
+}
+
+function salt(members: Members, name: string): Bytes {
+  const octets = fromBase64url(members.text(name, { maxLength: 22 }));
+  return octets.length === SALT_BYTES ? octets : members.fail(name, "is not 16 octets");
+}
+
+/** @throws Refusal `malformed_request`, `malformed_token` */
+export function readCredentialPart(value: Json | undefined): CredentialPart {
+  const members = new Members(value, "malformed_request", "credential");
+  members.integer("v", 1, 1);
+  const salts = members.object("salts");
+  const cs = members.optional("cs", (name) => members.digest(name));
+  const end = members.optional("end", (name) => members.text(name, { maxLength: 16_384 }));
+  if ((cs === undefined) !== (end === undefined)) members.fail("cs", "and end come together");
+  const part: CredentialPart = {
+    jti: members.text("jti", { pattern: /^[A-Za-z0-9_-]{16,64}$/ }),
+    ...(cs === undefined ? {} : { cs }),
+    ...(end === undefined ? {} : { end }),
+    leaf: fromBase64url(members.text("leaf", { maxLength: 2800 })),
+    salts: { wit: salt(salts, "wit"), x509: salt(salts, "x509") },
+    proof: members.text("proof", { maxLength: 16_384 }),
+  };
+  salts.end();
+  members.end();
+  return part;
+}
+
+/** The wire form of a credential part. */
+export function writeCredentialPart(part: CredentialPart): object {
+  return {
+    v: 1,
+    ...(part.cs === undefined ? {} : { cs: part.cs }),
+    jti: part.jti,
+    ...(part.end === undefined ? {} : { end: part.end }),
+    leaf: base64url(part.leaf),
+    salts: { wit: base64url(part.salts.wit), x509: base64url(part.salts.x509) },
+    proof: part.proof,
+  };
+}
+
+/** @throws Refusal `malformed_request`, `malformed_token`, `malformed_json`, `too_large` */
+export function readBundle(input: Bytes | string | Json): Bundle {
+  const isText = typeof input === "string" || input instanceof Uint8Array;
+  const value = isText
+    ? parseJsonObject(input, { maxBytes: MAX_BUNDLE_BYTES, maxDepth: 8 })
+    : input;
+  const members = new Members(value, "malformed_request", "bundle");
+  const approval = members.optional("approval", (name) => readApprovalPart(members.raw(name)));
+  const credential = readCredentialPart(members.raw("credential"));
+  members.end();
+  return { ...(approval === undefined ? {} : { approval }), credential };
+}
+
+/** The wire form of a whole bundle. */
+export function writeBundle(bundle: Bundle): object {
+  return {
+    ...(bundle.approval === undefined ? {} : { approval: writeApprovalPart(bundle.approval) }),
+    credential: writeCredentialPart(bundle.credential),
+  };
+}

@@ -1,0 +1,181 @@
+import type { Digest, Jwk, Seconds } from "../crypto.ts";
+import type { Approval } from "../consent/approval.ts";
+import type { CredentialStatement, Measurement, OwnerKind } from "../consent/statement.ts";
+import { VIEW_CREDENTIAL } from "../consent/view.ts";
+import { canonicalJson } from "../json/canonical.ts";
+import { Refusal } from "../refusal.ts";
+import type { Entry } from "./entry.ts";
+import type { Grant, Stop } from "./known.ts";
+
+/** A request that waits for its owner: what was verified when it came in. */
+export interface Ask {
+  readonly req: Digest;
+  readonly entry: string;
+  readonly agent: string;
+  readonly anchor: string;
+  readonly proxy: string;
+  readonly owner: string;
+  readonly measurements: readonly Measurement[];
+  readonly state: "asked" | "approved" | "denied" | "expired" | "superseded";
+  readonly deadline: Seconds;
+}
+
+/** A key of the owner as the server has it enrolled. */
+export interface EnrolledKey {
+  readonly jkt: string;
+  readonly jwk: Jwk;
+  readonly owner: string;
+  readonly ownerKind: OwnerKind;
+  /** Software keys make short grants only (DESIGN 6). */
+  readonly isSoftware: boolean;
+  readonly basis: string;
+  readonly app?: string;
+  readonly removedAt?: Seconds;
+  readonly suspended?: boolean;
+}
+
+export const STATEMENT_LIFE_SECONDS = 300;
+export const STATEMENT_LIFE_ELSEWHERE_SECONDS = 3600;
+const STANDING_LENGTH_SECONDS = 7 * 86_400;
+const SOFT_KEY_LENGTH_SECONDS = 86_400;
+const SINGLE_LENGTH_SECONDS = 3600;
+
+/** The grant that an entry asks for, with the defaults and caps of DESIGN 14 for this key. */
+export function grantTerms(
+  entry: Entry,
+  key: EnrolledKey,
+  now: Seconds,
+): CredentialStatement["grant"] {
+  const { grant: terms } = entry;
+  const shortened = key.isSoftware && !entry.insecureSoftKeyStanding;
+  const wanted = terms.lengthSeconds ?? STANDING_LENGTH_SECONDS;
+  const length =
+    terms.use === "single"
+      ? SINGLE_LENGTH_SECONDS
+      : shortened
+        ? Math.min(wanted, SOFT_KEY_LENGTH_SECONDS)
+        : wanted;
+  const steady = Math.ceil((2 * terms.maxLive * length) / terms.maxTtlSeconds);
+  return {
+    use: terms.use,
+    nbf: now,
+    exp: now + length,
+    max_ttl: terms.maxTtlSeconds,
+    max_issue: terms.use === "single" ? 1 : (terms.maxIssue ?? steady),
+    max_live: terms.use === "single" ? 1 : terms.maxLive,
+    rekey: "endorsed",
+    ceiling: terms.ceiling,
+  };
+}
+
+/** What the server puts into a statement beside the ask. */
+export interface StatementParts {
+  readonly issuer: string;
+  readonly trustDomain: string;
+  readonly jti: string;
+  /** 16 random octets, base64url. */
+  readonly nonce: string;
+  readonly decision: "approve" | "deny";
+  /** How long the ceremony may take: 300 s, or 3600 s when signed elsewhere. */
+  readonly lifeSeconds: Seconds;
+}
+
+/** The statement made when the owner opens a request for one of his keys (DESIGN 6). */
+export function draftStatement(
+  ask: Ask,
+  entry: Entry,
+  key: EnrolledKey,
+  parts: StatementParts,
+  now: Seconds,
+): CredentialStatement {
+  return {
+    typ: "agent-consent/1",
+    kind: "credential",
+    decision: parts.decision,
+    jti: parts.jti,
+    aud: parts.issuer,
+    td: parts.trustDomain,
+    iat: now,
+    exp: Math.min(now + parts.lifeSeconds, ask.deadline),
+    nonce: parts.nonce,
+    owner: { id: ask.owner, jkt: key.jkt },
+    agent: { id: ask.agent, jkt: ask.anchor, meas: ask.measurements, host: ask.proxy },
+    req: ask.req,
+    grant: grantTerms(entry, key, now),
+    view: VIEW_CREDENTIAL,
+  };
+}
+
+function sameMeasurements(a: readonly Measurement[], b: readonly Measurement[]): boolean {
+  return canonicalJson([...a]) === canonicalJson([...b]);
+}
+
+/**
+ * Decides whether a verified signature of the owner makes the grant (or the denial) of this ask. The signature
+ * decides, whoever brought it; everything it covers must be what was asked.
+ * @throws Refusal `already_decided`, `approval_expired`, `halted`, `key_not_enrolled`, `key_suspended`, `approval_unsuitable`
+ */
+export function decideApproval(
+  ask: Ask,
+  approval: Approval,
+  known: {
+    readonly entry: Entry | undefined;
+    readonly key: EnrolledKey | undefined;
+    readonly stops: readonly Stop[];
+    readonly issuer: string;
+  },
+  now: Seconds,
+): Grant {
+  const { entry, key } = known;
+  const { statement } = approval;
+  const { body } = statement;
+  const unsuitable = (why: string): never => {
+    throw new Refusal("approval_unsuitable", why);
+  };
+  if (ask.state === "expired" || ask.state === "superseded" || now > ask.deadline)
+    throw new Refusal("approval_expired");
+  if (ask.state !== "asked") throw new Refusal("already_decided");
+  if (known.stops.length > 0) throw new Refusal("halted");
+  if (key === undefined || key.removedAt !== undefined || key.owner !== ask.owner)
+    throw new Refusal("key_not_enrolled");
+  if (key.suspended === true) throw new Refusal("key_suspended");
+  if (body.kind !== "credential") return unsuitable("the statement is of another kind");
+  if (body.aud !== known.issuer) return unsuitable("aud");
+  if (body.owner.id !== ask.owner || body.owner.jkt !== key.jkt) return unsuitable("owner");
+  if (now > body.exp) throw new Refusal("approval_expired", "the statement has expired");
+  if (body.req !== ask.req || body.agent.id !== ask.agent || body.agent.jkt !== ask.anchor)
+    return unsuitable("agent or request");
+  if (body.agent.host !== undefined && body.agent.host !== ask.proxy) return unsuitable("host");
+  if (!sameMeasurements(body.agent.meas, ask.measurements)) return unsuitable("measurements");
+  if (entry === undefined || entry.binding !== "owner" || entry.owner !== ask.owner)
+    return unsuitable("the registration changed");
+  if (!insideEntry(body.grant, grantTerms(entry, key, body.grant.nbf)))
+    return unsuitable("the grant is wider than the registration allows");
+  return {
+    cs: statement.cs,
+    statement: body,
+    ownerKey: key.jwk,
+    ownerKind: key.ownerKind,
+    basis: key.basis,
+    assurance: Math.min(approval.assurance, key.ownerKind === "person" ? 4 : 1),
+  };
+}
+
+/** Whether a grant lies inside what the registration would have asked for at the same start. */
+function insideEntry(
+  grant: CredentialStatement["grant"],
+  cap: CredentialStatement["grant"],
+): boolean {
+  const approved = new Set(cap.ceiling.map((item) => canonicalJson(item)));
+  const ceilingFits =
+    cap.ceiling.length === 0 ||
+    (grant.ceiling.length > 0 && grant.ceiling.every((item) => approved.has(canonicalJson(item))));
+  return (
+    ceilingFits &&
+    (grant.use === cap.use || grant.use === "single") &&
+    grant.exp <= cap.exp &&
+    grant.max_ttl <= cap.max_ttl &&
+    grant.max_issue <= cap.max_issue &&
+    grant.max_live <= cap.max_live
+  );
+}

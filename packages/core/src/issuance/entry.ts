@@ -1,0 +1,169 @@
+import type { Digest, Seconds } from "../crypto.ts";
+import { readCeiling } from "../consent/ceiling.ts";
+import type { CeilingEntry } from "../consent/ceiling.ts";
+import { isDigest, Members } from "../json/read.ts";
+import type { Json } from "../json/strict.ts";
+import { Refusal } from "../refusal.ts";
+
+/** What an approval for this entry is asked for, and its caps. Defaults: DESIGN 14. */
+export interface GrantTerms {
+  readonly use: "single" | "standing";
+  /** Length of a standing grant; default 7 d, 24 h for a software key, cap 30 d. */
+  readonly lengthSeconds?: Seconds;
+  /** Longest life of one credential; 5 s … 1 h with an owner, 24 h without. */
+  readonly maxTtlSeconds: Seconds;
+  readonly maxLive: number;
+  /** Default: twice what a steady renewal at `maxLive` needs. */
+  readonly maxIssue?: number;
+  readonly ceiling: readonly CeilingEntry[];
+}
+
+/** A registration entry: what one agent is, where it runs and what may be issued to it. Immutable; a change is a new version. */
+export interface Entry {
+  /** `spiffe://<td>/agent/<name>` */
+  readonly id: string;
+  /** `spiffe://<td>/proxy/<name>` */
+  readonly proxy: string;
+  readonly uid: number;
+  readonly door: "run" | "fixed";
+  /** Paths of facts that must be present, below `submods`: `agent.countersign_proc.seccomp`. */
+  readonly facts: readonly string[];
+  readonly pins: readonly Digest[];
+  readonly interpreterOptions: readonly string[];
+  readonly manifest?: string;
+  /** Base addresses that the agent may prove itself to; `["*"]` is any. */
+  readonly audiences: readonly string[];
+  readonly binding: "owner" | "none";
+  readonly owner?: string;
+  readonly grant: GrantTerms;
+  /** `carried`: the server does not publish the evidence; the agent shows it. */
+  readonly evidence: "public" | "carried";
+  readonly offlineProofs: boolean;
+  /** Lets the agent run as the proxy's user: a process of that user can then read the proxy's keys. */
+  readonly insecureSameUid: boolean;
+  /** Lets a software key approve standing grants longer than 24 h. */
+  readonly insecureSoftKeyStanding: boolean;
+}
+
+export const MIN_TTL_SECONDS = 5;
+export const OWNER_TTL_CAP_SECONDS = 3600;
+export const UNBOUND_TTL_CAP_SECONDS = 86_400;
+export const DEFAULT_MAX_TTL_SECONDS = 900;
+export const DEFAULT_MAX_LIVE = 8;
+export const GRANT_LENGTH_CAP_SECONDS: number = 30 * 86_400;
+const MAX_ISSUE_CAP = 10_000_000;
+
+function readTerms(members: Members, binding: Entry["binding"]): GrantTerms {
+  const ttlCap = binding === "owner" ? OWNER_TTL_CAP_SECONDS : UNBOUND_TTL_CAP_SECONDS;
+  const lengthSeconds = members.optional("length", (name) =>
+    members.integer(name, 60, GRANT_LENGTH_CAP_SECONDS),
+  );
+  const maxIssue = members.optional("max_issue", (name) => members.integer(name, 1, MAX_ISSUE_CAP));
+  const terms: GrantTerms = {
+    use: members.choice("use", ["single", "standing"] as const),
+    ...(lengthSeconds === undefined ? {} : { lengthSeconds }),
+    maxTtlSeconds: members.integer("max_ttl", MIN_TTL_SECONDS, ttlCap),
+    maxLive: members.integer("max_live", 1, 100_000),
+    ...(maxIssue === undefined ? {} : { maxIssue }),
+    ceiling: members.list("ceiling", (item) => readCeiling(item, "malformed_request"), 32),
+  };
+  members.end();
+  return terms;
+}
+
+function readAudience(item: Json): string {
+  if (item === "*") return item;
+  if (
+    typeof item !== "string" ||
+    item.length > 512 ||
+    !/^https?:\/\/[^\s"<>\\^`{|}#?]+$/.test(item)
+  )
+    throw new Refusal(
+      "malformed_request",
+      "an audience is an https address without query and fragment, or *",
+    );
+  return item;
+}
+
+function readText(item: Json): string {
+  if (typeof item !== "string" || item === "" || item.length > 256)
+    throw new Refusal("malformed_request", "list item is not a short string");
+  return item;
+}
+
+/**
+ * Reads an entry as it stands on the wire (members as DESIGN 2 names them). Closed.
+ * @throws Refusal `malformed_request`
+ */
+export function readEntry(value: Json | undefined): Entry {
+  const members = new Members(value, "malformed_request", "entry");
+  const binding = members.choice("binding", ["owner", "none"] as const);
+  const owner = members.optional("owner", (name) =>
+    members.text(name, {
+      pattern: /^urn:agent-owner:[a-z0-9._-]{1,255}:[A-Za-z0-9_-]{8,64}$/,
+      maxLength: 512,
+    }),
+  );
+  if ((owner !== undefined) !== (binding === "owner"))
+    members.fail("owner", "must be there exactly when binding is owner");
+  const manifest = members.optional("manifest", (name) => members.text(name, { maxLength: 1024 }));
+  const entry: Entry = {
+    id: members.text("id", {
+      pattern: /^[a-z]+:\/\/[a-z0-9._-]{1,255}\/agent\/[a-z0-9][a-z0-9._-]{0,62}$/,
+    }),
+    proxy: members.text("proxy", {
+      pattern: /^[a-z]+:\/\/[a-z0-9._-]{1,255}\/proxy\/[a-z0-9][a-z0-9._-]{0,62}$/,
+    }),
+    uid: members.integer("uid", 0, 0xffff_fffe),
+    door: members.choice("door", ["run", "fixed"] as const),
+    facts: members.list("facts", readText, 32),
+    pins: members.list(
+      "pins",
+      (item) =>
+        isDigest(item) ? item : members.fail("pins", "holds something that is not a digest"),
+      64,
+    ),
+    interpreterOptions: members.list("interpreter_options", readText, 32),
+    ...(manifest === undefined ? {} : { manifest }),
+    audiences: members.list("audiences", readAudience, 64),
+    binding,
+    ...(owner === undefined ? {} : { owner }),
+    grant: readTerms(members.object("grant"), binding),
+    evidence: members.choice("evidence", ["public", "carried"] as const),
+    offlineProofs: members.flag("offline_proofs"),
+    insecureSameUid: members.flag("insecure_same_uid"),
+    insecureSoftKeyStanding: members.flag("insecure_soft_key_standing"),
+  };
+  if (entry.audiences.length === 0) members.fail("audiences", 'is required; write ["*"] for any');
+  members.end();
+  return entry;
+}
+
+/** The wire form of an entry; `readEntry` reads it back to the same value. */
+export function writeEntry(entry: Entry): object {
+  return {
+    id: entry.id,
+    proxy: entry.proxy,
+    uid: entry.uid,
+    door: entry.door,
+    facts: entry.facts,
+    pins: entry.pins,
+    interpreter_options: entry.interpreterOptions,
+    ...(entry.manifest === undefined ? {} : { manifest: entry.manifest }),
+    audiences: entry.audiences,
+    binding: entry.binding,
+    ...(entry.owner === undefined ? {} : { owner: entry.owner }),
+    grant: {
+      use: entry.grant.use,
+      ...(entry.grant.lengthSeconds === undefined ? {} : { length: entry.grant.lengthSeconds }),
+      max_ttl: entry.grant.maxTtlSeconds,
+      max_live: entry.grant.maxLive,
+      ...(entry.grant.maxIssue === undefined ? {} : { max_issue: entry.grant.maxIssue }),
+      ceiling: entry.grant.ceiling,
+    },
+    evidence: entry.evidence,
+    offline_proofs: entry.offlineProofs,
+    insecure_same_uid: entry.insecureSameUid,
+    insecure_soft_key_standing: entry.insecureSoftKeyStanding,
+  };
+}

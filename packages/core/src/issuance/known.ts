@@ -1,0 +1,44 @@
+import type { Digest, Jwk, Seconds } from "../crypto.ts";
+import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
+import type { Entry } from "./entry.ts";
+
+/** An approved statement and what was done under it. */
+export interface Grant {
+  readonly cs: Digest;
+  readonly statement: CredentialStatement;
+  readonly ownerKey: Jwk;
+  readonly ownerKind: OwnerKind;
+  /** How the server knows the owner's key: `admin`, `pinned`, `tofu`, … */
+  readonly basis: string;
+  readonly assurance: number;
+  readonly endedAt?: Seconds;
+}
+
+export type StopScope = "agent" | "entry" | "grant" | "owner" | "proxy" | "domain";
+
+/** A stop that is in force. */
+export interface Stop {
+  readonly id: string;
+  readonly scope: StopScope;
+  readonly target: string;
+  readonly since: Seconds;
+}
+
+/** Everything the store knows that a decision about one request needs, read at one `epoch`. */
+export interface Known {
+  readonly entry?: Entry;
+  /** The grant that the endorsement names, if it exists. */
+  readonly grant?: Grant;
+  /** Credentials issued under that grant, and those of them that are unexpired. */
+  readonly issued: number;
+  readonly live: number;
+  readonly stops: readonly Stop[];
+  readonly epoch: number;
+  /** Set while the server holds: the reason. */
+  readonly hold?: string;
+  readonly pending: { readonly ofOwnerAtProxy: number; readonly ofOwner: number };
+  /** Until when this entry may not ask again, after denials. */
+  readonly askBlockedUntil?: Seconds;
+  /** Digests of the measurements of the agent's live grants. */
+  readonly approvedMeasurements: readonly { readonly n: string; readonly d: Digest }[];
+}

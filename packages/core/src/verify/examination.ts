@@ -1,0 +1,97 @@
+import type { Bytes, Crypto, Seconds } from "../crypto.ts";
+import type { Approval } from "../consent/approval.ts";
+import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
+import type { ApprovalPart, Bundle, CredentialPart } from "../credential/bundle.ts";
+import type { VerifiedWit } from "../credential/wit.ts";
+import type { EndorsementClaims } from "../issuance/endorsement.ts";
+import type { Signed } from "../jose/signed.ts";
+import type { VerifiedWic } from "../x509/wic.ts";
+import type { DomainTrust, Trust } from "./trust.ts";
+
+/** What is shown to a relying party. The log part is absent before release, at the server's own check. */
+export interface Presented {
+  readonly wit: string;
+  /** DER: leaf first, then issuing CAs, without the root. */
+  readonly chain?: readonly Bytes[];
+  readonly approval?: ApprovalPart;
+  readonly endorsement?: string;
+  readonly logged?: Pick<CredentialPart, "leaf" | "salts" | "proof">;
+}
+
+/** Joins what came by different ways. */
+export function presentedOf(
+  wit: string,
+  chain: readonly Bytes[] | undefined,
+  bundle: Bundle | undefined,
+): Presented {
+  return {
+    wit,
+    ...(chain === undefined ? {} : { chain }),
+    ...(bundle?.approval === undefined ? {} : { approval: bundle.approval }),
+    ...(bundle?.credential.end === undefined ? {} : { endorsement: bundle.credential.end }),
+    ...(bundle === undefined ? {} : { logged: bundle.credential }),
+  };
+}
+
+/** How the owner's key came to be accepted. */
+export interface Acceptance {
+  readonly vouchedBy: "pin" | "server";
+  readonly kind: OwnerKind;
+  readonly kindBasis: "pinned" | "claimed";
+}
+
+/**
+ * One verification under way: what was presented, what is trusted, and what the links found. A link that reads a
+ * finding that no earlier link made throws: the order of the table is checked at every run.
+ */
+export class Examination {
+  readonly c: Crypto;
+  readonly presented: Presented;
+  readonly trust: Trust;
+  readonly now: Seconds;
+  readonly skewSeconds: Seconds;
+  /** The relying party's own resource URI, when it checks the ceiling. */
+  readonly resource: string | undefined;
+  readonly #found: Map<string, unknown> = new Map();
+
+  constructor(
+    c: Crypto,
+    presented: Presented,
+    trust: Trust,
+    options: { now: Seconds; skewSeconds: Seconds; resource?: string | undefined },
+  ) {
+    this.c = c;
+    this.presented = presented;
+    this.trust = trust;
+    this.now = options.now;
+    this.skewSeconds = options.skewSeconds;
+    this.resource = options.resource;
+  }
+
+  found<K extends keyof Findings>(name: K): Findings[K] {
+    const value = this.#found.get(name);
+    if (value === undefined) throw new TypeError(`the link that finds ${name} has not run`);
+    return value as Findings[K]; // only `keep` writes, with the type of the name
+  }
+
+  peek<K extends keyof Findings>(name: K): Findings[K] | undefined {
+    return this.#found.get(name) as Findings[K] | undefined; // as above
+  }
+
+  keep<K extends keyof Findings>(name: K, value: Findings[K]): void {
+    this.#found.set(name, value);
+  }
+}
+
+/** What links leave for later ones. */
+export interface Findings {
+  wit: VerifiedWit;
+  domain: DomainTrust;
+  certificate: VerifiedWic;
+  statement: Statement;
+  consent: CredentialStatement;
+  approval: Approval;
+  acceptance: Acceptance;
+  assurance: number;
+  endorsement: Signed<EndorsementClaims>;
+}

@@ -1,0 +1,104 @@
+import type { Bytes, Seconds } from "../crypto.ts";
+import type { OwnerKind } from "../consent/statement.ts";
+import { canonicalBytes } from "../json/canonical.ts";
+import { Members } from "../json/read.ts";
+import { parseJsonObject } from "../json/strict.ts";
+import type { Json } from "../json/strict.ts";
+import { Refusal } from "../refusal.ts";
+import { readTrustBundle } from "../trust/bundle.ts";
+import type { TrustBundle } from "../trust/bundle.ts";
+
+/** An owner's key that the relying party accepts by its own decision. */
+export interface OwnerPin {
+  /** Owner id; absent: the key is accepted for whatever id it signed. */
+  readonly owner?: string;
+  readonly jkt: string;
+  /** Who stands behind the key; absent: the credential's word, reported as claimed. */
+  readonly kind?: OwnerKind;
+  /** FIDO application of an `sk-` key; part of the pin. */
+  readonly app?: string;
+}
+
+/** What a relying party decided about one trust domain. All of it is configuration; nothing comes from a token. */
+export interface DomainTrust {
+  /** Scheme and trust domain: `spiffe://example.org`. */
+  readonly origin: string;
+  readonly bundle: TrustBundle;
+  readonly ownerPins: readonly OwnerPin[];
+  /** Inside the same trust domain proofs live at most 60 s, else 600 s. Default false. */
+  readonly isInside: boolean;
+  /** Where evidence may be fetched from; default nowhere. */
+  readonly evidenceOrigin?: string;
+  /** You lose: the owner's signature then only says what the server says about keys. */
+  readonly insecureAcceptServerEnrolment: boolean;
+  /** You lose: development trust domains have keys on a developer's disk and no uid wall. */
+  readonly insecureAcceptDevelopment: boolean;
+}
+
+/** Trust by origin. */
+export type Trust = ReadonlyMap<string, DomainTrust>;
+
+const KINDS: readonly OwnerKind[] = ["person", "device", "policy"];
+const MAX_FILE_BYTES = 1_048_576;
+
+function readPin(value: Json): OwnerPin {
+  const members = new Members(value, "configuration_invalid", "owner_pins");
+  const owner = members.optional("owner", (name) => members.text(name, { maxLength: 512 }));
+  const kind = members.optional("kind", (name) => members.choice(name, KINDS));
+  const app = members.optional("app", (name) => members.text(name, { maxLength: 256 }));
+  const pin: OwnerPin = {
+    jkt: members.thumbprint("jkt"),
+    ...(owner === undefined ? {} : { owner }),
+    ...(kind === undefined ? {} : { kind }),
+    ...(app === undefined ? {} : { app }),
+  };
+  members.end();
+  return pin;
+}
+
+function readDomain(value: Json, now: Seconds): DomainTrust {
+  const members = new Members(value, "configuration_invalid", "domain");
+  const flag = (name: string): boolean => members.optional(name, () => members.flag(name)) ?? false;
+  const origin = members.text("origin", { pattern: /^(spiffe|wimse):\/\/[a-z0-9._-]{1,255}$/ });
+  const bundle = readTrustBundle(canonicalBytes(members.object("trust_bundle").whole()), now);
+  if (bundle.trustDomain !== origin)
+    members.fail("trust_bundle", "speaks for another trust domain");
+  const evidenceOrigin = members.optional("evidence_origin", (name) =>
+    members.text(name, { pattern: /^https?:\/\/[^/?#\s]+$/ }),
+  );
+  const domain: DomainTrust = {
+    origin,
+    bundle,
+    ownerPins: members.optional("owner_pins", (name) => members.list(name, readPin, 10_000)) ?? [],
+    isInside: flag("inside"),
+    ...(evidenceOrigin === undefined ? {} : { evidenceOrigin }),
+    insecureAcceptServerEnrolment: flag("insecureAcceptServerEnrolment"),
+    insecureAcceptDevelopment: flag("insecureAcceptDevelopment"),
+  };
+  members.end();
+  return domain;
+}
+
+/**
+ * Reads a relying party's trust file, `{ v: 1, domains: [...] }`. Closed.
+ * @throws Refusal `configuration_invalid`, `indeterminate` for an expired trust bundle
+ */
+export function readTrust(input: Bytes | string, now: Seconds): Trust {
+  const members = new Members(
+    parseJsonObject(input, { maxBytes: MAX_FILE_BYTES, maxDepth: 12 }),
+    "configuration_invalid",
+    "trust",
+  );
+  members.integer("v", 1, 1);
+  const domains = members.list("domains", (item) => readDomain(item, now), 1000);
+  members.end();
+  const trust = new Map(domains.map((domain) => [domain.origin, domain]));
+  if (trust.size !== domains.length)
+    throw new Refusal("configuration_invalid", "one origin stands twice");
+  return trust;
+}
+
+/** Whether a trust domain can only be a development one: its name ends in `.invalid` (RFC 6761). */
+export function isDevelopmentDomain(trustDomain: string): boolean {
+  return trustDomain === "invalid" || trustDomain.endsWith(".invalid");
+}
