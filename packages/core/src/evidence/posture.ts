@@ -31,9 +31,12 @@ export interface PostureRow {
   readonly then?: "unrecognised" | RefusalCode;
 }
 
-/** Interpreters by file name; the proxy knows them by digest as well. For these the executable says nothing about the agent. */
+/**
+ * Programs that run code which their own digest does not cover, by file name. A second wall only: the proxy, which
+ * also knows them by digest and reads their command lines, refuses first.
+ */
 const INTERPRETER =
-  /^(node|nodejs|bun|deno|python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|php[0-9.]*|lua[0-9.]*|java|dotnet|tclsh[0-9.]*|[ck]sh|(ba|da|z|fi)?sh|busybox)$/;
+  /^(node(js)?|bunx?|deno|j?ruby|truffleruby|perl|php(-cgi)?|lua(jit)?|java|dotnet|tclsh|wish|expect|python|pypy|([kz]|ba|da|a|mk|pdk|fi)?sh|busybox|toybox|ld[\w.-]{0,64}\.so)[0-9.-]*[tdw]?$/;
 
 /** Whether a program of this path runs code that its executable's digest does not cover. */
 export function isInterpreterPath(path: string): boolean {
