@@ -1,0 +1,199 @@
+import { chmod, chown, lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Refusal } from "@countersign/core";
+import { randomName } from "@countersign/node";
+import { checkDescends } from "../facts/ancestry.ts";
+import { collectFacts } from "../facts/process.ts";
+import type { Facts } from "../facts/process.ts";
+import type { Peer } from "../facts/peer.ts";
+import type { Door, DoorEntry, Listen, Listening } from "./door.ts";
+
+/** Why a run door closed. */
+export type DoorEnd = "caller_ended" | "closed";
+
+/** The door of one `countersign run`: it lives as long as the process that asked for it. */
+export interface RunDoor extends Door {
+  readonly uid: number;
+  readonly closed: Promise<DoorEnd>;
+}
+
+export interface RunDoorsOptions {
+  /** The proxy's runtime directory; the sockets lie in `run` below it. */
+  readonly dir: string;
+  readonly listen: Listen;
+}
+
+/** A socket's address holds 108 bytes on Linux, 104 elsewhere. */
+const MAX_PATH_BYTES = 99;
+const MAX_DOORS = 1024;
+const MAX_DOORS_PER_UID = 64;
+/** How often callers are looked at; `admit` looks by itself, so this only tidies up. */
+const WATCH_MS = 200;
+
+class OpenDoor implements RunDoor {
+  readonly entry: DoorEntry;
+  readonly path: string;
+  readonly uid: number;
+  readonly closed: Promise<DoorEnd>;
+  readonly #caller: Peer;
+  #listening: Listening | undefined;
+  #resolveClosed: (end: DoorEnd) => void = () => undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor(entry: DoorEntry, path: string, caller: Peer) {
+    this.entry = entry;
+    this.path = path;
+    this.uid = caller.uid;
+    this.#caller = caller;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  /** Serves the socket, for its own user alone where we may give it away; `admit` judges the uid in any case. */
+  async open(listen: Listen): Promise<void> {
+    try {
+      this.#listening = await listen(this);
+      const own = process.getuid?.();
+      if (own === 0 && this.uid !== 0) await chown(this.path, this.uid, -1);
+      await chmod(this.path, own === 0 || own === this.uid ? 0o600 : 0o666);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  isCallerAlive(): boolean {
+    return this.#caller.isAlive();
+  }
+
+  async #check(peer: Peer): Promise<void> {
+    if (this.#ending !== undefined || !this.isCallerAlive())
+      throw new Refusal("peer_unexpected", "the run of this door has ended");
+    if (peer.uid !== this.uid)
+      throw new Refusal("peer_unexpected", "the peer is of another user than the run");
+    if (peer.pid === this.#caller.pid)
+      throw new Refusal("peer_unexpected", "the peer is the caller of the run itself");
+    await checkDescends(peer, this.#caller);
+  }
+
+  async admit(peer: Peer): Promise<Facts> {
+    await this.#check(peer);
+    const facts = await collectFacts(peer, this.entry);
+    await this.#check(peer); // measuring takes a while
+    return {
+      ...facts,
+      stillTrue: async () => {
+        try {
+          await this.#check(peer);
+        } catch (error) {
+          if (error instanceof Refusal) return false;
+          throw error;
+        }
+        return facts.stillTrue();
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.end("closed");
+  }
+
+  end(why: DoorEnd): Promise<void> {
+    this.#ending ??= this.#end(why);
+    return this.#ending;
+  }
+
+  async #end(why: DoorEnd): Promise<void> {
+    this.#caller.close();
+    try {
+      await this.#listening?.close();
+    } finally {
+      await rm(this.path, { force: true });
+      this.#resolveClosed(why);
+    }
+  }
+}
+
+async function prepare(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const there = await lstat(folder);
+  if (!there.isDirectory() || there.uid !== process.getuid?.())
+    throw new Refusal("configuration_invalid", `${folder} is not a directory of this user`);
+  await chmod(folder, 0o711); // connected to by name, not listed
+  for (const name of await readdir(folder))
+    if (name.endsWith(".sock")) await rm(join(folder, name), { force: true }); // of a run before a crash
+}
+
+/** The run doors of this proxy: one per `countersign run`, closed when its caller ends. */
+export class RunDoors {
+  readonly #folder: string;
+  readonly #listen: Listen;
+  readonly #doors: Set<OpenDoor> = new Set();
+  #watch: NodeJS.Timeout | undefined;
+
+  private constructor(folder: string, listen: Listen) {
+    this.#folder = folder;
+    this.#listen = listen;
+  }
+
+  /**
+   * Makes the folder and removes sockets that a proxy before left there; one proxy uses it at a time.
+   * @throws Refusal `configuration_invalid` when the folder is not ours or its path is too long
+   */
+  static async create(options: RunDoorsOptions): Promise<RunDoors> {
+    const folder = join(options.dir, "run");
+    const longest = join(folder, `${randomName()}.sock`);
+    if (Buffer.byteLength(longest) > MAX_PATH_BYTES)
+      throw new Refusal("configuration_invalid", `${folder} is too long a path for sockets`);
+    await prepare(folder);
+    return new RunDoors(folder, options.listen);
+  }
+
+  /**
+   * Opens a door for the process that asks, before it starts its child.
+   * @param callerPeer the asker; the door holds it by a handle of its own
+   * @param uid the user that the entry runs as
+   * @throws Refusal `peer_unexpected` when the caller is of another user, `process_gone` when it has ended,
+   * `rate_limited` above 64 doors of one user or 1024 in all
+   */
+  async open(run: {
+    readonly entry: DoorEntry;
+    readonly callerPeer: Peer;
+    readonly uid: number;
+  }): Promise<RunDoor> {
+    if (run.callerPeer.uid !== run.uid)
+      throw new Refusal("peer_unexpected", "the entry runs as another user than the caller");
+    const ofUser = [...this.#doors].filter((door) => door.uid === run.uid).length;
+    if (ofUser >= MAX_DOORS_PER_UID || this.#doors.size >= MAX_DOORS)
+      throw new Refusal("rate_limited", "too many runs at the same time");
+    const path = join(this.#folder, `${randomName()}.sock`);
+    const door = new OpenDoor(run.entry, path, run.callerPeer.keep());
+    this.#doors.add(door);
+    void door.closed.then(() => {
+      this.#forget(door);
+    });
+    await door.open(this.#listen);
+    this.#watch ??= setInterval(() => {
+      this.#endOrphans();
+    }, WATCH_MS).unref();
+    return door;
+  }
+
+  /** Closes all doors. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#doors].map((door) => door.close()));
+  }
+
+  #forget(door: OpenDoor): void {
+    this.#doors.delete(door);
+    if (this.#doors.size > 0) return;
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+  }
+
+  #endOrphans(): void {
+    for (const door of this.#doors)
+      if (!door.isCallerAlive()) void door.end("caller_ended").catch(() => undefined); // the socket is gone either way
+  }
+}
