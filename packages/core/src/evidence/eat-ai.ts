@@ -80,5 +80,5 @@ export function readEatAi(m: Members): EatAiClaims {
     if (!fits(value)) m.fail(name, "has not the form that EAT-AI gives it");
     claims[name] = value;
   }
-  return claims as EatAiClaims; // each member was held against its form
+  return claims; // each member was held against its form
 }

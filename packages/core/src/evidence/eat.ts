@@ -38,11 +38,15 @@ function sub(item: Json): Members {
   return new Members(item, CODE, "list item");
 }
 
+function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
 function readSwversion(m: Members): NonNullable<EvidenceClaims["swversion"]> {
   const value = m.raw("swversion");
-  if (!Array.isArray(value)) return m.fail("swversion", "is not a list");
-  const [version, scheme, ...more]: readonly Json[] = value;
-  if (typeof version !== "string" || version.length > 64 || more.length > 0)
+  if (!isList(value) || value.length > 2) return m.fail("swversion", "is not a list of one or two");
+  const [version, scheme] = value;
+  if (typeof version !== "string" || version.length > 64)
     return m.fail("swversion", "is not a version");
   if (scheme === undefined) return [version];
   if (typeof scheme !== "number" || !Number.isSafeInteger(scheme))

@@ -19,7 +19,6 @@ const MAX_NAME_LENGTH = 255;
 /** Signature type of C2SP signed-note: Ed25519 over the note text. */
 const ED25519_TYPE = 0x01;
 const KEY_NAME = /^[^\s\u0085+]+$/u;
-// eslint-disable-next-line no-control-regex -- the specification forbids exactly these
 const CONTROL = /[\u0000-\u0009\u000b-\u001f]/;
 
 /** A key that signs notes: `<name>+<8 hex digits>+<base64 of type and key>`. */
