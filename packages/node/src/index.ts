@@ -25,3 +25,30 @@ export { createLog, silentLog } from "./log.ts";
 export type { Log, LogEvent, LogLevel, LogOptions } from "./log.ts";
 export { paintFor, printable } from "./text.ts";
 export type { Colour, Paint } from "./text.ts";
+
+// http, the asking side
+export { call, callJson, refusalOf, textOf } from "./http/client.ts";
+export type { Answer, CallOptions, JsonAnswer } from "./http/client.ts";
+export type { ServerEvent } from "./http/event-reader.ts";
+export { followEvents, jitteredDelayMs } from "./http/follow.ts";
+export type { FollowOptions } from "./http/follow.ts";
+export { handlerTarget, openTarget } from "./http/target.ts";
+export type { Incoming, Outgoing, Target, TargetSpec } from "./http/target.ts";
+
+// private files and keys
+export {
+  createPrivateFile,
+  privateDirectory,
+  readPrivateFile,
+  writePrivateFile,
+  writePublicFile,
+} from "./files.ts";
+export { loadOrCreateSigner, loadPrivateKey, privateKeyToPem, savePrivateKey } from "./keys.ts";
+
+// running
+export { parseConfig, printConfig, readYamlConfig } from "./config.ts";
+export type { ConfigOption, ConfigSchema, ConfigValue } from "./config.ts";
+export { createMetrics } from "./metrics.ts";
+export type { Counter, Gauge, Histogram, Labels, Metrics } from "./metrics.ts";
+export { onShutdown } from "./shutdown.ts";
+export type { ShutdownOptions, StoppableProcess } from "./shutdown.ts";

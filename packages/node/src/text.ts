@@ -1,14 +1,16 @@
-/** Control characters, C1 included, and the marks that reorder text: none may reach a terminal from outside. */
-// eslint-disable-next-line no-control-regex -- control characters are what this looks for
-const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** Control and format characters, line and paragraph separators: none may reach a terminal from outside. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function escapeUnits(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+  ).join("");
+}
 
 /** The text with everything that could move a cursor, change colours or reorder a line written as `\uXXXX`. */
 export function printable(text: string): string {
-  return text.replace(
-    UNPRINTABLE,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return text.replace(UNPRINTABLE, escapeUnits);
 }
 
 export type Colour = "red" | "green" | "yellow" | "cyan" | "bold" | "dim";
