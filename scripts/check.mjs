@@ -3,7 +3,7 @@ import { run } from "./run.mjs";
 
 /** Two cores: two steps at a time, the long ones first. */
 const LANES = 2;
-const STEPS = ["unit", "fences", "format:check", "lint", "types", "dead"];
+const STEPS = ["unit", "fences", "format:check", "lint", "types", "dead", "docs"];
 
 /** Runs one script of package.json. */
 async function take(name) {
