@@ -1,1 +1,219 @@
-export {};
+import { join } from "node:path";
+import { fromUtf8, Refusal } from "@countersign/core";
+import type { Clock, Listener, Log, Metrics } from "@countersign/node";
+import {
+  createMetrics,
+  createPrivateFile,
+  nodeCrypto,
+  nodeRandom,
+  parseConfig,
+  privateDirectory,
+  readPrivateFile,
+  serve,
+  systemClock,
+  systemTimers,
+} from "@countersign/node";
+import { configOf, SERVER_SCHEMA, urlOf } from "./config.ts";
+import type { ServerConfig } from "./config.ts";
+import { StateFeed } from "./feed/state-feed.ts";
+import { adminApp } from "./http/admin.ts";
+import { apiApp } from "./http/api.ts";
+import type { ApiContext } from "./http/peer.ts";
+import { publicApp } from "./http/public.ts";
+import { createKeys, loadKeys } from "./signer/keys.ts";
+import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
+import { fileCheckpoint } from "./store/checkpoint-file.ts";
+import { openStore } from "./store/open.ts";
+import type { Store } from "./store/store.ts";
+import type { World } from "./world.ts";
+
+export { SERVER_SCHEMA } from "./config.ts";
+
+const CONFIG_FILE = "server.yaml";
+const MAX_CONFIG_BYTES = 65_536;
+
+/** Name of the admin socket in a runtime directory. */
+export const SERVER_SOCKET = "server.sock";
+
+/**
+ * Makes a new server in a data directory: its configuration and every key.
+ * @param configText YAML as `SERVER_SCHEMA` says
+ * @throws Refusal `configuration_invalid`, `private_mode`, `name_taken` where a server is already
+ */
+export async function initServer(
+  data: string,
+  configText: string,
+  clock: Clock = systemClock,
+): Promise<ServerConfig> {
+  const config = configOf(parseConfig(configText, SERVER_SCHEMA));
+  await privateDirectory(data);
+  const isNew = await createPrivateFile(join(data, CONFIG_FILE), configText);
+  if (!isNew)
+    throw new Refusal(
+      "name_taken",
+      "a server is there already",
+      `Choose another --data folder, or run it: countersign server run --data ${data}`,
+    );
+  await createKeys(data, config, { c: nodeCrypto, random: nodeRandom, now: clock() });
+  return config;
+}
+
+/** Reads the configuration of a data directory. @throws Refusal `configuration_invalid`, `private_mode` */
+export async function readServerConfiguration(data: string): Promise<ServerConfig> {
+  const octets = await readPrivateFile(join(data, CONFIG_FILE), MAX_CONFIG_BYTES);
+  if (octets === undefined)
+    throw new Refusal(
+      "configuration_invalid",
+      "no server here",
+      `Make one: countersign server init --data ${data} --trust-domain NAME`,
+    );
+  return configOf(parseConfig(fromUtf8(octets), SERVER_SCHEMA));
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly config: ServerConfig;
+  readonly apiUrl: string;
+  readonly publicUrl: string;
+  readonly adminSocket: string;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  /** Data directory: configuration, keys, database. Mode 0700. */
+  readonly data: string;
+  /** Runtime directory, where the admin socket is made. */
+  readonly runtime: string;
+  readonly log: Log;
+  /** Set by `countersign dev` only: `server run` refuses a directory that dev has made. */
+  readonly isDevelopment: boolean;
+}
+
+function watchMetrics(metrics: Metrics, store: Store, feed: StateFeed, clock: Clock): () => void {
+  const size = metrics.gauge("countersign_log_leaves", "Leaves in the log.");
+  const streams = metrics.gauge(
+    "countersign_state_streams",
+    "State streams of proxies that are open.",
+  );
+  const hold = metrics.gauge("countersign_hold", "1 while the server holds.");
+  const released = metrics.counter(
+    "countersign_released_groups_total",
+    "Groups of decisions released under a checkpoint.",
+  );
+  const started = metrics.gauge("countersign_start_time_seconds", "When this process started.");
+  started.set(clock());
+  return store.subscribe((release) => {
+    size.set(release.size);
+    streams.set(feed.openStreams);
+    hold.set(store.hold() === undefined ? 0 : 1);
+    released.add();
+  });
+}
+
+async function openWorld(options: RunOptions, loaded: ServerConfig): Promise<World> {
+  const { data, log } = options;
+  const { keys, logSigner } = await loadKeys(data, loaded, nodeCrypto, systemClock());
+  const store = await openStore({
+    path: join(data, "store.db"),
+    checkpointFile: fileCheckpoint(join(data, "last-checkpoint")),
+    crypto: nodeCrypto,
+    logSigner,
+    origin: loaded.logOrigin,
+    now: systemClock,
+    report: (error) => log.error("store.failed", { error }),
+  });
+  return {
+    c: nodeCrypto,
+    random: nodeRandom,
+    clock: systemClock,
+    store,
+    keys,
+    config: loaded,
+    log,
+  };
+}
+
+/** The API needs its port in `apiUrl` before it makes join tokens: with port 0 it is known only now. */
+function withPort(config: ServerConfig, port: number): ServerConfig {
+  return config.api.port === 0
+    ? { ...config, apiUrl: urlOf("https", { host: config.api.host, port }) }
+    : config;
+}
+
+async function listenApi(world: World, feed: StateFeed): Promise<Listener> {
+  const app = apiApp(world, feed);
+  return serve<ApiContext>({
+    on: { ...world.config.api, tls: await makeTlsIdentity(world, world.clock()) },
+    app,
+    contextOf: (_socket, certificate) => (certificate === undefined ? {} : { certificate }),
+    log: world.log,
+  });
+}
+
+function renewTls(world: World, api: Listener): () => void {
+  let cancel: () => void = () => undefined;
+  const again = (): void => {
+    cancel = systemTimers.after((TLS_LIFE_SECONDS * 1000) / 2, () => {
+      void makeTlsIdentity(world, world.clock()).then(
+        (identity) => api.replaceTls(identity),
+        (error: unknown) => world.log.error("tls.renewal_failed", { error }),
+      );
+      again();
+    });
+  };
+  again();
+  return () => cancel();
+}
+
+/**
+ * Runs the server of a data directory until `close`.
+ * @throws Refusal `configuration_invalid`, `private_mode`, `signer_unsuitable`
+ */
+export async function runServer(options: RunOptions): Promise<RunningServer> {
+  const loaded = await readServerConfiguration(options.data);
+  if (loaded.isDevelopment !== options.isDevelopment)
+    throw new Refusal(
+      "configuration_invalid",
+      "made by countersign dev",
+      "Run countersign dev, or make a server for real: countersign server init.",
+    );
+  const opened = await openWorld(options, loaded);
+  const feed = new StateFeed(opened);
+  const api = await listenApi(opened, feed);
+  const world: World = { ...opened, config: withPort(loaded, api.port) };
+  const metrics = createMetrics();
+  const unwatch = watchMetrics(metrics, world.store, feed, world.clock);
+  const none = (): object => ({});
+  const publicListener = await serve({
+    on: world.config.public,
+    app: publicApp(world),
+    contextOf: none,
+    log: world.log,
+  });
+  const adminSocket = join(options.runtime, SERVER_SOCKET);
+  const admin = await serve({
+    on: { unix: adminSocket, mode: 0o600 },
+    app: adminApp(world, metrics),
+    contextOf: none,
+    log: world.log,
+  });
+  const stopRenewal = renewTls(world, api);
+  world.log.info("server.running", {
+    api: world.config.apiUrl,
+    public: publicListener.address,
+    trust_domain: world.config.trustDomain,
+  });
+  return {
+    config: world.config,
+    apiUrl: world.config.apiUrl,
+    publicUrl: urlOf("http", { host: world.config.public.host, port: publicListener.port }),
+    adminSocket,
+    close: async () => {
+      stopRenewal();
+      unwatch();
+      feed.close();
+      await Promise.all([api.close(), publicListener.close(), admin.close()]);
+      await world.store.close();
+    },
+  };
+}

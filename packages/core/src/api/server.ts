@@ -12,7 +12,8 @@ import type { PostedRequest } from "../issuance/attest.ts";
 import type { Stop, StopScope } from "../issuance/known.ts";
 import { Members } from "../json/read.ts";
 import type { Json, JsonObject } from "../json/strict.ts";
-import { base64url, fromBase64url } from "../bytes.ts";
+import { Refusal } from "../refusal.ts";
+import { pemDecode, pemEncode } from "../x509/pem.ts";
 
 // The calls between proxy and server (DESIGN 11). Each shape has its reader and its writer here, so that both ends agree.
 
@@ -69,7 +70,7 @@ export function readPostedRequest(value: Json): PostedRequest {
 /** 200: the credential, both forms and the whole bundle. */
 export interface IssuedAnswer {
   readonly wit: string;
-  /** DER: leaf first, then issuing CAs, without the root. */
+  /** Leaf first, then issuing CAs, without the root; DER here, PEM on the wire. */
   readonly wic: readonly Bytes[];
   readonly bundle: Bundle;
   readonly jti: string;
@@ -80,22 +81,20 @@ export interface IssuedAnswer {
 export function writeIssuedAnswer(answer: IssuedAnswer): JsonObject {
   return {
     ...answer,
-    wic: answer.wic.map((der) => base64url(der)),
+    wic: answer.wic.map((der) => pemEncode("CERTIFICATE", der)),
     bundle: writeBundle(answer.bundle) as JsonObject,
   }; // writers make plain JSON
+}
+function readPem(item: Json): Bytes {
+  const [der] = typeof item === "string" ? pemDecode(item, "CERTIFICATE", 1) : [];
+  if (der === undefined) throw new Refusal(bad, "wic holds something that is no certificate");
+  return der;
 }
 export function readIssuedAnswer(value: Json): IssuedAnswer {
   const members = new Members(value, bad);
   return {
     wit: members.text("wit", { maxLength: 8192 }),
-    wic: members.list(
-      "wic",
-      (item) =>
-        typeof item === "string"
-          ? fromBase64url(item)
-          : members.fail("wic", "holds something else"),
-      4,
-    ),
+    wic: members.list("wic", readPem, 4),
     bundle: readBundle(members.raw("bundle") ?? null),
     jti: members.text("jti", { maxLength: 64 }),
     n: members.integer("n"),

@@ -1,0 +1,112 @@
+import { base64url, thumbprint } from "@countersign/core";
+import type { AskReason, JsonObject, Ruling } from "@countersign/core";
+import type { Change } from "../store/store.ts";
+import type { World } from "../world.ts";
+import type { Case } from "./credential.ts";
+import { nonceUntil } from "./credential.ts";
+import { installationChanges } from "./installation.ts";
+import type { Outcome } from "./outcome.ts";
+import { logRow } from "./record.ts";
+
+const ASK_ID_BYTES = 6;
+
+function reasonsOf(of: Case, why: readonly AskReason[]): readonly AskReason[] {
+  const current = of.rows.installation;
+  if (current === undefined || current.agent === of.attested.agent) return why;
+  return [
+    ...why,
+    {
+      code: "installation_replaced",
+      text: `replaces the installation of ${new Date(current.since * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`,
+    },
+  ];
+}
+
+/** Puts the question to the owner: the open one of the entry, if any, is superseded in the same commit. */
+export async function commitAsk(
+  w: World,
+  of: Case,
+  ruling: Extract<Ruling, { do: "ask" }>,
+): Promise<Outcome | "conflict" | "used"> {
+  const { attested: a, rows, entry, now } = of;
+  const reasons = reasonsOf(of, ruling.why);
+  const id = base64url(w.random(ASK_ID_BYTES)).replaceAll("_", "x").replaceAll("-", "y");
+  const owner = entry.owner ?? "";
+  const appraisal = {
+    host: a.appraisal.host,
+    agent: a.appraisal.agent,
+    warnings: a.appraisal.warnings,
+  } as unknown as JsonObject; // plain data of core
+  const facts = {
+    evidence: { submods: a.evidence.claims.submods },
+    measurements: a.measurements,
+  } as unknown as JsonObject; // plain data of core
+  const superseded: readonly Change[] =
+    rows.openAsk === undefined
+      ? []
+      : [{ set: "ask", req: rows.openAsk.req, fields: { state: "superseded", decidedAt: now } }];
+  const log = logRow(w, {
+    type: "approval.asked",
+    t: now,
+    actor: "server",
+    record: {
+      v: 1,
+      agent: a.agent,
+      entry: entry.id,
+      owner,
+      req: a.request.digest,
+      evidence: a.evidence.digest,
+      proxy: { id: a.proxy, jkt: thumbprint(w.c, a.evidence.key) },
+      appraisal: { host: a.appraisal.host, agent: a.appraisal.agent },
+      policy: { decision: "ask", id: w.config.policy },
+      reasons: reasons.map((reason) => reason.text),
+      deadline: ruling.deadline,
+    },
+  });
+  const committed = await w.store.commit({
+    log,
+    changes: [
+      ...superseded,
+      ...installationChanges(of),
+      {
+        put: "ask",
+        row: {
+          req: a.request.digest,
+          id,
+          entry: entry.id,
+          agent: a.agent,
+          proxy: a.proxy,
+          anchor: a.anchor,
+          owner,
+          request: a.request.octets,
+          facts,
+          appraisal,
+          reasons,
+          expected: false,
+          createdAt: now,
+          deadline: ruling.deadline,
+          state: "asked",
+        },
+      },
+      {
+        put: "request",
+        row: {
+          req: a.request.digest,
+          proxy: a.proxy,
+          exp: a.request.claims.exp,
+          epoch: rows.epoch,
+          outcome: { state: "asked", agent: a.agent, entry: entry.id, proxy: a.proxy },
+        },
+      },
+    ],
+    once: [{ kind: "nonce", value: a.request.claims.nonce, until: nonceUntil(now) }],
+    expect: { epoch: rows.epoch },
+  });
+  if (committed === "conflict" || committed === "used") return committed;
+  return {
+    state: "asked",
+    id,
+    deadline: ruling.deadline,
+    reasons: reasons.map((reason) => reason.text),
+  };
+}

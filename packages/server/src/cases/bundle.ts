@@ -1,0 +1,61 @@
+import {
+  fromBase64url,
+  Refusal,
+  writeApprovalPart,
+  writeBundle,
+  writeCredentialPart,
+} from "@countersign/core";
+import type { ApprovalPart, CredentialPart, Digest, JsonObject } from "@countersign/core";
+import { readOwnerSignature } from "@countersign/core";
+import type { CredentialRow, GrantRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+
+/** The approval part of a grant, as signed. */
+export function approvalPartOf(row: GrantRow): ApprovalPart {
+  return { st: row.statement, sig: readOwnerSignature(row.signature), key: row.key };
+}
+
+/** The credential part of an issue, with a proof under the newest checkpoint. */
+export async function credentialPartOf(w: World, row: CredentialRow): Promise<CredentialPart> {
+  const leaf = (await w.store.logRow(row.seq))?.leaf;
+  if (leaf === undefined) throw new Refusal("indeterminate", "a credential without its leaf");
+  return {
+    jti: row.jti,
+    ...(row.cs === undefined ? {} : { cs: row.cs }),
+    ...(row.end === undefined || row.cs === undefined ? {} : { end: row.end }),
+    leaf,
+    salts: { wit: fromBase64url(row.salts.wit), x509: fromBase64url(row.salts.x509) },
+    proof: await w.store.proofFor(row.seq),
+  };
+}
+
+/** The whole bundle in its wire form. */
+export async function bundleOf(w: World, row: CredentialRow): Promise<JsonObject> {
+  const grant = row.cs === undefined ? undefined : await w.store.grant(row.cs);
+  const credential = await credentialPartOf(w, row);
+  return writeBundle({
+    ...(grant === undefined ? {} : { approval: approvalPartOf(grant) }),
+    credential,
+  }) as JsonObject; // the writer makes plain JSON
+}
+
+async function publishedGrant(w: World, cs: Digest): Promise<GrantRow> {
+  const grant = await w.store.grant(cs);
+  const entry = grant === undefined ? undefined : await w.store.entry(grant.entry);
+  // One answer for what does not exist and for what only the agent may show (T51).
+  if (grant === undefined || entry?.body.evidence !== "public") throw new Refusal("not_found");
+  return grant;
+}
+
+/** `GET /e/<cs>` */
+export async function publicApproval(w: World, cs: Digest): Promise<JsonObject> {
+  return writeApprovalPart(approvalPartOf(await publishedGrant(w, cs))) as JsonObject; // as above
+}
+
+/** `GET /e/<cs>/<jti>` */
+export async function publicCredentialPart(w: World, cs: Digest, jti: string): Promise<JsonObject> {
+  await publishedGrant(w, cs);
+  const row = await w.store.credential(cs, jti);
+  if (row === undefined) throw new Refusal("not_found");
+  return writeCredentialPart(await credentialPartOf(w, row)) as JsonObject; // as above
+}

@@ -1,0 +1,278 @@
+import {
+  base64url,
+  buildProxy,
+  parseCertificate,
+  parseCsr,
+  parseWorkloadId,
+  proxyId,
+  Refusal,
+  thumbprint,
+  utf8,
+} from "@countersign/core";
+import type { Bytes, Jwk, Seconds } from "@countersign/core";
+import type { ProxyRow } from "../store/rows.ts";
+import type { Change, Decision } from "../store/store.ts";
+import type { World } from "../world.ts";
+import { logRow } from "./record.ts";
+
+const SECRET_BYTES = 16;
+const SERIAL_BYTES = 20;
+const TOKEN_CAP_SECONDS = 86_400;
+const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** What a join token is made of; base64url of its JSON is the token (DESIGN 10). */
+export interface JoinToken {
+  readonly v: 1;
+  readonly td: string;
+  readonly name: string;
+  readonly api: string;
+  /** SHA-256 of the infrastructure root's DER, base64url. */
+  readonly root: string;
+  readonly secret: string;
+  readonly exp: Seconds;
+}
+
+const secretHash = (w: World, secret: string): string => base64url(w.c.sha256(utf8(secret)));
+
+/** Makes a join token for one named proxy. Only the hash of its secret is kept. */
+export async function makeJoinToken(
+  w: World,
+  order: { readonly name: string; readonly lifeSeconds: Seconds; readonly replace: boolean },
+): Promise<string> {
+  if (!NAME.test(order.name))
+    throw new Refusal(
+      "malformed_request",
+      "a proxy's name is lower-case letters, digits and . _ -",
+    );
+  const now = w.clock();
+  const proxy = proxyId(w.config.trustDomain, order.name);
+  const live = await w.store.proxy(proxy);
+  if (live !== undefined && live.notAfter > now && !order.replace) throw new Refusal("name_taken");
+  const secret = base64url(w.random(SECRET_BYTES));
+  const exp = now + Math.min(order.lifeSeconds, TOKEN_CAP_SECONDS);
+  const root = base64url(w.c.sha256(w.keys.infrastructureRoot));
+  const token: JoinToken = {
+    v: 1,
+    td: w.config.trustDomain,
+    name: order.name,
+    api: w.config.apiUrl,
+    root,
+    secret,
+    exp,
+  };
+  await w.store.commit({
+    log: logRow(w, {
+      type: "admin.join_token",
+      t: now,
+      actor: "admin",
+      record: { v: 1, proxy, exp, replace: order.replace },
+    }),
+    changes: [
+      {
+        put: "joinToken",
+        row: { hash: secretHash(w, secret), proxy, exp, replace: order.replace },
+      },
+    ],
+  });
+  return base64url(utf8(JSON.stringify(token)));
+}
+
+interface LDevId {
+  readonly der: Bytes;
+  readonly serial: string;
+  readonly jkt: string;
+  readonly jwk: Jwk;
+  readonly notAfter: Seconds;
+}
+
+/** Names come from the registration, never from the CSR: only its key is used (T7). */
+async function certify(w: World, proxy: string, csr: Bytes, now: Seconds): Promise<LDevId> {
+  const request = await parseCsr(w.c, csr);
+  if (request.uris.some((uri) => uri !== proxy))
+    throw new Refusal("malformed_csr", "asks for another name");
+  if (request.key.kty !== "EC" || request.key.crv !== "P-256")
+    throw new Refusal("invalid_key", "P-256 is needed");
+  const jkt = thumbprint(w.c, request.key);
+  const ca = w.keys.infrastructure;
+  const notAfter = Math.min(now + w.config.proxyCertificateSeconds, ca.certificate.notAfter);
+  const der = await buildProxy(
+    w.c,
+    {
+      uri: proxy,
+      key: request.key,
+      serial: w.random(SERIAL_BYTES),
+      notBefore: now - 60,
+      notAfter,
+      issuer: ca.certificate,
+    },
+    ca.signer,
+  );
+  return { der, serial: parseCertificate(der).serialHex, jkt, jwk: request.key, notAfter };
+}
+
+function liveChanges(
+  proxy: string,
+  made: LDevId,
+  before: ProxyRow | undefined,
+  now: Seconds,
+): readonly Change[] {
+  const row: ProxyRow = {
+    id: proxy,
+    name: parseWorkloadId(proxy).segments.at(-1) ?? "",
+    state: "enrolled",
+    liveSerial: made.serial,
+    liveJkt: made.jkt,
+    liveJwk: made.jwk,
+    notAfter: made.notAfter,
+    enrolledAt: before?.enrolledAt ?? now,
+  };
+  const superseded: readonly Change[] =
+    before === undefined
+      ? []
+      : [{ set: "certificate", serial: before.liveSerial, fields: { state: "superseded" } }];
+  return [
+    ...superseded,
+    { put: "proxy", row },
+    {
+      put: "certificate",
+      row: { serial: made.serial, proxy, jkt: made.jkt, notAfter: made.notAfter, state: "live" },
+    },
+  ];
+}
+
+async function commitOr(w: World, decision: Decision, onFail: () => Promise<never>): Promise<void> {
+  const committed = await w.store.commit(decision);
+  if (committed === "conflict" || committed === "used") await onFail();
+}
+
+/** A second use of a token halts what the first enrolled: one of the two is not who it says (DESIGN 10). */
+async function tokenReused(w: World, proxy: string): Promise<never> {
+  const now = w.clock();
+  await w.store.commit({
+    log: logRow(w, {
+      type: "halt.set",
+      t: now,
+      actor: "server",
+      reason: "join_token_invalid",
+      record: { v: 1, scope: "proxy", target: proxy, reason: "join token used twice" },
+    }),
+    changes: [
+      {
+        put: "stop",
+        row: {
+          id: base64url(w.random(9)),
+          scope: "proxy",
+          target: proxy,
+          since: now,
+          by: "server",
+          reason: "join token used twice",
+        },
+      },
+      { end: "grants", scope: "proxy", target: proxy, at: now, why: "join token used twice" },
+      { set: "proxy", id: proxy, fields: { state: "halted" } },
+    ],
+    bumpEpoch: true,
+  });
+  throw new Refusal("join_token_invalid", "used twice");
+}
+
+/**
+ * EST simpleenroll with a join token's secret: the first certificate of a named proxy.
+ * @throws Refusal `join_token_invalid`, `name_taken`, `malformed_csr`, `invalid_signature`, `key_reused`, `hold`
+ */
+export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promise<Bytes> {
+  const now = w.clock();
+  const hash = secretHash(w, secret);
+  const token = await w.store.joinToken(hash);
+  if (token === undefined || now > token.exp)
+    throw new Refusal("join_token_invalid", "unknown or over");
+  if (token.usedBy !== undefined) return tokenReused(w, token.proxy);
+  const before = await w.store.proxy(token.proxy);
+  if (before !== undefined && before.notAfter > now && !token.replace)
+    throw new Refusal("name_taken");
+  const made = await certify(w, token.proxy, csr, now);
+  if ((await w.store.keyOwner(made.jkt)) !== undefined)
+    throw new Refusal("key_reused", "use a new key");
+  const stops = await w.store.stops({ scope: "proxy", target: token.proxy, inForce: true });
+  const replaced: readonly Change[] =
+    before === undefined
+      ? []
+      : [
+          {
+            end: "grants",
+            scope: "proxy",
+            target: token.proxy,
+            at: now,
+            why: "proxy enrolled again",
+          },
+          ...stops.map(
+            (stop) => ({ set: "stop", id: stop.id, fields: { liftedAt: now } }) as const,
+          ),
+        ];
+  await commitOr(
+    w,
+    {
+      log: logRow(w, {
+        type: "proxy.enrolled",
+        t: now,
+        actor: "server",
+        record: {
+          v: 1,
+          proxy: token.proxy,
+          serial: made.serial,
+          key: made.jkt,
+          method: "join_token",
+          replaces: before?.liveSerial ?? "",
+        },
+      }),
+      changes: [
+        ...liveChanges(token.proxy, made, before, now),
+        ...replaced,
+        { set: "joinToken", hash, fields: { usedBy: made.serial } },
+      ],
+      once: [
+        { kind: "joinToken", value: hash, until: Number.MAX_SAFE_INTEGER },
+        { kind: "key", value: made.jkt, until: Number.MAX_SAFE_INTEGER },
+      ],
+      bumpEpoch: before !== undefined,
+      issues: true,
+    },
+    () => tokenReused(w, token.proxy),
+  );
+  return made.der;
+}
+
+/**
+ * EST simplereenroll over mutual TLS: the next certificate of the same proxy. The superseded one is accepted until
+ * its successor was used.
+ * @throws Refusal as `simpleEnroll`; `stale`
+ */
+export async function simpleReenroll(
+  w: World,
+  peer: { readonly id: string; readonly serial: string; readonly jkt: string },
+  csr: Bytes,
+): Promise<Bytes> {
+  const now = w.clock();
+  const before = await w.store.proxy(peer.id);
+  if (before === undefined) throw new Refusal("attester_unknown");
+  const made = await certify(w, peer.id, csr, now);
+  const owner = await w.store.keyOwner(made.jkt);
+  if (owner !== undefined && (owner.kind !== "proxy" || owner.id !== peer.id))
+    throw new Refusal("key_reused", "use a new key");
+  await commitOr(
+    w,
+    {
+      log: logRow(w, {
+        type: "proxy.renewed",
+        t: now,
+        actor: "server",
+        record: { v: 1, proxy: peer.id, serial: made.serial, key: made.jkt, replaces: peer.serial },
+      }),
+      changes: liveChanges(peer.id, made, before, now),
+      expect: { liveSerial: { proxy: peer.id, serial: peer.serial } },
+      issues: true,
+    },
+    () => Promise.reject(new Refusal("stale", "the certificate was renewed already")),
+  );
+  return made.der;
+}

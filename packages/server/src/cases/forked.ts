@@ -1,0 +1,35 @@
+import { base64url } from "@countersign/core";
+import type { ProxyRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+import { logRow } from "./record.ts";
+
+/** Halts a proxy whose identity was used from two places: its grants end until it is enrolled again (DESIGN 3). */
+export async function markForked(w: World, proxy: ProxyRow, serial: string): Promise<void> {
+  const now = w.clock();
+  await w.store.commit({
+    log: logRow(w, {
+      type: "halt.set",
+      t: now,
+      actor: "server",
+      reason: "proxy_forked",
+      record: { v: 1, scope: "proxy", target: proxy.id, serial, live: proxy.liveSerial },
+    }),
+    changes: [
+      { set: "proxy", id: proxy.id, fields: { state: "halted", forkedAt: now } },
+      {
+        put: "stop",
+        row: {
+          id: base64url(w.random(9)),
+          scope: "proxy",
+          target: proxy.id,
+          since: now,
+          by: "server",
+          reason: "proxy_forked",
+        },
+      },
+      { end: "grants", scope: "proxy", target: proxy.id, at: now, why: "proxy forked" },
+    ],
+    bumpEpoch: true,
+  });
+  w.log.error("proxy.forked", { proxy: proxy.id });
+}

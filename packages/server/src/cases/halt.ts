@@ -1,0 +1,75 @@
+import { base64url, Refusal } from "@countersign/core";
+import type { StopScope } from "@countersign/core";
+import type { StopRow } from "../store/rows.ts";
+import type { Change } from "../store/store.ts";
+import type { World } from "../world.ts";
+import { logRow } from "./record.ts";
+
+const STOP_ID_BYTES = 9;
+
+/**
+ * Stops everything in a scope: its grants end and nothing is issued until the stop is lifted, in one commit that
+ * moves the epoch (DESIGN 8). Halting what does not exist is allowed: it is cheap, and the name may appear later.
+ */
+export async function halt(
+  w: World,
+  order: {
+    readonly scope: StopScope;
+    readonly target: string;
+    readonly reason: string;
+    readonly by: string;
+  },
+): Promise<StopRow> {
+  const now = w.clock();
+  const stop: StopRow = {
+    id: base64url(w.random(STOP_ID_BYTES)),
+    scope: order.scope,
+    target: order.target,
+    since: now,
+    by: order.by,
+    reason: order.reason,
+  };
+  const changes: readonly Change[] = [
+    { put: "stop", row: stop },
+    {
+      end: "grants",
+      scope: order.scope,
+      target: order.target,
+      at: now,
+      why: `halted: ${order.scope}`,
+    },
+  ];
+  const committed = await w.store.commit({
+    log: logRow(w, {
+      type: "halt.set",
+      t: now,
+      actor: "admin",
+      reason: order.scope,
+      record: { v: 1, ...stop },
+    }),
+    changes,
+    bumpEpoch: true,
+  });
+  if (committed === "conflict" || committed === "used")
+    throw new Refusal("indeterminate", "the stop could not be written");
+  return stop;
+}
+
+/** Lifts a stop. It gives nothing: an owner-bound credential then needs a new signature. @throws Refusal `not_found` */
+export async function lift(w: World, id: string, by: string): Promise<void> {
+  const now = w.clock();
+  const stop = (await w.store.stops({ inForce: true })).find((row) => row.id === id);
+  if (stop === undefined) throw new Refusal("not_found", "no such stop in force");
+  const committed = await w.store.commit({
+    log: logRow(w, {
+      type: "halt.lifted",
+      t: now,
+      actor: "admin",
+      record: { v: 1, id, scope: stop.scope, target: stop.target, by },
+    }),
+    changes: [{ set: "stop", id, fields: { liftedAt: now } }],
+    bumpEpoch: true,
+  });
+  if (committed === "conflict" || committed === "used")
+    throw new Refusal("not_found", "the stop was lifted already");
+}

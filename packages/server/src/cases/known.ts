@@ -1,0 +1,55 @@
+import { readStatement } from "@countersign/core";
+import type { Grant, Known } from "@countersign/core";
+import type { GrantRow } from "../store/rows.ts";
+import type { KnownRows } from "../store/store.ts";
+import type { World } from "../world.ts";
+
+const FIRST_WAIT_SECONDS = 3600;
+const LONGEST_WAIT_SECONDS = 86_400;
+
+/** A grant as core sees it. The statement was verified when it was stored; it is read again, never trusted as parsed. */
+export function grantOf(w: World, row: GrantRow): Grant {
+  const { body } = readStatement(w.c, row.statement);
+  if (body.kind !== "credential")
+    throw new TypeError("a grant rests on a statement of kind credential");
+  return {
+    cs: row.cs,
+    statement: body,
+    ownerKey: row.key.jwk,
+    ownerKind: row.ownerKind,
+    basis: row.basis,
+    assurance: row.assurance,
+    ...(row.endedAt === undefined ? {} : { endedAt: row.endedAt }),
+  };
+}
+
+/** After a denial the entry waits an hour, doubling to a day (owner.md 1.7); an unanswered question counts half. */
+function askBlockedUntil(rows: KnownRows): number | undefined {
+  const weight = rows.denials.reduce(
+    (sum, denial) => sum + (denial.state === "denied" ? 1 : 0.5),
+    0,
+  );
+  const last = rows.denials.find((denial) => denial.state === "denied");
+  if (last === undefined) return undefined;
+  return (
+    last.at +
+    Math.min(FIRST_WAIT_SECONDS * 2 ** Math.max(0, Math.floor(weight) - 1), LONGEST_WAIT_SECONDS)
+  );
+}
+
+/** What core decides from. */
+export function knownOf(w: World, rows: KnownRows): Known {
+  const blocked = askBlockedUntil(rows);
+  return {
+    ...(rows.entry === undefined ? {} : { entry: rows.entry.body }),
+    ...(rows.grant === undefined ? {} : { grant: grantOf(w, rows.grant) }),
+    issued: rows.issued,
+    live: rows.live,
+    stops: rows.stops.map(({ id, scope, target, since }) => ({ id, scope, target, since })),
+    epoch: rows.epoch,
+    ...(rows.hold === undefined ? {} : { hold: rows.hold }),
+    pending: rows.pending,
+    ...(blocked === undefined ? {} : { askBlockedUntil: blocked }),
+    approvedMeasurements: rows.liveGrants.flatMap((row) => grantOf(w, row).statement.agent.meas),
+  };
+}

@@ -1,0 +1,160 @@
+import { parseTrustDomain, Refusal } from "@countersign/core";
+import type { Seconds } from "@countersign/core";
+import type { ConfigSchema } from "@countersign/node";
+
+export type Policy = "standard" | "laptop" | "hardened";
+
+/** The configuration file, member by member. */
+export interface ServerFile {
+  readonly trust_domain: string;
+  readonly issuer?: string;
+  readonly api_host: string;
+  readonly api_port: number;
+  readonly api_url?: string;
+  readonly public_host: string;
+  readonly public_port: number;
+  readonly dns: readonly string[];
+  readonly ips: readonly string[];
+  readonly policy: string;
+  readonly proxy_uid?: number;
+  readonly consent_rp_id?: string;
+  readonly consent_origins?: readonly string[];
+  readonly development: boolean;
+}
+
+const HOST = /^[A-Za-z0-9.:-]{1,253}$/;
+
+export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
+  trust_domain: {
+    type: "string",
+    required: true,
+    doc: "lower-case DNS-like name that this server's keys speak for",
+  },
+  issuer: {
+    type: "string",
+    pattern: /^https:\/\/[^\s?#]+$/,
+    doc: "URL in iss and aud; default https://id.<trust_domain>",
+  },
+  api_host: {
+    type: "string",
+    default: "127.0.0.1",
+    pattern: HOST,
+    doc: "address of the listener for proxies (TLS 1.3)",
+  },
+  api_port: {
+    type: "integer",
+    default: 8443,
+    max: 65_535,
+    doc: "TCP port of that listener; 0 takes a free one",
+  },
+  api_url: {
+    type: "string",
+    pattern: /^https:\/\/[^\s/?#]+$/,
+    doc: "where proxies reach it; default from api_host and api_port; stands in join tokens",
+  },
+  public_host: {
+    type: "string",
+    default: "127.0.0.1",
+    pattern: HOST,
+    doc: "address of the listener for everybody (plain HTTP: loopback, or behind your own TLS)",
+  },
+  public_port: {
+    type: "integer",
+    default: 8080,
+    max: 65_535,
+    doc: "TCP port of that listener; 0 takes a free one",
+  },
+  dns: { type: "strings", default: [], doc: "DNS names in the API's certificate" },
+  ips: { type: "strings", default: ["127.0.0.1"], doc: "addresses in the API's certificate" },
+  policy: {
+    type: "string",
+    default: "standard",
+    choices: ["standard", "laptop", "hardened"],
+    doc: "which appraisals are refused",
+  },
+  proxy_uid: {
+    type: "integer",
+    max: 0xffff_fffe,
+    doc: "uid that the proxies run as, where it is one and the same: an agent of that uid is refused under standard",
+  },
+  consent_rp_id: {
+    type: "string",
+    pattern: HOST,
+    doc: "host at which owners sign in a browser; default consent.<trust_domain>; pinned in the trust bundle",
+  },
+  consent_origins: {
+    type: "strings",
+    doc: "origins of that host; default https://<consent_rp_id>",
+  },
+  development: {
+    type: "boolean",
+    default: false,
+    doc: "set by countersign dev only, with a trust domain that ends in .invalid",
+  },
+};
+
+/** Where a listener binds. Port 0 takes a free one. */
+export interface Bind {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The server's configuration, parsed once. */
+export interface ServerConfig {
+  readonly trustDomain: string;
+  /** `spiffe://<trust domain>` */
+  readonly origin: string;
+  /** In `iss` and every `aud`; never derived from host or port. */
+  readonly issuer: string;
+  readonly logOrigin: string;
+  readonly api: Bind;
+  readonly public: Bind;
+  /** Where proxies reach the API; with port 0 the port is added when it is known. */
+  readonly apiUrl: string;
+  readonly dns: readonly string[];
+  readonly ips: readonly string[];
+  readonly policy: Policy;
+  readonly proxyUid?: number;
+  readonly consent: { readonly rpId: string; readonly origins: readonly string[] };
+  readonly proxyCertificateSeconds: Seconds;
+  readonly isDevelopment: boolean;
+}
+
+const DAY_SECONDS = 86_400;
+const POLICIES: readonly Policy[] = ["standard", "laptop", "hardened"];
+
+/** The address of a bound listener as a URL. */
+export function urlOf(scheme: "http" | "https", bind: Bind): string {
+  return `${scheme}://${bind.host.includes(":") ? `[${bind.host}]` : bind.host}:${bind.port}`;
+}
+
+/**
+ * The configuration that a file means.
+ * @throws Refusal `configuration_invalid`, `invalid_identifier`
+ */
+export function configOf(file: ServerFile): ServerConfig {
+  const trustDomain = parseTrustDomain(file.trust_domain);
+  if (file.development !== trustDomain.endsWith(".invalid"))
+    throw new Refusal(
+      "configuration_invalid",
+      "development goes with a trust domain that ends in .invalid, and only with that",
+    );
+  const api = { host: file.api_host, port: file.api_port };
+  const rpId = file.consent_rp_id ?? `consent.${trustDomain}`;
+  return {
+    trustDomain,
+    origin: `spiffe://${trustDomain}`,
+    issuer: file.issuer ?? `https://id.${trustDomain}`,
+    logOrigin: `id.${trustDomain}/log`,
+    api,
+    public: { host: file.public_host, port: file.public_port },
+    apiUrl: file.api_url ?? urlOf("https", api),
+    dns: file.dns,
+    ips: file.ips,
+    policy: POLICIES.find((policy) => policy === file.policy) ?? "standard",
+    ...(file.proxy_uid === undefined ? {} : { proxyUid: file.proxy_uid }),
+    consent: { rpId, origins: file.consent_origins ?? [`https://${rpId}`] },
+    proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
+    isDevelopment: file.development,
+  };
+}

@@ -1,0 +1,106 @@
+import {
+  EST_MEDIA_TYPE,
+  fromBase64,
+  fromUtf8,
+  makeNonce,
+  NONCE_LIFE_SECONDS,
+  readEstBody,
+  readNonceRequest,
+  readPostedRequest,
+  Refusal,
+  writeCertsOnly,
+  writeEstBody,
+  writeIssuedAnswer,
+} from "@countersign/core";
+import type { Bytes } from "@countersign/core";
+import { readJsonBody } from "@countersign/node";
+import type { Handler } from "@countersign/node";
+import { requestCredential } from "../cases/credential.ts";
+import { simpleEnroll, simpleReenroll } from "../cases/enrol.ts";
+import type { StateFeed } from "../feed/state-feed.ts";
+import type { World } from "../world.ts";
+import { authenticate } from "./peer.ts";
+import type { ApiContext } from "./peer.ts";
+import { application, json } from "./router.ts";
+import type { Endpoint, Routes } from "./router.ts";
+
+const MAX_BODY_BYTES = 65_536;
+const MAX_CSR_BYTES = 16_384;
+
+function estResponse(certificates: readonly Bytes[]): Response {
+  const body = writeEstBody(writeCertsOnly(certificates));
+  return new Response(body, {
+    status: 200,
+    headers: { "content-type": EST_MEDIA_TYPE.certsOnly, "content-length": String(body.length) },
+  });
+}
+
+async function readCsr(request: Request): Promise<Bytes> {
+  if (!(request.headers.get("content-type") ?? "").startsWith(EST_MEDIA_TYPE.request))
+    throw new Refusal("unsupported_media_type");
+  return readEstBody(await request.text(), MAX_CSR_BYTES);
+}
+
+/** The secret of a join token: HTTP Basic with an empty user name. */
+function secretOf(request: Request): string {
+  const header = request.headers.get("authorization") ?? "";
+  if (!/^basic /i.test(header)) throw new Refusal("authentication_failed", "no Basic credentials");
+  try {
+    const text = fromUtf8(fromBase64(header.slice("basic ".length).trim()));
+    if (text.startsWith(":")) return text.slice(1);
+  } catch {
+    // falls through: one answer for every malformed header
+  }
+  throw new Refusal("authentication_failed", "not an empty user and a secret");
+}
+
+const nonce =
+  (w: World): Endpoint<ApiContext> =>
+  async (request, context) => {
+    const peer = await authenticate(w, context);
+    const { seen } = readNonceRequest(await readJsonBody(request, MAX_BODY_BYTES));
+    if (seen !== undefined && seen.checkpoint !== "") await w.store.noteSeen(seen);
+    const now = w.clock();
+    return json({
+      nonce: makeNonce(w.keys.mac, w.random, peer.id, now),
+      now,
+      expires_in: NONCE_LIFE_SECONDS,
+    });
+  };
+
+const credentialRequests =
+  (w: World): Endpoint<ApiContext> =>
+  async (request, context) => {
+    const peer = await authenticate(w, context);
+    const outcome = await requestCredential(
+      w,
+      peer,
+      readPostedRequest(await readJsonBody(request, MAX_BODY_BYTES)),
+    );
+    if (outcome.state === "issued") return json(writeIssuedAnswer(outcome));
+    const next = `The owner is asked: countersign owner approve ${outcome.id}`;
+    return json({ ...outcome, next }, 202);
+  };
+
+/** The calls of proxies. Every path but `cacerts` and `simpleenroll` demands a client certificate. */
+export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
+  const routes: Routes<ApiContext> = {
+    "POST /v1/nonce": nonce(w),
+    "POST /v1/credential-requests": credentialRequests(w),
+    "GET /v1/state": async (request, context) =>
+      feed.open((await authenticate(w, context)).id, request.signal),
+    "GET /.well-known/est/cacerts": () =>
+      Promise.resolve(
+        estResponse([w.keys.infrastructureRoot, w.keys.infrastructure.certificate.der]),
+      ),
+    "POST /.well-known/est/simpleenroll": async (request) => {
+      const secret = secretOf(request);
+      return estResponse([await simpleEnroll(w, secret, await readCsr(request))]);
+    },
+    "POST /.well-known/est/simplereenroll": async (request, context) => {
+      const peer = await authenticate(w, context);
+      return estResponse([await simpleReenroll(w, peer, await readCsr(request))]);
+    },
+  };
+  return application(routes, w.log);
+}

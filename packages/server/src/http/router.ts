@@ -1,0 +1,45 @@
+import { Hono } from "hono";
+import { Refusal } from "@countersign/core";
+import { problemResponse } from "@countersign/node";
+import type { Handler, Log } from "@countersign/node";
+
+/** One endpoint: its own file says what it takes and gives. */
+export type Endpoint<C> = (
+  request: Request,
+  context: C,
+  parameters: Readonly<Record<string, string>>,
+) => Promise<Response>;
+
+/** `METHOD /path/:parameter` → endpoint. */
+export type Routes<C> = Readonly<Record<string, Endpoint<C>>>;
+
+/** JSON that nobody may cache, unless other headers are given. */
+export function json(
+  value: object,
+  status = 200,
+  headers: Readonly<Record<string, string>> = { "cache-control": "no-store" },
+): Response {
+  return new Response(JSON.stringify(value), {
+    status,
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
+/** An application over a table of routes. Every refusal is a problem document; every other throw a 500 and a log line. */
+export function application<C extends object>(routes: Routes<C>, log: Log): Handler<C> {
+  const hono = new Hono<{ Bindings: C }>();
+  const paths = new Map<string, Set<string>>();
+  for (const [name, endpoint] of Object.entries(routes)) {
+    const [method = "", path = ""] = name.split(" ");
+    const methods = paths.get(path) ?? new Set<string>();
+    paths.set(path, methods.add(method));
+    hono.on(method, path, (context) => endpoint(context.req.raw, context.env, context.req.param()));
+  }
+  for (const [path, methods] of paths)
+    hono.all(path, () => {
+      throw new Refusal("method_not_allowed", [...methods].join(", "));
+    });
+  hono.notFound(() => problemResponse(new Refusal("not_found"), log));
+  hono.onError((error) => problemResponse(error, log));
+  return async (request, context) => hono.fetch(request, context);
+}
