@@ -18,7 +18,6 @@ import type {
   JsonObject,
   Known,
   PostedRequest,
-  RefusalCode,
   Ruling,
   Seconds,
 } from "@countersign/core";
