@@ -18,7 +18,7 @@ export const TIERS = ["none", "affirming", "warning", "contraindicated"] as cons
 export type Tier = (typeof TIERS)[number];
 
 /** The verifier did not work: whoever decides must not build on it. */
-export const VERIFIER_MALFUNCTION = -1;
+const VERIFIER_MALFUNCTION = -1;
 
 /** Higher is worse. Nothing said is worse than an affirmation: a status may not make one of it. */
 const SEVERITY: Readonly<Record<Tier, number>> = {
