@@ -63,7 +63,10 @@ export type Change =
   | {
       readonly set: "ownerKey";
       readonly jkt: string;
-      readonly fields: Partial<Pick<OwnerKeyRow, "removedAt" | "suspendedAt" | "counter">>;
+      /** `suspendedAt: undefined` takes the suspension away. */
+      readonly fields: Partial<Pick<OwnerKeyRow, "removedAt" | "counter">> & {
+        readonly suspendedAt?: Seconds | undefined;
+      };
     }
   | {
       readonly set: "installation";
@@ -75,10 +78,10 @@ export type Change =
       readonly id: string;
       readonly fields: { readonly liftedAt: Seconds };
     }
-  /** Ends every grant of the scope that has not ended; may hit none. */
+  /** Ends every grant of the scope that has not ended; may hit none. `ownerKey`: made by that key. */
   | {
       readonly end: "grants";
-      readonly scope: StopScope;
+      readonly scope: StopScope | "ownerKey";
       readonly target: string;
       readonly at: Seconds;
       readonly why: string;
@@ -184,12 +187,14 @@ export interface ProxyState {
   readonly hold?: string;
   /** Number of leaves that the checkpoint covers. */
   readonly seq: number;
-  readonly checkpoint: string;
+  /** Absent only while the store holds because its last checkpoint was lost. */
+  readonly checkpoint?: string;
   readonly proxy?: ProxyRow;
   readonly entries: readonly EntryRow[];
   readonly installations: readonly InstallationRow[];
   /** In force, and of one of its entries, agents, grants, owners, itself or the domain. */
   readonly stops: readonly StopRow[];
+  /** Open ones, and those decided within the last ten minutes. */
   readonly asks: readonly AskRow[];
   /** Neither ended nor expired. */
   readonly grants: readonly GrantRow[];
@@ -204,9 +209,10 @@ export interface KeyOwner {
 
 /** Told after each group of decisions has been released. */
 export interface Release {
-  /** Number of leaves. */
+  /** Number of leaves under the checkpoint. */
   readonly size: number;
-  readonly checkpoint: string;
+  /** As in `ProxyState`. */
+  readonly checkpoint?: string;
   /** Proxies whose state may have changed. */
   readonly changed: "all" | readonly string[];
 }
@@ -224,6 +230,8 @@ export interface Seen {
  * its log row stands under a signed checkpoint that is on disk too, apart from the database. Isolated: a read never
  * shows a decision that is not yet released in that sense. When `commit` rejects, the decision may have taken
  * effect or not; the caller asks again (`outcome`), nobody retries here.
+ * While the store holds because its log is older than what was released, it signs no checkpoint: another root under
+ * the same key would fork the log. Decisions that do not issue (halts) are still durable then, without a proof.
  *
  * Every read and `commit` may throw Refusal `indeterminate` when disk or log key is not available.
  */
@@ -296,9 +304,9 @@ export interface Store {
   logRow(seq: number): Promise<LogRow | undefined>;
   /** Rows with from ≤ seq < to, at most 1000. */
   logRows(from: number, to: number): Promise<readonly LogRow[]>;
-  /** The newest signed checkpoint. */
+  /** The newest signed checkpoint. @throws Refusal `hold` where it was lost */
   checkpoint(): Promise<string>;
-  /** A tlog-proof of that leaf under the newest checkpoint. @throws Refusal `not_found` */
+  /** A tlog-proof of that leaf under the newest checkpoint. @throws Refusal `not_found`, `hold` */
   proofFor(seq: number): Promise<string>;
 
   /**
@@ -312,7 +320,7 @@ export interface Store {
   hold(): string | undefined;
   /** Holds when the checkpoint is genuine and shows more than this store, or something else, was released before. */
   noteSeen(seen: Seen): Promise<void>;
-  /** Listener is called after each group that added a leaf or changed a proxy's state; returns how to stop that. */
+  /** Listeners are called after each group of decisions, once it is released, and must be quick; returns how to stop. */
   subscribe(listener: (release: Release) => void): () => void;
   /** Finishes what was accepted and closes the file. */
   close(): Promise<void>;

@@ -1,0 +1,26 @@
+import { afterEach, beforeEach, describe } from "vitest";
+import { commitRules } from "./contract-commit.testing.ts";
+import { readRules } from "./contract-reads.testing.ts";
+import * as f from "./fixtures.testing.ts";
+import type { Change, Store } from "./store.ts";
+
+/** What every implementation of `Store` must do. `open` gives an empty one. */
+export function storeContract(name: string, open: () => Promise<Store>): void {
+  describe(`store contract: ${name}`, () => {
+    let store: Store;
+    beforeEach(async () => {
+      store = await open();
+    });
+    afterEach(() => store.close());
+
+    const put = (...changes: readonly Change[]): Promise<unknown> =>
+      f.written(store, { log: f.logOf(JSON.stringify(changes).slice(0, 200)), changes });
+
+    describe("commit", () => {
+      commitRules(() => store, put);
+    });
+    describe("reads", () => {
+      readRules(() => store, put);
+    });
+  });
+}

@@ -1,0 +1,117 @@
+import { Refusal } from "@countersign/core";
+import type { Sqlite } from "./sqlite.ts";
+
+/** "CSGN": marks the file as ours. */
+const APPLICATION_ID = 0x4353474e;
+
+/**
+ * Forward only: a released one is never edited, the next one is appended. Times are seconds; JSON and names as in
+ * `rows.ts`, columns in snake case.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO meta VALUES ('epoch', 1), ('bundle_sequence', 1);
+
+  CREATE TABLE log (
+    seq INTEGER PRIMARY KEY, type TEXT NOT NULL, t INTEGER NOT NULL, leaf BLOB NOT NULL, record BLOB,
+    salts TEXT NOT NULL) STRICT;
+
+  CREATE TABLE once (
+    kind TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (kind, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX once_until ON once (until);
+
+  CREATE TABLE entries (
+    id TEXT PRIMARY KEY, proxy TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+    version INTEGER NOT NULL, removed_at INTEGER) STRICT;
+  CREATE INDEX entries_proxy ON entries (proxy);
+
+  CREATE TABLE proxies (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, live_serial TEXT NOT NULL,
+    live_jkt TEXT NOT NULL, live_jwk TEXT NOT NULL, not_after INTEGER NOT NULL, enrolled_at INTEGER NOT NULL,
+    forked_at INTEGER, development INTEGER) STRICT;
+  CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY, proxy TEXT NOT NULL, jkt TEXT NOT NULL, not_after INTEGER NOT NULL,
+    state TEXT NOT NULL) STRICT;
+  CREATE INDEX certificates_jkt ON certificates (jkt);
+  CREATE TABLE join_tokens (
+    hash TEXT PRIMARY KEY, proxy TEXT NOT NULL, exp INTEGER NOT NULL, "replace" INTEGER NOT NULL,
+    used_by TEXT) STRICT;
+
+  CREATE TABLE owners (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
+  CREATE TABLE owner_keys (
+    jkt TEXT PRIMARY KEY, owner TEXT NOT NULL, jwk TEXT NOT NULL, kind TEXT NOT NULL, comment TEXT NOT NULL,
+    app TEXT, spki TEXT NOT NULL, basis TEXT NOT NULL, statement BLOB NOT NULL, sigs TEXT NOT NULL,
+    counter INTEGER, added_at INTEGER NOT NULL, removed_at INTEGER, suspended_at INTEGER) STRICT;
+  CREATE INDEX owner_keys_owner ON owner_keys (owner);
+
+  CREATE TABLE installations (
+    agent TEXT PRIMARY KEY, entry TEXT NOT NULL, anchor TEXT NOT NULL UNIQUE, proxy TEXT NOT NULL,
+    since INTEGER NOT NULL, retired_at INTEGER) STRICT;
+  CREATE UNIQUE INDEX installations_one ON installations (entry) WHERE retired_at IS NULL;
+
+  CREATE TABLE asks (
+    req TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, entry TEXT NOT NULL, agent TEXT NOT NULL, proxy TEXT NOT NULL,
+    anchor TEXT NOT NULL, owner TEXT NOT NULL, request TEXT, facts TEXT NOT NULL, appraisal TEXT NOT NULL,
+    reasons TEXT NOT NULL, expected INTEGER NOT NULL, created_at INTEGER NOT NULL, deadline INTEGER NOT NULL,
+    state TEXT NOT NULL, decided_at INTEGER, cs TEXT) STRICT;
+  CREATE UNIQUE INDEX asks_one ON asks (entry) WHERE state = 'asked';
+  CREATE INDEX asks_owner ON asks (owner, state);
+  CREATE INDEX asks_proxy ON asks (proxy, state);
+  CREATE INDEX asks_entry ON asks (entry, created_at);
+  CREATE TABLE statements (
+    jti TEXT PRIMARY KEY, req TEXT NOT NULL, owner_jkt TEXT NOT NULL, bytes BLOB NOT NULL,
+    exp INTEGER NOT NULL) STRICT;
+
+  CREATE TABLE grants (
+    cs TEXT PRIMARY KEY, agent TEXT NOT NULL, entry TEXT NOT NULL, proxy TEXT NOT NULL, owner TEXT NOT NULL,
+    owner_jkt TEXT NOT NULL, owner_kind TEXT NOT NULL, basis TEXT NOT NULL, assurance INTEGER NOT NULL,
+    statement BLOB NOT NULL, signature TEXT NOT NULL, key TEXT NOT NULL, nbf INTEGER NOT NULL,
+    exp INTEGER NOT NULL, use TEXT NOT NULL, max_issue INTEGER NOT NULL, max_live INTEGER NOT NULL,
+    max_ttl_seconds INTEGER NOT NULL, issued INTEGER NOT NULL, ended_at INTEGER, ended_why TEXT) STRICT;
+  CREATE INDEX grants_agent ON grants (agent, exp) WHERE ended_at IS NULL;
+  CREATE INDEX grants_proxy ON grants (proxy, exp) WHERE ended_at IS NULL;
+  CREATE INDEX grants_owner ON grants (owner);
+  CREATE TABLE credentials (
+    jti TEXT PRIMARY KEY, cs TEXT, agent TEXT NOT NULL, entry TEXT NOT NULL, proxy TEXT NOT NULL, n INTEGER,
+    iat INTEGER NOT NULL, exp INTEGER NOT NULL, key_jkt TEXT NOT NULL UNIQUE, "end" TEXT, salts TEXT NOT NULL,
+    seq INTEGER NOT NULL) STRICT;
+  CREATE UNIQUE INDEX credentials_ordinal ON credentials (cs, n) WHERE cs IS NOT NULL;
+  CREATE INDEX credentials_live ON credentials (cs, exp);
+  CREATE INDEX credentials_agent ON credentials (agent, exp);
+
+  CREATE TABLE requests (
+    req TEXT PRIMARY KEY, proxy TEXT NOT NULL, exp INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    outcome TEXT NOT NULL, seq INTEGER) STRICT;
+  CREATE INDEX requests_exp ON requests (exp);
+  CREATE TABLE stops (
+    id TEXT PRIMARY KEY, scope TEXT NOT NULL, target TEXT NOT NULL, since INTEGER NOT NULL, "by" TEXT NOT NULL,
+    reason TEXT NOT NULL, lifted_at INTEGER) STRICT;
+  CREATE INDEX stops_in_force ON stops (scope, target) WHERE lifted_at IS NULL;
+  `,
+];
+
+function pragma(db: Sqlite, name: string): unknown {
+  return db.get(`PRAGMA ${name}`)?.[name];
+}
+
+/**
+ * Brings the file to the newest schema, each step in its own transaction.
+ * @throws Refusal `configuration_invalid` for a file of another program or of a newer version
+ */
+export function migrate(db: Sqlite): void {
+  const version = Number(pragma(db, "user_version"));
+  const mark = pragma(db, "application_id");
+  if (version > 0 && mark !== APPLICATION_ID)
+    throw new Refusal("configuration_invalid", "the database is of another program");
+  if (version > MIGRATIONS.length)
+    throw new Refusal("configuration_invalid", "the database was made by a newer version");
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec(
+      `BEGIN IMMEDIATE; ${sql}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${index + 1}; COMMIT`,
+    );
+  }
+}

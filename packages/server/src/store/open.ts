@@ -1,0 +1,101 @@
+import { lstatSync, openSync, closeSync } from "node:fs";
+import { Refusal } from "@countersign/core";
+import type { Bytes, Crypto, Seconds, Signer } from "@countersign/core";
+import { LogKeeper } from "../log/keeper.ts";
+import type { CheckpointFile } from "./checkpoint-file.ts";
+import { migrate } from "./migrations.ts";
+import { Sqlite } from "./sqlite.ts";
+import { SqliteStore } from "./sqlite-store.ts";
+import type { Store } from "./store.ts";
+import { Writer } from "./writer.ts";
+
+export interface StoreOptions {
+  /** The database's file, made with mode 0600 when it is not there; `:memory:` for tests. */
+  readonly path: string;
+  readonly checkpointFile: CheckpointFile;
+  readonly crypto: Crypto;
+  /** The log's Ed25519 key. */
+  readonly logSigner: Signer;
+  /** `id.<trust domain>/log` */
+  readonly origin: string;
+  /** The server's clock. */
+  readonly now: () => Seconds;
+  /** Told about failures of disk, signer and listeners that callers only see as `indeterminate`. */
+  readonly report?: (error: unknown) => void;
+}
+
+/** @throws Refusal `private_mode` unless the file is ours alone */
+function claimFile(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined)
+    try {
+      closeSync(openSync(path, "wx", 0o600));
+    } catch {
+      throw new Refusal("configuration_invalid", "the database's file cannot be made");
+    }
+  const stat = lstatSync(path);
+  if (!stat.isFile() || (stat.mode & 0o077) !== 0 || stat.uid !== process.getuid?.())
+    throw new Refusal(
+      "private_mode",
+      "the database is open to others",
+      `chown it to the server's user and run: chmod 600 ${path}`,
+    );
+}
+
+/** Connects, takes the file for this process alone, and brings it to the newest schema. */
+function connect(path: string): Sqlite {
+  if (path !== ":memory:") claimFile(path);
+  const db = new Sqlite(path);
+  try {
+    db.exec(
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+    );
+    migrate(db);
+    const check = db.get("PRAGMA quick_check(1)")?.["quick_check"];
+    if (check !== "ok") throw new Refusal("configuration_invalid", "the database is damaged");
+    return db;
+  } catch (error) {
+    db.close();
+    if (error instanceof Refusal) throw error;
+    throw new Refusal("configuration_invalid", "the database is in use, or is not a database");
+  }
+}
+
+/** The log's name is chosen once: a database under another name is not this server's. */
+function checkOrigin(db: Sqlite, origin: string): void {
+  db.run("INSERT INTO meta VALUES ('log_origin', :origin) ON CONFLICT DO NOTHING", { origin });
+  const found = db.get("SELECT value FROM meta WHERE key = 'log_origin'")?.["value"];
+  if (found !== origin) throw new Refusal("configuration_invalid", "the log has another origin");
+}
+
+/** Leaves in order; `undefined` where the numbers are not consecutive. */
+function* leavesOf(db: Sqlite): Generator<Bytes | undefined> {
+  let next = 0;
+  for (const { seq, leaf } of db.iterate("SELECT seq, leaf FROM log ORDER BY seq")) {
+    if (seq !== next) yield undefined;
+    yield leaf as Bytes; // NOT NULL BLOB
+    next += 1;
+  }
+}
+
+/**
+ * Opens the server's store on SQLite: takes the file for this process alone, migrates it, rebuilds the log's tree
+ * and compares it with the last checkpoint. A store that is behind opens, and holds.
+ * @throws Refusal `private_mode`, `configuration_invalid` (in use, damaged, newer, of another log), `indeterminate`
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { crypto, logSigner: signer, origin, checkpointFile: file, report, now } = options;
+  const db = connect(options.path);
+  try {
+    checkOrigin(db, origin);
+    const keeper = await LogKeeper.open(
+      { crypto, signer, origin, file, ...(report === undefined ? {} : { report }) },
+      leavesOf(db),
+    );
+    const noted = db.get("SELECT value FROM meta WHERE key = 'hold'")?.["value"];
+    if (typeof noted === "string") keeper.freeze(noted);
+    return new SqliteStore(db, keeper, new Writer(db, keeper, now));
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,237 @@
+import type { Digest, Seconds } from "@countersign/core";
+import type { CredentialRow, EntryRow, GrantRow, LogRow, StopRow } from "./rows.ts";
+import { epochOf } from "./sql.ts";
+import type { Sqlite, SqlParams, SqlValue } from "./sqlite.ts";
+import type { KeyOwner, KnownQuery, KnownRows, ProxyState } from "./store.ts";
+import * as t from "./tables.ts";
+import type { Table } from "./tables.ts";
+
+const MAX_ROWS = 1000;
+const MAX_DENIALS = 16;
+
+/** Conditions of a filter: each is a text with the parameter that it needs; an absent parameter drops it. */
+type Conditions = Readonly<Record<string, readonly [sql: string, value: SqlValue | undefined]>>;
+
+/** The rows that meet every condition given. */
+export function select<Row>(
+  db: Sqlite,
+  table: Table<Row>,
+  conditions: Conditions,
+  order: string,
+): readonly Row[] {
+  const given = Object.entries(conditions).filter(([, [, value]]) => value !== undefined);
+  const where = given.map(([, [sql]]) => `(${sql})`).join(" AND ");
+  const params: SqlParams = Object.fromEntries(
+    given.map(([name, [, value]]) => [name, value ?? null]),
+  );
+  const sql = `SELECT * FROM ${table.name}${where === "" ? "" : ` WHERE ${where}`} ORDER BY ${order}`;
+  return db.all(sql, params).map((row) => table.read(row));
+}
+
+/** The one row that a condition on `:key` finds. */
+export function find<Row>(
+  db: Sqlite,
+  table: Table<Row>,
+  where: string,
+  key: SqlValue,
+): Row | undefined {
+  const row = db.get(`SELECT * FROM ${table.name} WHERE ${where}`, { key });
+  return row === undefined ? undefined : table.read(row);
+}
+
+function countOf(db: Sqlite, sql: string, params: SqlParams): number {
+  return Number(db.get(sql, params)?.["count"] ?? 0);
+}
+
+/** Grants of one agent or proxy that have neither ended nor expired. */
+function liveGrants(
+  db: Sqlite,
+  column: "agent" | "proxy",
+  value: string,
+  now: Seconds,
+): readonly GrantRow[] {
+  return db
+    .all(
+      `SELECT * FROM grants WHERE ${column} = :value AND ended_at IS NULL AND exp > :now ORDER BY nbf DESC, cs`,
+      { value, now },
+    )
+    .map((row) => t.GRANTS.read(row));
+}
+
+function stopsThatTouch(
+  db: Sqlite,
+  query: KnownQuery,
+  entry: EntryRow | undefined,
+): readonly StopRow[] {
+  return db
+    .all(
+      `SELECT * FROM stops WHERE lifted_at IS NULL AND (
+         scope = 'domain'
+         OR (scope = 'proxy' AND target = :proxy)
+         OR (scope = 'entry' AND target = :entry)
+         OR (scope = 'agent' AND target = :agent)
+         OR (scope = 'owner' AND target = :owner)
+         OR (scope = 'grant' AND target = :cs)) ORDER BY since, id`,
+      {
+        proxy: query.proxy,
+        entry: query.entry,
+        agent: query.agent,
+        owner: entry?.body.owner ?? null,
+        cs: query.cs ?? null,
+      },
+    )
+    .map((row) => t.STOPS.read(row));
+}
+
+function denialsOf(db: Sqlite, entry: string): KnownRows["denials"] {
+  return db
+    .all(
+      `SELECT state, decided_at FROM asks WHERE entry = :entry AND state IN ('denied', 'expired')
+         AND decided_at > (SELECT coalesce(max(decided_at), 0) FROM asks WHERE entry = :entry AND state = 'approved')
+       ORDER BY decided_at DESC LIMIT ${MAX_DENIALS}`,
+      { entry },
+    )
+    .map((row) => ({
+      state: row["state"] === "denied" ? "denied" : "expired",
+      at: Number(row["decided_at"]),
+    }));
+}
+
+function pendingOf(db: Sqlite, owner: string | undefined, query: KnownQuery): KnownRows["pending"] {
+  if (owner === undefined) return { ofOwner: 0, ofOwnerExpected: 0, ofOwnerAtProxy: 0 };
+  const row = db.get(
+    `SELECT count(*) AS of_owner, coalesce(sum(expected), 0) AS expected, coalesce(sum(proxy = :proxy), 0) AS at_proxy
+       FROM asks WHERE owner = :owner AND state = 'asked' AND deadline > :now`,
+    { owner, proxy: query.proxy, now: query.now },
+  );
+  return {
+    ofOwner: Number(row?.["of_owner"]),
+    ofOwnerExpected: Number(row?.["expected"]),
+    ofOwnerAtProxy: Number(row?.["at_proxy"]),
+  };
+}
+
+/** See `Store.known`. Synchronous, so everything is of one epoch. */
+export function known(db: Sqlite, query: KnownQuery, hold: string | undefined): KnownRows {
+  const { cs, now } = query;
+  const entry = find(db, t.ENTRIES, "id = :key AND removed_at IS NULL", query.entry);
+  const installation = find(
+    db,
+    t.INSTALLATIONS,
+    "entry = :key AND retired_at IS NULL",
+    query.entry,
+  );
+  const grant = cs === undefined ? undefined : find(db, t.GRANTS, "cs = :key", cs);
+  const openAsk = find(db, t.ASKS, "entry = :key AND state = 'asked'", query.entry);
+  return {
+    epoch: epochOf(db),
+    ...(hold === undefined ? {} : { hold }),
+    ...(entry === undefined ? {} : { entry }),
+    ...(installation === undefined ? {} : { installation }),
+    ...(grant === undefined ? {} : { grant }),
+    liveGrants: liveGrants(db, "agent", query.agent, now),
+    issued: grant?.issued ?? 0,
+    live:
+      cs === undefined
+        ? 0
+        : countOf(db, "SELECT count(*) AS count FROM credentials WHERE cs = :cs AND exp > :now", {
+            cs,
+            now,
+          }),
+    stops: stopsThatTouch(db, query, entry),
+    ...(openAsk === undefined ? {} : { openAsk }),
+    denials: denialsOf(db, query.entry),
+    pending: pendingOf(db, entry?.body.owner, query),
+  };
+}
+
+/** How long a proxy is told how its question ended: longer than it needs to connect again. */
+const DECIDED_SHOWN_SECONDS = 600;
+
+/** See `Store.stateFor`; the log's part is the keeper's. */
+export function stateFor(
+  db: Sqlite,
+  proxy: string,
+  now: Seconds,
+): Omit<ProxyState, "seq" | "checkpoint" | "hold"> {
+  const row = find(db, t.PROXIES, "id = :key", proxy);
+  const ofProxy = <Row>(table: Table<Row>, rest: string, order: string): readonly Row[] =>
+    db
+      .all(`SELECT * FROM ${table.name} WHERE proxy = :proxy AND ${rest} ORDER BY ${order}`, {
+        proxy,
+      })
+      .map((found) => table.read(found));
+  return {
+    epoch: epochOf(db),
+    ...(row === undefined ? {} : { proxy: row }),
+    entries: ofProxy(t.ENTRIES, "removed_at IS NULL", "id"),
+    installations: ofProxy(t.INSTALLATIONS, "retired_at IS NULL", "agent"),
+    stops: stopsFor(db, proxy),
+    asks: ofProxy(
+      t.ASKS,
+      `(state = 'asked' OR decided_at > ${now - DECIDED_SHOWN_SECONDS})`,
+      "created_at DESC, req",
+    ).filter((ask) => ask.state !== "asked" || ask.deadline > now),
+    grants: liveGrants(db, "proxy", proxy, now),
+  };
+}
+
+function stopsFor(db: Sqlite, proxy: string): readonly StopRow[] {
+  return db
+    .all(
+      `SELECT * FROM stops WHERE lifted_at IS NULL AND (
+         scope = 'domain'
+         OR (scope = 'proxy' AND target = :proxy)
+         OR (scope = 'entry' AND target IN (SELECT id FROM entries WHERE proxy = :proxy))
+         OR (scope = 'agent' AND target IN (SELECT agent FROM installations WHERE proxy = :proxy))
+         OR (scope = 'grant' AND target IN (SELECT cs FROM grants WHERE proxy = :proxy))
+         OR (scope = 'owner' AND target IN (
+              SELECT json_extract(body, '$.owner') FROM entries WHERE proxy = :proxy AND removed_at IS NULL)))
+       ORDER BY since, id`,
+      { proxy },
+    )
+    .map((row) => t.STOPS.read(row));
+}
+
+/** Whose key it is, whether still in use or not: a key is never taken by a second holder. */
+export function keyOwner(db: Sqlite, jkt: string): KeyOwner | undefined {
+  const row = db.get(
+    `SELECT 'owner' AS kind, owner AS id FROM owner_keys WHERE jkt = :jkt
+     UNION ALL SELECT 'proxy', proxy FROM certificates WHERE jkt = :jkt
+     UNION ALL SELECT 'proxy', id FROM proxies WHERE live_jkt = :jkt
+     UNION ALL SELECT 'anchor', agent FROM installations WHERE anchor = :jkt
+     UNION ALL SELECT 'anchor', agent FROM asks WHERE anchor = :jkt
+     UNION ALL SELECT 'credential', agent FROM credentials WHERE key_jkt = :jkt LIMIT 1`,
+    { jkt },
+  );
+  return row === undefined
+    ? undefined
+    : { kind: row["kind"] as KeyOwner["kind"], id: String(row["id"]) }; // one of the literals above
+}
+
+/** Newest first, bounded. */
+export function credentials(
+  db: Sqlite,
+  filter: { readonly agent?: string; readonly cs?: Digest; readonly liveAt?: Seconds },
+): readonly CredentialRow[] {
+  return select(
+    db,
+    t.CREDENTIALS,
+    {
+      agent: ["agent = :agent", filter.agent],
+      cs: ["cs = :cs", filter.cs],
+      liveAt: ["exp > :liveAt", filter.liveAt],
+    },
+    `seq DESC LIMIT ${MAX_ROWS}`,
+  );
+}
+
+/** Rows with from ≤ seq < to, bounded. */
+export function logRows(db: Sqlite, from: number, to: number): readonly LogRow[] {
+  return db
+    .all(`SELECT * FROM log WHERE seq >= :from AND seq < :to ORDER BY seq LIMIT ${MAX_ROWS}`, {
+      from,
+      to,
+    })
+    .map((row) => t.LOG.read(row));
+}

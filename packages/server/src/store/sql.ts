@@ -1,0 +1,279 @@
+import type { Digest, Seconds } from "@countersign/core";
+import type { InstallationRow, StopScope } from "./rows.ts";
+import { isAlreadyThere } from "./sqlite.ts";
+import type { Sqlite, SqlParams } from "./sqlite.ts";
+import type { Change, Expectation, Once } from "./store.ts";
+import * as t from "./tables.ts";
+import type { Table } from "./tables.ts";
+
+/** Why a decision does not take effect. Thrown to roll its savepoint back; never leaves the writer. */
+export class Clash extends Error {
+  readonly with: "conflict" | "used";
+
+  constructor(kind: "conflict" | "used", what: string) {
+    super(`${kind}: ${what}`);
+    this.with = kind;
+  }
+}
+
+/** Rows that no answer needs are kept this much longer, for clocks that differ. */
+const SWEEP_MARGIN_SECONDS = 600;
+
+/** Which column of `grants` a scope names. `domain` is everything: one database serves one trust domain. */
+const GRANT_COLUMN: Readonly<Record<StopScope | "ownerKey", string>> = {
+  agent: "agent = :target",
+  entry: "entry = :target",
+  grant: "cs = :target",
+  owner: "owner = :target",
+  ownerKey: "owner_jkt = :target",
+  proxy: "proxy = :target",
+  domain: ":target IS NOT NULL",
+};
+
+function demand(holds: boolean, kind: "conflict" | "used", what: string): void {
+  if (!holds) throw new Clash(kind, what);
+}
+
+/** The current epoch; also the count of what must invalidate decisions under way. */
+export function epochOf(db: Sqlite): number {
+  return Number(db.get("SELECT value FROM meta WHERE key = 'epoch'")?.["value"]);
+}
+
+/** Takes every single-use value, or clashes with "used". One statement each: whoever inserts first, wins. */
+export function takeOnce(db: Sqlite, values: readonly Once[]): void {
+  for (const { kind, value, until } of values)
+    demand(
+      db.run(
+        "INSERT INTO once (kind, value, until) VALUES (:kind, :value, :until) ON CONFLICT DO NOTHING",
+        { kind, value, until },
+      ) === 1,
+      "used",
+      kind,
+    );
+}
+
+/** Checks what the decision rests on, and takes the ordinal that it issues. */
+export function meet(db: Sqlite, expect: Expectation): void {
+  const { epoch, ask, entry, issue, liveSerial } = expect;
+  if (epoch !== undefined) demand(epochOf(db) === epoch, "conflict", "epoch");
+  if (ask !== undefined)
+    demand(
+      db.get("SELECT state FROM asks WHERE req = :req", { req: ask.req })?.["state"] === ask.state,
+      "conflict",
+      "ask",
+    );
+  if (entry !== undefined)
+    demand(
+      (db.get("SELECT version FROM entries WHERE id = :id", { id: entry.id })?.["version"] ?? 0) ===
+        entry.version,
+      "conflict",
+      "entry",
+    );
+  if (liveSerial !== undefined)
+    demand(
+      db.get("SELECT live_serial FROM proxies WHERE id = :proxy", { proxy: liveSerial.proxy })?.[
+        "live_serial"
+      ] === liveSerial.serial,
+      "conflict",
+      "live serial",
+    );
+  if (issue !== undefined)
+    demand(
+      db.run(
+        "UPDATE grants SET issued = :n WHERE cs = :cs AND issued = :n - 1 AND issued < max_issue AND ended_at IS NULL",
+        { cs: issue.cs, n: issue.n },
+      ) === 1,
+      "conflict",
+      "ordinal",
+    );
+}
+
+function insert<Row>(db: Sqlite, table: Table<Row>, row: Row, kind: "conflict" | "used"): void {
+  try {
+    db.run(table.insert, table.bind(row));
+  } catch (error) {
+    throw isAlreadyThere(error) ? new Clash(kind, table.name) : error;
+  }
+}
+
+function upsert<Row>(db: Sqlite, table: Table<Row>, row: Row): void {
+  try {
+    db.run(table.upsert, table.bind(row));
+  } catch (error) {
+    throw isAlreadyThere(error) ? new Clash("conflict", table.name) : error;
+  }
+}
+
+/** @param where finds one row by its key, which is `:where` */
+function update<Row>(
+  db: Sqlite,
+  table: Table<Row>,
+  where: { readonly column: string; readonly is: string },
+  fields: Partial<Row>,
+): void {
+  const { clause, params } = table.set(fields);
+  if (clause === "") return;
+  const sql = `UPDATE ${table.name} SET ${clause} WHERE "${where.column}" = :where`;
+  try {
+    demand(db.run(sql, { ...params, where: where.is }) === 1, "conflict", table.name);
+  } catch (error) {
+    throw isAlreadyThere(error) ? new Clash("conflict", table.name) : error;
+  }
+}
+
+/** An agent id comes back only with the anchor that it is made of. */
+function putInstallation(db: Sqlite, row: InstallationRow): void {
+  const there = db.get("SELECT anchor FROM installations WHERE agent = :agent", {
+    agent: row.agent,
+  });
+  demand(there === undefined || there["anchor"] === row.anchor, "conflict", "anchor");
+  upsert(db, t.INSTALLATIONS, row);
+}
+
+type Put = Extract<Change, { put: string }>;
+type Set = Extract<Change, { set: string }>;
+type Other = Exclude<Change, Put | Set>;
+
+/** A row made by a decision with a log row says which; the others keep the member away. */
+const at = (seq: number | undefined): { readonly seq?: number } =>
+  seq === undefined ? {} : { seq };
+
+function put(db: Sqlite, change: Put, seq: number | undefined): void {
+  switch (change.put) {
+    case "entry":
+      return upsert(db, t.ENTRIES, change.row);
+    case "proxy":
+      return upsert(db, t.PROXIES, change.row);
+    case "owner":
+      return upsert(db, t.OWNERS, change.row);
+    case "installation":
+      return putInstallation(db, change.row);
+    case "certificate":
+      return insert(db, t.CERTIFICATES, change.row, "conflict");
+    case "joinToken":
+      return insert(db, t.JOIN_TOKENS, change.row, "conflict");
+    case "ownerKey":
+      return insert(db, t.OWNER_KEYS, change.row, "conflict");
+    case "ask":
+      return insert(db, t.ASKS, change.row, "conflict");
+    case "statement":
+      return insert(db, t.STATEMENTS, change.row, "conflict");
+    case "grant":
+      return insert(db, t.GRANTS, change.row, "conflict");
+    case "stop":
+      return insert(db, t.STOPS, change.row, "conflict");
+    case "request":
+      return insert(db, t.REQUESTS, { ...change.row, ...at(seq) }, "used");
+    case "credential":
+      if (seq === undefined) throw new TypeError("a credential is never issued without a log row");
+      return insert(db, t.CREDENTIALS, { ...change.row, seq }, "used");
+  }
+}
+
+function set(db: Sqlite, change: Set): void {
+  switch (change.set) {
+    case "ask":
+      return update(db, t.ASKS, { column: "req", is: change.req }, change.fields);
+    case "proxy":
+      return update(db, t.PROXIES, { column: "id", is: change.id }, change.fields);
+    case "certificate":
+      return update(db, t.CERTIFICATES, { column: "serial", is: change.serial }, change.fields);
+    case "joinToken":
+      return update(db, t.JOIN_TOKENS, { column: "hash", is: change.hash }, change.fields);
+    case "ownerKey": {
+      const { suspendedAt, ...others } = change.fields;
+      const suspension = "suspendedAt" in change.fields ? { suspendedAt } : {};
+      // the cast lets `undefined` stand for NULL, as `Table.set` has it
+      const fields = { ...others, ...suspension } as typeof others;
+      return update(db, t.OWNER_KEYS, { column: "jkt", is: change.jkt }, fields);
+    }
+    case "installation":
+      return update(db, t.INSTALLATIONS, { column: "agent", is: change.agent }, change.fields);
+    case "stop":
+      return update(db, t.STOPS, { column: "id", is: change.id }, change.fields);
+  }
+}
+
+function sweep(db: Sqlite, now: Seconds): void {
+  const params: SqlParams = { before: now - SWEEP_MARGIN_SECONDS };
+  db.run("DELETE FROM once WHERE until < :before", params);
+  db.run("DELETE FROM statements WHERE exp < :before", params);
+  db.run("DELETE FROM requests WHERE exp < :before", params);
+}
+
+function other(db: Sqlite, change: Other): void {
+  if ("end" in change) {
+    const { scope, target, at: endedAt, why } = change;
+    db.run(
+      `UPDATE grants SET ended_at = :endedAt, ended_why = :why WHERE ended_at IS NULL AND ${GRANT_COLUMN[scope]}`,
+      { endedAt, why, target },
+    );
+  } else if ("bump" in change)
+    db.run("UPDATE meta SET value = value + 1 WHERE key = 'bundle_sequence'");
+  else if ("sweep" in change) sweep(db, change.now);
+  else if (change.erase === "record")
+    demand(
+      db.run("UPDATE log SET record = NULL WHERE seq = :seq", { seq: change.seq }) === 1,
+      "conflict",
+      "log",
+    );
+  else
+    db.run(
+      "UPDATE asks SET request = NULL WHERE request IS NOT NULL AND state <> 'asked' AND decided_at < :before",
+      { before: change.decidedBefore },
+    );
+}
+
+/** Makes one change; `seq` is the index of the decision's leaf. @throws Clash */
+export function apply(db: Sqlite, change: Change, seq: number | undefined): void {
+  if ("put" in change) put(db, change, seq);
+  else if ("set" in change) set(db, change);
+  else other(db, change);
+}
+
+/** Moves the epoch: decisions loaded before it will conflict. */
+export function bumpEpoch(db: Sqlite): void {
+  db.run("UPDATE meta SET value = value + 1 WHERE key = 'epoch'");
+}
+
+/** Proxies whose state a change may alter; when in doubt all of them. */
+export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[] {
+  if ("put" in change)
+    switch (change.put) {
+      case "ask":
+      case "grant":
+      case "installation":
+        return [change.row.proxy];
+      case "proxy":
+        return [change.row.id];
+      case "entry": // may have moved from another proxy
+      case "ownerKey": // in the trust bundle
+      case "stop":
+        return "all";
+      case "certificate":
+      case "credential":
+      case "joinToken":
+      case "owner":
+      case "request":
+      case "statement":
+        return [];
+    }
+  if ("set" in change)
+    switch (change.set) {
+      case "ask":
+        return proxyOfAsk(db, change.req);
+      case "proxy":
+        return [change.id];
+      case "certificate":
+      case "joinToken":
+        return [];
+      default:
+        return "all";
+    }
+  return "end" in change || "bump" in change ? "all" : [];
+}
+
+function proxyOfAsk(db: Sqlite, req: Digest): readonly string[] {
+  const proxy = db.get("SELECT proxy FROM asks WHERE req = :req", { req })?.["proxy"];
+  return typeof proxy === "string" ? [proxy] : [];
+}

@@ -1,0 +1,301 @@
+import { Refusal } from "@countersign/core";
+import type { Digest, Seconds } from "@countersign/core";
+import type { LogKeeper } from "../log/keeper.ts";
+import * as q from "./queries.ts";
+import type {
+  AskRow,
+  CertificateRow,
+  CredentialRow,
+  EntryRow,
+  GrantRow,
+  InstallationRow,
+  JoinTokenRow,
+  LogRow,
+  OwnerKeyRow,
+  OwnerRow,
+  ProxyRow,
+  RequestRow,
+  StatementRow,
+  StopRow,
+} from "./rows.ts";
+import { epochOf } from "./sql.ts";
+import { isSqliteFailure } from "./sqlite.ts";
+import type { Sqlite } from "./sqlite.ts";
+import type {
+  Committed,
+  Decision,
+  KeyOwner,
+  KnownQuery,
+  KnownRows,
+  Once,
+  ProxyState,
+  Release,
+  Seen,
+  Store,
+} from "./store.ts";
+import * as t from "./tables.ts";
+import type { Writer } from "./writer.ts";
+
+type Filter<Name extends keyof Store> = NonNullable<Parameters<Store[Name]>[0] & object>;
+
+/** The store on one SQLite connection: reads here, the one write in `Writer`. */
+export class SqliteStore implements Store {
+  readonly #db: Sqlite;
+  readonly #keeper: LogKeeper;
+  readonly #writer: Writer;
+
+  constructor(db: Sqlite, keeper: LogKeeper, writer: Writer) {
+    this.#db = db;
+    this.#keeper = keeper;
+    this.#writer = writer;
+  }
+
+  /**
+   * Reads once everything written so far stands under a checkpoint: what a read shows may leave the server, and
+   * nothing leaves before that.
+   */
+  async #read<T>(read: (db: Sqlite) => T): Promise<T> {
+    await this.#keeper.release();
+    try {
+      return read(this.#db);
+    } catch (error) {
+      throw isSqliteFailure(error)
+        ? new Refusal("indeterminate", "the database cannot be read")
+        : error;
+    }
+  }
+
+  #list<Row>(
+    table: t.Table<Row>,
+    conditions: Parameters<typeof q.select>[2],
+    order: string,
+  ): Promise<readonly Row[]> {
+    return this.#read((db) => q.select(db, table, conditions, order));
+  }
+
+  #find<Row>(table: t.Table<Row>, where: string, key: string | number): Promise<Row | undefined> {
+    return this.#read((db) => q.find(db, table, where, key));
+  }
+
+  epoch(): Promise<number> {
+    return this.#read(epochOf);
+  }
+
+  known(query: KnownQuery): Promise<KnownRows> {
+    return this.#read((db) => q.known(db, query, this.hold()));
+  }
+
+  outcome(req: Digest): Promise<RequestRow | undefined> {
+    return this.#find(t.REQUESTS, "req = :key", req);
+  }
+
+  stateFor(proxy: string, now: Seconds): Promise<ProxyState> {
+    return this.#read((db) => {
+      const hold = this.hold();
+      const { checkpoint } = this.#keeper;
+      return {
+        ...q.stateFor(db, proxy, now),
+        ...(hold === undefined ? {} : { hold }),
+        seq: this.#keeper.releasedSize,
+        ...(checkpoint === undefined ? {} : { checkpoint }),
+      };
+    });
+  }
+
+  entry(id: string): Promise<EntryRow | undefined> {
+    return this.#find(t.ENTRIES, "id = :key", id);
+  }
+
+  entries(filter: Filter<"entries"> = {}): Promise<readonly EntryRow[]> {
+    const { proxy, owner, removed } = filter;
+    return this.#list(
+      t.ENTRIES,
+      {
+        proxy: ["proxy = :proxy", proxy],
+        owner: ["json_extract(body, '$.owner') = :owner", owner],
+        removed: [
+          "(removed_at IS NOT NULL) = :removed",
+          removed === undefined ? undefined : Number(removed),
+        ],
+      },
+      "id",
+    );
+  }
+
+  proxy(id: string): Promise<ProxyRow | undefined> {
+    return this.#find(t.PROXIES, "id = :key", id);
+  }
+
+  proxies(): Promise<readonly ProxyRow[]> {
+    return this.#list(t.PROXIES, {}, "id");
+  }
+
+  certificate(serial: string): Promise<CertificateRow | undefined> {
+    return this.#find(t.CERTIFICATES, "serial = :key", serial);
+  }
+
+  joinToken(hash: string): Promise<JoinTokenRow | undefined> {
+    return this.#find(t.JOIN_TOKENS, "hash = :key", hash);
+  }
+
+  owner(id: string): Promise<OwnerRow | undefined> {
+    return this.#find(t.OWNERS, "id = :key", id);
+  }
+
+  owners(): Promise<readonly OwnerRow[]> {
+    return this.#list(t.OWNERS, {}, "id");
+  }
+
+  ownerKeys(owner: string): Promise<readonly OwnerKeyRow[]> {
+    return this.#list(t.OWNER_KEYS, { owner: ["owner = :owner", owner] }, "added_at, jkt");
+  }
+
+  ownerKey(jkt: string): Promise<OwnerKeyRow | undefined> {
+    return this.#find(t.OWNER_KEYS, "jkt = :key", jkt);
+  }
+
+  removedOwnerKeys(): Promise<readonly string[]> {
+    return this.#read((db) =>
+      db
+        .all("SELECT jkt FROM owner_keys WHERE removed_at IS NOT NULL ORDER BY jkt")
+        .map((row) => String(row["jkt"])),
+    );
+  }
+
+  bundleSequence(): Promise<number> {
+    return this.#read((db) =>
+      Number(db.get("SELECT value FROM meta WHERE key = 'bundle_sequence'")?.["value"]),
+    );
+  }
+
+  keyOwner(jkt: string): Promise<KeyOwner | undefined> {
+    return this.#read((db) => q.keyOwner(db, jkt));
+  }
+
+  ask(idOrReq: string): Promise<AskRow | undefined> {
+    return this.#find(t.ASKS, "req = :key OR id = :key", idOrReq);
+  }
+
+  asks(filter: Filter<"asks"> = {}): Promise<readonly AskRow[]> {
+    return this.#list(
+      t.ASKS,
+      {
+        owner: ["owner = :owner", filter.owner],
+        proxy: ["proxy = :proxy", filter.proxy],
+        entry: ["entry = :entry", filter.entry],
+        state: ["state = :state", filter.state],
+      },
+      "created_at DESC, req",
+    );
+  }
+
+  statement(jti: string): Promise<StatementRow | undefined> {
+    return this.#find(t.STATEMENTS, "jti = :key", jti);
+  }
+
+  grant(cs: Digest): Promise<GrantRow | undefined> {
+    return this.#find(t.GRANTS, "cs = :key", cs);
+  }
+
+  grants(filter: Filter<"grants"> = {}): Promise<readonly GrantRow[]> {
+    return this.#list(
+      t.GRANTS,
+      {
+        owner: ["owner = :owner", filter.owner],
+        agent: ["agent = :agent", filter.agent],
+        entry: ["entry = :entry", filter.entry],
+        liveAt: ["ended_at IS NULL AND exp > :liveAt", filter.liveAt],
+      },
+      "nbf DESC, cs",
+    );
+  }
+
+  installations(filter: Filter<"installations"> = {}): Promise<readonly InstallationRow[]> {
+    return this.#list(
+      t.INSTALLATIONS,
+      { entry: ["entry = :entry", filter.entry], proxy: ["proxy = :proxy", filter.proxy] },
+      "since DESC, agent",
+    );
+  }
+
+  async credential(cs: Digest | undefined, jti: string): Promise<CredentialRow | undefined> {
+    const row = await this.credentialByJti(jti);
+    return row?.cs === cs ? row : undefined;
+  }
+
+  credentialByJti(jti: string): Promise<CredentialRow | undefined> {
+    return this.#find(t.CREDENTIALS, "jti = :key", jti);
+  }
+
+  credentials(filter: Filter<"credentials"> = {}): Promise<readonly CredentialRow[]> {
+    return this.#read((db) => q.credentials(db, filter));
+  }
+
+  stops(filter: Filter<"stops"> = {}): Promise<readonly StopRow[]> {
+    const { scope, target, inForce } = filter;
+    return this.#list(
+      t.STOPS,
+      {
+        scope: ["scope = :scope", scope],
+        target: ["target = :target", target],
+        inForce: [
+          "(lifted_at IS NULL) = :inForce",
+          inForce === undefined ? undefined : Number(inForce),
+        ],
+      },
+      "since, id",
+    );
+  }
+
+  onceSeen(kind: Once["kind"], value: string): Promise<boolean> {
+    return this.#read(
+      (db) =>
+        db.get("SELECT 1 FROM once WHERE kind = :kind AND value = :value", { kind, value }) !==
+        undefined,
+    );
+  }
+
+  logRow(seq: number): Promise<LogRow | undefined> {
+    return this.#find(t.LOG, "seq = :key", seq);
+  }
+
+  logRows(from: number, to: number): Promise<readonly LogRow[]> {
+    return this.#read((db) => q.logRows(db, from, to));
+  }
+
+  checkpoint(): Promise<string> {
+    return this.#read(() => {
+      const { checkpoint, frozen } = this.#keeper;
+      if (checkpoint === undefined) throw new Refusal("hold", frozen);
+      return checkpoint;
+    });
+  }
+
+  proofFor(seq: number): Promise<string> {
+    return this.#read(() => this.#keeper.proofFor(seq));
+  }
+
+  commit(decision: Decision): Promise<Committed | "conflict" | "used"> {
+    return this.#writer.commit(decision);
+  }
+
+  hold(): string | undefined {
+    return this.#writer.hold();
+  }
+
+  async noteSeen(seen: Seen): Promise<void> {
+    const reason = await this.#keeper.noteSeen(seen.checkpoint);
+    // kept, so that a restart does not forget what only that proxy knew
+    if (reason !== undefined)
+      this.#db.run("INSERT INTO meta VALUES ('hold', :reason) ON CONFLICT DO NOTHING", { reason });
+  }
+
+  subscribe(listener: (release: Release) => void): () => void {
+    return this.#keeper.subscribe(listener);
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+    this.#db.close();
+  }
+}

@@ -1,0 +1,89 @@
+import { createRequire } from "node:module";
+import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
+import type { Bytes } from "@countersign/core";
+
+/** What SQLite stores. */
+export type SqlValue = string | number | null | Bytes;
+export type SqlParams = Readonly<Record<string, SqlValue>>;
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** Node has SQLite built in, no longer experimental, from this major version on. */
+const BUILT_IN_FROM = 24;
+
+interface SqliteModule {
+  readonly DatabaseSync: new (path: string) => DatabaseSyncInstance;
+}
+
+function sqliteModule(nodeVersion: string): SqliteModule {
+  const isBuiltIn = Number.parseInt(nodeVersion, 10) >= BUILT_IN_FROM;
+  // `require`, so that the module of the other platform is never looked for; both have the API of node:sqlite
+  const load = createRequire(import.meta.url);
+  return load(isBuiltIn ? "node:sqlite" : "@photostructure/sqlite") as SqliteModule;
+}
+
+/** SQLite's extended result codes for a row that is there already: primary key, unique index, rowid. */
+const ALREADY_THERE: ReadonlySet<unknown> = new Set([1555, 2067, 2579]);
+
+/** Whether a statement failed because a row with that key exists. */
+export function isAlreadyThere(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && ALREADY_THERE.has(error.errcode);
+}
+
+/** Whether SQLite itself failed: disk full, locked, corrupt. */
+export function isSqliteFailure(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+}
+
+/** One connection with its compiled statements. Synchronous: a transaction is never interleaved with anything. */
+export class Sqlite {
+  readonly #db: DatabaseSyncInstance;
+  readonly #compiled: Map<string, StatementSyncInstance> = new Map();
+
+  /** @param path a file, or `:memory:` */
+  constructor(path: string, nodeVersion: string = process.versions.node) {
+    this.#db = new (sqliteModule(nodeVersion).DatabaseSync)(path);
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.isTransaction;
+  }
+
+  exec(sql: string): void {
+    this.#db.exec(sql);
+  }
+
+  /** Runs one statement and says how many rows it changed. */
+  run(sql: string, params: SqlParams = {}): number {
+    return this.#statement(sql).run(params).changes;
+  }
+
+  get(sql: string, params: SqlParams = {}): SqlRow | undefined {
+    const row: unknown = this.#statement(sql).get(params);
+    return row as SqlRow | undefined; // SQLite gives an object per row, without BigInt
+  }
+
+  all(sql: string, params: SqlParams = {}): readonly SqlRow[] {
+    const rows: unknown = this.#statement(sql).all(params);
+    return rows as readonly SqlRow[]; // as above
+  }
+
+  /** One row at a time, for what may not fit in memory. */
+  iterate(sql: string, params: SqlParams = {}): Iterable<SqlRow> {
+    const rows: unknown = this.#statement(sql).iterate(params);
+    return rows as Iterable<SqlRow>; // as above
+  }
+
+  close(): void {
+    this.#compiled.clear();
+    this.#db.close();
+  }
+
+  /** The texts are constants of this folder, so the map stays small. */
+  #statement(sql: string): StatementSyncInstance {
+    const known = this.#compiled.get(sql);
+    if (known !== undefined) return known;
+    const made = this.#db.prepare(sql);
+    this.#compiled.set(sql, made);
+    return made;
+  }
+}

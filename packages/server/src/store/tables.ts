@@ -1,0 +1,241 @@
+import type { Json } from "@countersign/core";
+import type {
+  AskRow,
+  CertificateRow,
+  CredentialRow,
+  EntryRow,
+  GrantRow,
+  InstallationRow,
+  JoinTokenRow,
+  LogRow,
+  OwnerKeyRow,
+  OwnerRow,
+  ProxyRow,
+  RequestRow,
+  StatementRow,
+  StopRow,
+} from "./rows.ts";
+import type { SqlParams, SqlRow, SqlValue } from "./sqlite.ts";
+
+/** How a member stands in its column. An absent member is NULL. */
+type Kind = "text" | "integer" | "flag" | "json" | "blob";
+
+/** One table: its members in the order of `rows.ts`, and the texts that follow from them. */
+export interface Table<Row> {
+  readonly name: string;
+  readonly insert: string;
+  /** Inserts, or replaces every other column of the row with that key. */
+  readonly upsert: string;
+  bind(row: Row): SqlParams;
+  /** The SET clause for the members given; one that is there and undefined becomes NULL. */
+  set(fields: Partial<Row>): { readonly clause: string; readonly params: SqlParams };
+  read(row: SqlRow): Row;
+}
+
+function columnOf(member: string): string {
+  return member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function toColumn(kind: Kind, value: unknown): SqlValue {
+  if (value === undefined) return null;
+  if (kind === "json") return JSON.stringify(value);
+  if (kind === "flag") return value === true ? 1 : 0;
+  return value as SqlValue; // `table` pairs each member with the kind of its type
+}
+
+function fromColumn(kind: Kind, value: SqlValue | undefined): unknown {
+  if (kind === "json") return JSON.parse(String(value)) as Json; // written by toColumn
+  if (kind === "flag") return value === 1;
+  if (kind === "blob" && value instanceof Uint8Array) return new Uint8Array(value);
+  return value;
+}
+
+/** @param members each member with its kind, the key first */
+function table<Row>(
+  name: string,
+  members: { readonly [M in keyof Row & string]-?: Kind },
+): Table<Row> {
+  const kinds = Object.entries<Kind>(members);
+  const names = kinds.map(([member]) => `"${columnOf(member)}"`);
+  const values = kinds.map(([member]) => `:${member}`);
+  const [key, ...others] = names;
+  const insert = `INSERT INTO ${name} (${names.join(", ")}) VALUES (${values.join(", ")})`;
+  return {
+    name,
+    insert,
+    upsert: `${insert} ON CONFLICT (${key}) DO UPDATE SET ${others.map((column) => `${column} = excluded.${column}`).join(", ")}`,
+    bind: (row) =>
+      Object.fromEntries(
+        kinds.map(([member, kind]) => [member, toColumn(kind, row[member as keyof Row])]),
+      ),
+    set: (fields) => {
+      const given = kinds.filter(([member]) => Object.hasOwn(fields, member));
+      return {
+        clause: given.map(([member]) => `"${columnOf(member)}" = :${member}`).join(", "),
+        params: Object.fromEntries(
+          given.map(([member, kind]) => [member, toColumn(kind, fields[member as keyof Row])]),
+        ),
+      };
+    },
+    read: (row) =>
+      Object.fromEntries(
+        kinds
+          .map(([member, kind]) => [member, kind, row[columnOf(member)]] as const)
+          .filter(([, , value]) => value !== null && value !== undefined)
+          .map(([member, kind, value]) => [member, fromColumn(kind, value)]),
+      ) as Row, // the schema's NOT NULL columns are the members that are not optional
+  };
+}
+
+export const ENTRIES: Table<EntryRow> = table<EntryRow>("entries", {
+  id: "text",
+  proxy: "text",
+  name: "text",
+  body: "json",
+  version: "integer",
+  removedAt: "integer",
+});
+export const PROXIES: Table<ProxyRow> = table<ProxyRow>("proxies", {
+  id: "text",
+  name: "text",
+  state: "text",
+  liveSerial: "text",
+  liveJkt: "text",
+  liveJwk: "json",
+  notAfter: "integer",
+  enrolledAt: "integer",
+  forkedAt: "integer",
+  development: "flag",
+});
+export const CERTIFICATES: Table<CertificateRow> = table<CertificateRow>("certificates", {
+  serial: "text",
+  proxy: "text",
+  jkt: "text",
+  notAfter: "integer",
+  state: "text",
+});
+export const JOIN_TOKENS: Table<JoinTokenRow> = table<JoinTokenRow>("join_tokens", {
+  hash: "text",
+  proxy: "text",
+  exp: "integer",
+  replace: "flag",
+  usedBy: "text",
+});
+export const OWNERS: Table<OwnerRow> = table<OwnerRow>("owners", {
+  id: "text",
+  name: "text",
+  kind: "text",
+  createdAt: "integer",
+});
+export const OWNER_KEYS: Table<OwnerKeyRow> = table<OwnerKeyRow>("owner_keys", {
+  jkt: "text",
+  owner: "text",
+  jwk: "json",
+  kind: "text",
+  comment: "text",
+  app: "text",
+  spki: "text",
+  basis: "text",
+  statement: "blob",
+  sigs: "json",
+  counter: "integer",
+  addedAt: "integer",
+  removedAt: "integer",
+  suspendedAt: "integer",
+});
+export const INSTALLATIONS: Table<InstallationRow> = table<InstallationRow>("installations", {
+  agent: "text",
+  entry: "text",
+  anchor: "text",
+  proxy: "text",
+  since: "integer",
+  retiredAt: "integer",
+});
+export const ASKS: Table<AskRow> = table<AskRow>("asks", {
+  req: "text",
+  id: "text",
+  entry: "text",
+  agent: "text",
+  proxy: "text",
+  anchor: "text",
+  owner: "text",
+  request: "text",
+  facts: "json",
+  appraisal: "json",
+  reasons: "json",
+  expected: "flag",
+  createdAt: "integer",
+  deadline: "integer",
+  state: "text",
+  decidedAt: "integer",
+  cs: "text",
+});
+export const STATEMENTS: Table<StatementRow> = table<StatementRow>("statements", {
+  jti: "text",
+  req: "text",
+  ownerJkt: "text",
+  bytes: "blob",
+  exp: "integer",
+});
+export const GRANTS: Table<GrantRow> = table<GrantRow>("grants", {
+  cs: "text",
+  agent: "text",
+  entry: "text",
+  proxy: "text",
+  owner: "text",
+  ownerJkt: "text",
+  ownerKind: "text",
+  basis: "text",
+  assurance: "integer",
+  statement: "blob",
+  signature: "json",
+  key: "json",
+  nbf: "integer",
+  exp: "integer",
+  use: "text",
+  maxIssue: "integer",
+  maxLive: "integer",
+  maxTtlSeconds: "integer",
+  issued: "integer",
+  endedAt: "integer",
+  endedWhy: "text",
+});
+export const CREDENTIALS: Table<CredentialRow> = table<CredentialRow>("credentials", {
+  jti: "text",
+  cs: "text",
+  agent: "text",
+  entry: "text",
+  proxy: "text",
+  n: "integer",
+  iat: "integer",
+  exp: "integer",
+  keyJkt: "text",
+  end: "text",
+  salts: "json",
+  seq: "integer",
+});
+export const REQUESTS: Table<RequestRow> = table<RequestRow>("requests", {
+  req: "text",
+  proxy: "text",
+  exp: "integer",
+  epoch: "integer",
+  outcome: "json",
+  seq: "integer",
+});
+export const STOPS: Table<StopRow> = table<StopRow>("stops", {
+  id: "text",
+  scope: "text",
+  target: "text",
+  since: "integer",
+  by: "text",
+  reason: "text",
+  liftedAt: "integer",
+});
+export const LOG: Table<LogRow> = table<LogRow>("log", {
+  seq: "integer",
+  type: "text",
+  t: "integer",
+  leaf: "blob",
+  record: "blob",
+  salts: "json",
+});
