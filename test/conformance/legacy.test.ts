@@ -123,7 +123,7 @@ describe.skipIf(!vectorsPresent)("old wire formats are refused", () => {
 
   test.each(["request", "response"])("W-59: http-signature-06 %s holds no WPT", async (which) => {
     const path = `wimse/legacy/s2s-repo/http-signature-06-sigs-${which}.txt`;
-    const headers = linesOf(new TextDecoder().decode(vectorFile(path)));
+    const headers = linesOf(new TextDecoder("utf-8").decode(vectorFile(path)));
     expect(headers.some(([name]) => name === "Workload-Identity-Token")).toBe(true);
     expect(await outcomeOf(() => credentialsOf(headers))).toBe("wpt_missing");
   });

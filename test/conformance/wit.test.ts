@@ -289,7 +289,10 @@ describe("WITs, own rows", () => {
     const { octets } = await sealFor("spiffe://example.org/a", issuer);
     const result = await compactVerify(octets, await importJWK({ ...issuer.key }, "ES256"));
     expect(result.protectedHeader).toEqual({ alg: "ES256", kid, typ: "wit+jwt" });
-    const said = JSON.parse(new TextDecoder().decode(result.payload)) as Record<string, unknown>;
+    const said = JSON.parse(new TextDecoder("utf-8").decode(result.payload)) as Record<
+      string,
+      unknown
+    >;
     expect(Object.keys(said)).toEqual(["cnf", "exp", "iat", "iss", "jti", "nbf", "sub"]);
     expect(Object.keys((said["cnf"] as { jwk: object }).jwk)).toEqual([
       "alg",
