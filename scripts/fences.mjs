@@ -38,6 +38,7 @@ const PLANTS = [
   // node: core only
   ["node/src/planted.ts", 'import * as c1 from "@countersign/server/main"; void c1;', "lint", IMPORT],
   ["node/src/planted.ts", 'import * as c2 from "@countersign/core/dist/index.js"; void c2;', "lint", IMPORT],
+  ["node/src/index.ts", 'import * as c3 from "@countersign/server/main"; void c3;', "deps", "@countersign/server"],
   ["node/src/planted.ts", 'import * as p3 from "@countersign/core"; void p3;', "lint", "pass"],
 
   // daemons: core and node, never a sibling, by no way of writing it
@@ -131,7 +132,7 @@ const TOOLS = {
   },
   async deps(cwd) {
     // Without --strict knip lets private packages import each other undeclared.
-    const args = ["--strict", "--include", "unlisted,dependencies", "--reporter", "json"];
+    const args = ["--strict", "--include", "unlisted", "--reporter", "json"];
     return unused(await run("knip", args, { cwd }));
   },
 };
