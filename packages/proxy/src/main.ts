@@ -1,1 +1,304 @@
-export {};
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fromUtf8, pemDecode, Refusal } from "@countersign/core";
+import type { ProxyState } from "@countersign/core";
+import type { Listener, Log, Target } from "@countersign/node";
+import {
+  nodeCrypto,
+  nodeRandom,
+  parseConfig,
+  privateDirectory,
+  readPrivateFile,
+  serve,
+  systemClock,
+  systemTimers,
+  writePrivateFile,
+} from "@countersign/node";
+import { Agents } from "./agents/agents.ts";
+import { PROXY_SCHEMA } from "./config.ts";
+import type { ProxyFile } from "./config.ts";
+import { RunDoors } from "./doors/run.ts";
+import { hostFacts } from "./facts/host.ts";
+import { makeUndumpable, peerOfSocket } from "./facts/peer.ts";
+import { adminApp } from "./http/admin.ts";
+import { doorApp } from "./http/door.ts";
+import { OpenRuns, runApp } from "./http/run.ts";
+import { Anchors } from "./keys/anchors.ts";
+import { loadIdentity, saveIdentity } from "./keys/identity.ts";
+import type { Identity } from "./keys/identity.ts";
+import { enrol, readJoinToken, reenrol } from "./uplink/enrol.ts";
+import { openServer, uplinkOf } from "./uplink/server.ts";
+import type { Uplink } from "./uplink/server.ts";
+import { ServerState } from "./uplink/state.ts";
+import type { ProxyWorld } from "./world.ts";
+
+export { PROXY_SCHEMA } from "./config.ts";
+
+const CONFIG_FILE = "proxy.yaml";
+const MAX_CONFIG_BYTES = 65_536;
+const RENEW_AFTER_SECONDS = 86_400;
+const LOOK_AT_IDENTITY_MS = 3_600_000;
+const WARN_SKEW_SECONDS = 120;
+const REFUSE_SKEW_SECONDS = 600;
+export const PROXY_SOCKET = "proxy.sock";
+export const RUN_SOCKET = "run.sock";
+const VERSION = "0.1.0";
+
+/**
+ * Enrols this host with a join token and writes identity and configuration.
+ * @throws Refusal as `enrol`; `private_mode`
+ */
+export async function enrolProxy(
+  data: string,
+  token: string,
+  isDevelopment: boolean,
+): Promise<{ readonly name: string; readonly trustDomain: string }> {
+  const read = readJoinToken(token, systemClock());
+  await privateDirectory(data);
+  const enrolled = await enrol(nodeCrypto, read, systemClock());
+  await saveIdentity(data, enrolled);
+  const file = {
+    trust_domain: read.td,
+    name: read.name,
+    api_url: read.api,
+    development: isDevelopment,
+  };
+  const yaml = Object.entries(file).map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`);
+  await writePrivateFile(join(data, CONFIG_FILE), yaml.join(""));
+  return { name: read.name, trustDomain: read.td };
+}
+
+async function readConfiguration(data: string): Promise<ProxyFile> {
+  const octets = await readPrivateFile(join(data, CONFIG_FILE), MAX_CONFIG_BYTES);
+  if (octets === undefined)
+    throw new Refusal(
+      "configuration_invalid",
+      "no proxy here",
+      "Enrol this host first: countersign proxy enroll --token-file FILE.",
+    );
+  return parseConfig(fromUtf8(octets), PROXY_SCHEMA);
+}
+
+export interface RunOptions {
+  readonly data: string;
+  /** Where the sockets are made; other users must be able to enter it. */
+  readonly runtime: string;
+  readonly log: Log;
+  readonly isDevelopment: boolean;
+}
+
+/** A proxy that runs. */
+export interface RunningProxy {
+  readonly id: string;
+  readonly runSocket: string;
+  readonly adminSocket: string;
+  /** Resolves when the server was heard for the first time. */
+  readonly ready: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The identity and the connection made with it, replaced together. */
+class Link {
+  identity: Identity;
+  target: Target;
+  uplink: Uplink;
+  readonly #file: ProxyFile;
+
+  constructor(file: ProxyFile, identity: Identity) {
+    this.#file = file;
+    this.identity = identity;
+    this.target = openServer(file.api_url, file.trust_domain, identity);
+    this.uplink = uplinkOf(this.target);
+  }
+
+  replace(identity: Identity): void {
+    const before = this.target;
+    this.identity = identity;
+    this.target = openServer(this.#file.api_url, this.#file.trust_domain, identity);
+    this.uplink = uplinkOf(this.target);
+    before.close();
+  }
+}
+
+/** Refuses to serve an agent of its own user unless the entry says so: keys would be a wall for nobody. */
+function checkUids(state: ProxyState, log: Log): void {
+  const own = process.getuid?.();
+  for (const entry of state.entries)
+    if (entry.uid === own && !entry.insecureSameUid && !state.development)
+      log.warn("entry.same_uid", {
+        entry: entry.id,
+        uid: entry.uid,
+        next: "give the agent a user of its own; the server refuses it under its standard policy",
+      });
+}
+
+function timeKeeper(log: Log): { clock: () => number; adopt: (serverNow: number) => void } {
+  let offset = 0;
+  return {
+    clock: () => systemClock() + offset,
+    adopt: (serverNow) => {
+      const skew = serverNow - systemClock();
+      if (Math.abs(skew) > REFUSE_SKEW_SECONDS) throw new Refusal("clock_skewed", `${skew} s`);
+      if (Math.abs(skew) > WARN_SKEW_SECONDS) log.warn("clock.skewed", { seconds: skew });
+      offset = skew;
+    },
+  };
+}
+
+async function prepareRuntime(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  await chmod(folder, 0o711);
+}
+
+interface Following {
+  readonly ready: Promise<void>;
+  restart(): void;
+  stop(): void;
+}
+
+/** Follows the state stream over the link's connection; a new identity starts it anew. */
+function followServer(link: Link, server: ServerState, w: ProxyWorld, agents: Agents): Following {
+  let ended = new AbortController();
+  let isHeard: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => (isHeard = resolve));
+  const start = (): void => {
+    ended = new AbortController();
+    void server.follow(link.target, {
+      signal: ended.signal,
+      random: w.random,
+      log: w.log,
+      onState: async (state) => {
+        w.adoptTime(state.now);
+        checkUids(state, w.log);
+        await agents.onState(state);
+        isHeard();
+      },
+    });
+  };
+  start();
+  const stop = (): void => ended.abort();
+  return {
+    ready,
+    stop,
+    restart: () => {
+      stop();
+      start();
+    },
+  };
+}
+
+/** Renews the proxy's own certificate a day after it was made, with a new key. */
+function renewIdentity(
+  data: string,
+  file: ProxyFile,
+  link: Link,
+  w: ProxyWorld,
+  onRenewed: () => void,
+): () => void {
+  let cancel: () => void = () => undefined;
+  const look = async (): Promise<void> => {
+    const { certificate, id } = link.identity;
+    if (w.clock() - certificate.notBefore < RENEW_AFTER_SECONDS) return;
+    const [root] = pemDecode(link.identity.root, "CERTIFICATE", 1);
+    if (root === undefined)
+      throw new Refusal("signer_unsuitable", "the infrastructure root is missing");
+    await saveIdentity(data, await reenrol(w.c, link.target, { id, root }, w.clock()));
+    link.replace(await loadIdentity(data, file.trust_domain, file.name));
+    onRenewed();
+    w.log.info("proxy.renewed", { not_after: link.identity.certificate.notAfter });
+  };
+  const again = (): void => {
+    cancel = w.timers.after(LOOK_AT_IDENTITY_MS, () => {
+      void look()
+        .catch((error: unknown) => w.log.error("proxy.renewal_failed", { error }))
+        .finally(again);
+    });
+  };
+  void look()
+    .catch((error: unknown) => w.log.error("proxy.renewal_failed", { error }))
+    .finally(again);
+  return () => cancel();
+}
+
+/**
+ * Runs the proxy of a data directory until `close`.
+ * @throws Refusal `configuration_invalid`, `attester_unknown`, `private_mode`
+ */
+export async function runProxy(options: RunOptions): Promise<RunningProxy> {
+  const { data, runtime, log } = options;
+  const file = await readConfiguration(data);
+  if (file.development !== options.isDevelopment)
+    throw new Refusal(
+      "configuration_invalid",
+      "made by countersign dev",
+      "Run countersign dev, or enrol for real: countersign proxy enroll.",
+    );
+  if (!options.isDevelopment) makeUndumpable();
+  await prepareRuntime(runtime);
+  const link = new Link(file, await loadIdentity(data, file.trust_domain, file.name));
+  const time = timeKeeper(log);
+  const server = new ServerState(time.clock);
+  const w: ProxyWorld = {
+    c: nodeCrypto,
+    random: nodeRandom,
+    clock: time.clock,
+    timers: systemTimers,
+    log,
+    anchors: new Anchors(data),
+    version: VERSION,
+    identity: () => link.identity,
+    uplink: () => link.uplink,
+    server: () => server.view(),
+    hostFacts,
+    adoptTime: time.adopt,
+  };
+  const agents = new Agents(w);
+  const following = followServer(link, server, w, agents);
+  const stopRenewal = renewIdentity(data, file, link, w, () => following.restart());
+  const runs = new OpenRuns();
+  const peerContext = (
+    socket: Parameters<typeof peerOfSocket>[0],
+  ): { peer: ReturnType<typeof peerOfSocket> } => ({ peer: peerOfSocket(socket) });
+  const doors = await RunDoors.create({
+    dir: runtime,
+    listen: (door) =>
+      serve({
+        on: { unix: door.path, mode: 0o600 },
+        app: doorApp(w, agents, door),
+        contextOf: peerContext,
+        maxBodyBytes: 32_768,
+        requestTimeoutMs: 330_000,
+        log,
+      }),
+  });
+  const listeners: readonly Listener[] = [
+    await serve({
+      on: { unix: join(runtime, RUN_SOCKET), mode: 0o666 },
+      app: runApp(w, agents, doors, runs),
+      contextOf: peerContext,
+      maxBodyBytes: 4096,
+      log,
+    }),
+    await serve({
+      on: { unix: join(runtime, PROXY_SOCKET), mode: 0o600 },
+      app: adminApp(w, agents, runs),
+      contextOf: (): object => ({}),
+      log,
+    }),
+  ];
+  log.info("proxy.running", { id: link.identity.id, server: file.api_url });
+  return {
+    id: link.identity.id,
+    runSocket: join(runtime, RUN_SOCKET),
+    adminSocket: join(runtime, PROXY_SOCKET),
+    ready: following.ready,
+    close: async () => {
+      following.stop();
+      stopRenewal();
+      agents.close();
+      await doors.close();
+      await Promise.all(listeners.map((listener) => listener.close()));
+      link.target.close();
+    },
+  };
+}

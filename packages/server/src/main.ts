@@ -13,6 +13,7 @@ import {
   systemClock,
   systemTimers,
 } from "@countersign/node";
+import { expireAsks, sweep } from "./cases/expire.ts";
 import { configOf, SERVER_SCHEMA, urlOf } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { StateFeed } from "./feed/state-feed.ts";
@@ -165,6 +166,27 @@ function renewTls(world: World, api: Listener): () => void {
   return () => cancel();
 }
 
+const HOUSEKEEPING_MS = 15_000;
+const SWEEP_EVERY = 40;
+
+/** Ends questions that are over, and now and then sweeps. */
+function keepHouse(world: World): () => void {
+  let cancel: () => void = () => undefined;
+  let round = 0;
+  const failed = (error: unknown): void => world.log.error("housekeeping.failed", { error });
+  const again = (): void => {
+    cancel = systemTimers.after(HOUSEKEEPING_MS, () => {
+      round += 1;
+      void expireAsks(world)
+        .then(() => (round % SWEEP_EVERY === 0 ? sweep(world) : undefined))
+        .catch(failed)
+        .finally(again);
+    });
+  };
+  again();
+  return () => cancel();
+}
+
 /**
  * Runs the server of a data directory until `close`.
  * @throws Refusal `configuration_invalid`, `private_mode`, `signer_unsuitable`
@@ -198,6 +220,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     log: world.log,
   });
   const stopRenewal = renewTls(world, api);
+  const stopHousekeeping = keepHouse(world);
   world.log.info("server.running", {
     api: world.config.apiUrl,
     public: publicListener.address,
@@ -210,6 +233,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     adminSocket,
     close: async () => {
       stopRenewal();
+      stopHousekeeping();
       unwatch();
       feed.close();
       await Promise.all([api.close(), publicListener.close(), admin.close()]);

@@ -139,7 +139,7 @@ export type MeasurementName = (typeof MEASUREMENT_NAMES)[number];
 
 /** The measurements of the agent, unique and sorted by name as a statement lists them. */
 export function measurementsOf(
-  claims: EvidenceClaims,
+  claims: Pick<EvidenceClaims, "submods">,
 ): readonly { readonly n: MeasurementName; readonly d: Digest }[] {
   const { countersign_proc: proc, countersign_manifest: manifest } = claims.submods.agent;
   const found: Partial<Record<MeasurementName, Digest>> = { binary: proc.exe.d };

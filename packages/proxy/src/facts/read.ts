@@ -6,11 +6,11 @@ import { Refusal } from "@countersign/core";
 /** Open flags of every file that is measured: a FIFO put in its place must not make us wait. */
 export const MEASURE_FLAGS: number = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The code of a failed system call, else undefined. */
+/** The code of a failed system call; undefined for refusals and Node's own errors, which have a `code` too. */
 export function errnoName(error: unknown): string | undefined {
   const code: unknown =
     error instanceof Error && "code" in error ? Reflect.get(error, "code") : undefined;
-  return typeof code === "string" ? code : undefined;
+  return typeof code === "string" && /^E(?!RR_)[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
 /** What a failed look at `/proc/PID` means. A refusal passes as it is, a bug too. */
@@ -43,7 +43,7 @@ export async function readBounded(
 export async function readProcFile(
   pid: number,
   name: string,
-  maxBytes = 64 * 1024,
+  maxBytes: number = 64 * 1024,
 ): Promise<{ data: Uint8Array; whole: boolean }> {
   try {
     const handle = await open(`/proc/${pid}/${name}`, constants.O_RDONLY);

@@ -10,8 +10,8 @@ import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
 import type { AskRow, LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import { application, json } from "./router.ts";
-import type { Endpoint, Routes } from "./router.ts";
+import { application, json } from "@countersign/node";
+import type { Endpoint, Routes } from "@countersign/node";
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_JOIN_SECONDS = 86_400;

@@ -21,8 +21,8 @@ import type { StateFeed } from "../feed/state-feed.ts";
 import type { World } from "../world.ts";
 import { authenticate } from "./peer.ts";
 import type { ApiContext } from "./peer.ts";
-import { application, json } from "./router.ts";
-import type { Endpoint, Routes } from "./router.ts";
+import { application, json } from "@countersign/node";
+import type { Endpoint, Routes } from "@countersign/node";
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_CSR_BYTES = 16_384;

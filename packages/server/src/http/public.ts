@@ -4,8 +4,8 @@ import type { Handler } from "@countersign/node";
 import { publicApproval, publicCredentialPart } from "../cases/bundle.ts";
 import { bundleText, publishedBundle } from "../cases/trust.ts";
 import type { World } from "../world.ts";
-import { application, json } from "./router.ts";
-import type { Routes } from "./router.ts";
+import { application, json } from "@countersign/node";
+import type { Routes } from "@countersign/node";
 import { base64url, utf8 } from "@countersign/core";
 
 const BUNDLE_CACHE = "public, max-age=60";

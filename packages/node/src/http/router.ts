@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 import { Refusal } from "@countersign/core";
-import { problemResponse } from "@countersign/node";
-import type { Handler, Log } from "@countersign/node";
+import type { Log } from "../log.ts";
+import { problemResponse } from "./problem.ts";
+import type { Handler } from "./serve.ts";
 
 /** One endpoint: its own file says what it takes and gives. */
 export type Endpoint<C> = (

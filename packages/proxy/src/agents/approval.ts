@@ -1,0 +1,127 @@
+import { agentId, readStatement, Refusal, thumbprint, verifyApproval } from "@countersign/core";
+import type { CeilingEntry, Digest, Entry, Measurement, StandingApproval } from "@countersign/core";
+import type { AnchorMemory } from "../keys/anchors.ts";
+import type { ProxyWorld } from "../world.ts";
+
+/** An approval that this proxy has checked itself and may endorse keys for. */
+export interface CheckedApproval {
+  readonly cs: Digest;
+  readonly ownerJkt: string;
+  readonly until: number;
+  readonly ceiling: readonly CeilingEntry[];
+  readonly standing: StandingApproval;
+}
+
+export interface ApprovalScope {
+  readonly entry: Entry;
+  readonly anchor: string;
+  readonly measurements: readonly Measurement[];
+  readonly issuer: string;
+  readonly trustDomain: string;
+}
+
+function sameSet(a: readonly Measurement[], b: readonly Measurement[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one) => b.some((other) => other.n === one.n && other.d === one.d))
+  );
+}
+
+const unsuitable = (why: string): never => {
+  throw new Refusal("approval_unsuitable", why);
+};
+
+/**
+ * The proxy's own check before its anchor speaks (DESIGN 4): digest, owner's signature, this installation, this
+ * host, what it measured last, and the grant's times. The server's word is not enough.
+ * @throws Refusal `approval_unsuitable`, and as `verifyApproval`
+ */
+export async function checkApproval(
+  w: ProxyWorld,
+  standing: StandingApproval,
+  of: ApprovalScope,
+): Promise<CheckedApproval> {
+  const statement = readStatement(w.c, standing.approval.st);
+  if (statement.cs !== standing.cs) return unsuitable("digest");
+  const approval = await verifyApproval(
+    w.c,
+    statement,
+    standing.approval.sig,
+    standing.approval.key,
+  );
+  const { body } = approval.statement;
+  const now = w.clock();
+  if (body.aud !== of.issuer || body.td !== of.trustDomain) return unsuitable("another server");
+  if (body.agent.jkt !== of.anchor || body.agent.id !== agentId(of.entry.id, of.anchor))
+    return unsuitable("another installation");
+  if (body.agent.host !== undefined && body.agent.host !== w.identity().id)
+    return unsuitable("another host");
+  if (!sameSet(body.agent.meas, of.measurements)) return unsuitable("another program");
+  if (now >= body.grant.exp || now + 60 < body.grant.nbf) return unsuitable("over, or not begun");
+  if (body.owner.id !== of.entry.owner) return unsuitable("another owner");
+  return {
+    cs: statement.cs,
+    ownerJkt: thumbprint(w.c, standing.approval.key.jwk),
+    until: body.grant.exp,
+    ceiling: body.grant.ceiling,
+    standing,
+  };
+}
+
+/**
+ * The approval to endorse with, if the state holds a good one for this program. A new owner key is said loudly;
+ * an approval that is replaced or gone is never endorsed again.
+ */
+export async function chooseApproval(
+  w: ProxyWorld,
+  of: ApprovalScope,
+): Promise<CheckedApproval | undefined> {
+  const agent = agentId(of.entry.id, of.anchor);
+  const offered = (w.server().state?.approvals ?? []).filter((item) => item.agent === agent);
+  const memory = await w.anchors.memory(of.entry.id);
+  for (const standing of offered.toReversed()) {
+    if (memory.ended.includes(standing.cs)) continue;
+    try {
+      const checked = await checkApproval(w, standing, of);
+      await remember(w, of.entry.id, memory, checked);
+      return checked;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      w.log.debug("approval.unsuitable", { agent, cs: standing.cs, why: error.message });
+    }
+  }
+  return undefined;
+}
+
+async function remember(
+  w: ProxyWorld,
+  entry: string,
+  memory: AnchorMemory,
+  checked: CheckedApproval,
+): Promise<void> {
+  const isKnownKey = memory.ownerKeys.includes(checked.ownerJkt);
+  if (!isKnownKey)
+    w.log.warn("owner.key_first_seen", {
+      entry,
+      key: checked.ownerJkt,
+      known: memory.ownerKeys.length,
+    });
+  if (isKnownKey && memory.approval?.cs === checked.cs) return;
+  await w.anchors.remember(entry, {
+    approval: { cs: checked.cs, part: checked.standing.approval },
+    ownerKeys: isKnownKey ? memory.ownerKeys : [...memory.ownerKeys, checked.ownerJkt],
+    ended: memory.ended,
+  });
+}
+
+/** Marks approvals that the state no longer holds as ended for good: the anchor never speaks for them again. */
+export async function endMissing(
+  w: ProxyWorld,
+  entry: string,
+  standing: ReadonlySet<Digest>,
+): Promise<void> {
+  const memory = await w.anchors.memory(entry);
+  const { approval, ...rest } = memory;
+  if (approval === undefined || standing.has(approval.cs)) return;
+  await w.anchors.remember(entry, { ...rest, ended: [...rest.ended, approval.cs] });
+}

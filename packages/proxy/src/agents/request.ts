@@ -1,0 +1,266 @@
+import {
+  agentId,
+  base64url,
+  ENDORSEMENT,
+  EVIDENCE,
+  measurementsOf,
+  presentedOf,
+  readTrustBundle,
+  REQUEST,
+  REQUEST_LIFE_SECONDS,
+  Refusal,
+  requestCode,
+  seal,
+  thumbprint,
+  utf8,
+  verify,
+} from "@countersign/core";
+import type {
+  Bundle,
+  Bytes,
+  Digest,
+  Entry,
+  EvidenceClaims,
+  HostFacts,
+  Measurement,
+  Signer,
+  Trust,
+} from "@countersign/core";
+import { generateSigner } from "@countersign/node";
+import type { Facts } from "../facts/process.ts";
+import type { ProxyWorld } from "../world.ts";
+import { chooseApproval } from "./approval.ts";
+import type { CheckedApproval } from "./approval.ts";
+
+/** A credential and the key that belongs to it: in memory only, dropped at expiry or halt. */
+export interface Held {
+  readonly id: string;
+  readonly signer: Signer;
+  readonly wit: string;
+  readonly wic: readonly Bytes[];
+  readonly bundle: Bundle;
+  readonly jti: string;
+  readonly n: number;
+  readonly iat: number;
+  readonly exp: number;
+  readonly cs?: Digest;
+  readonly ceiling: readonly { readonly locations: readonly string[] }[];
+  /** The evidence that it was issued upon. */
+  readonly evidence: string;
+}
+
+/** The owner is being asked. The code is computed here, from R as it was sent. */
+export interface Waiting {
+  readonly agent: string;
+  readonly req: Digest;
+  readonly code: string;
+  readonly id: string;
+  readonly deadline: number;
+  readonly next: string;
+  readonly reasons: readonly string[];
+}
+
+export type Answered = { readonly held: Held } | { readonly waiting: Waiting };
+
+const JTI_BYTES = 16;
+
+/** The measurements that this evidence will carry. */
+export function measured(facts: Facts): readonly Measurement[] {
+  return measurementsOf(submodsOf(facts, { kernel: "" }));
+}
+
+function submodsOf(facts: Facts, os: HostFacts): Pick<EvidenceClaims, "submods"> {
+  return {
+    submods: {
+      host: { countersign_os: os },
+      agent: {
+        countersign_proc: facts.proc,
+        ...(facts.manifest === undefined ? {} : { countersign_manifest: facts.manifest }),
+      },
+    },
+  };
+}
+
+/** Trust in the server that this proxy is configured for, as its state stream gave it. */
+function ownTrust(w: ProxyWorld, ownerJkt: string | undefined): Trust {
+  const { state } = w.server();
+  if (state === undefined) throw new Refusal("unreachable", "no state yet");
+  const bundle = readTrustBundle(utf8(state.trustBundle), w.clock());
+  return new Map([
+    [
+      bundle.trustDomain,
+      {
+        origin: bundle.trustDomain,
+        bundle,
+        ownerPins: ownerJkt === undefined ? [] : [{ jkt: ownerJkt }],
+        isInside: true,
+        insecureAcceptServerEnrolment: false,
+        insecureAcceptDevelopment: state.development,
+      },
+    ],
+  ]);
+}
+
+interface Making {
+  readonly entry: Entry;
+  readonly facts: Facts;
+  readonly note?: string | undefined;
+  /** Whether an existing approval may be used; asking anew endorses no statement. */
+  readonly approval: CheckedApproval | undefined;
+}
+
+/**
+ * One credential request from the start: nonce, new key K, R signed by K, E by the proxy, N by the anchor (DESIGN 4).
+ * @throws Refusal as the server says, `unreachable`, `clock_skewed`
+ */
+export async function requestCredential(
+  w: ProxyWorld,
+  entry: Entry,
+  facts: Facts,
+  note: string | undefined,
+): Promise<Answered> {
+  const { state } = w.server();
+  if (state === undefined) throw new Refusal("unreachable", "the server was not heard yet");
+  const anchor = await w.anchors.signer(entry.id);
+  const scope = {
+    entry,
+    anchor: thumbprint(w.c, anchor.key),
+    measurements: measured(facts),
+    issuer: state.issuer,
+    trustDomain: state.trustDomain,
+  };
+  const approval = entry.binding === "owner" ? await chooseApproval(w, scope) : undefined;
+  return send(w, { entry, facts, note, approval }, anchor, state.issuer);
+}
+
+async function send(
+  w: ProxyWorld,
+  making: Making,
+  anchor: Signer,
+  issuer: string,
+): Promise<Answered> {
+  const { entry, facts, approval } = making;
+  const fresh = await w.uplink().nonce(w.server().seen);
+  w.adoptTime(fresh.now);
+  const now = fresh.now;
+  const signer = generateSigner();
+  const anchorJkt = thumbprint(w.c, anchor.key);
+  const agent = agentId(entry.id, anchorJkt);
+  const request = await seal(
+    w.c,
+    REQUEST,
+    {
+      aud: issuer,
+      nonce: fresh.nonce,
+      iat: now,
+      exp: now + REQUEST_LIFE_SECONDS,
+      sub: entry.id,
+      anchor: anchorJkt,
+      ...(making.note === undefined ? {} : { note: making.note }),
+    },
+    signer,
+  );
+  const host = await w.hostFacts();
+  const evidence = await seal(
+    w.c,
+    EVIDENCE,
+    {
+      eatNonce: fresh.nonce,
+      aud: issuer,
+      iat: now,
+      key: signer.key,
+      req: request.digest,
+      swname: "countersign-proxy",
+      swversion: [w.version],
+      ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
+      ...submodsOf(facts, host.os),
+    },
+    w.identity().signer,
+  );
+  const endorsement = await seal(
+    w.c,
+    ENDORSEMENT,
+    {
+      sub: agent,
+      aud: issuer,
+      jkt: thumbprint(w.c, signer.key),
+      iat: now,
+      exp: now + entry.grant.maxTtlSeconds,
+      jti: base64url(w.random(JTI_BYTES)),
+      ...(approval === undefined ? {} : { cs: approval.cs }),
+    },
+    anchor,
+  );
+  const answer = await w.uplink().request({
+    request: request.octets,
+    evidence: evidence.octets,
+    endorsement: endorsement.octets,
+  });
+  if (answer.state === "asked")
+    return {
+      waiting: {
+        agent,
+        req: request.digest,
+        code: requestCode(w.c, request.octets),
+        id: answer.id,
+        deadline: answer.deadline,
+        next: answer.next,
+        reasons: answer.reasons,
+      },
+    };
+  await checkIssued(w, answer, { approval, signer, entry });
+  return { held: heldOf(agent, answer, { approval, signer, evidence: evidence.octets, now }) };
+}
+
+type Issued = Extract<
+  Awaited<ReturnType<ReturnType<ProxyWorld["uplink"]>["request"]>>,
+  { state: "issued" }
+>;
+
+/** What comes back must be what was asked for, before anybody gets it. */
+async function checkIssued(
+  w: ProxyWorld,
+  answer: Issued,
+  of: {
+    readonly approval: CheckedApproval | undefined;
+    readonly signer: Signer;
+    readonly entry: Entry;
+  },
+): Promise<void> {
+  const proof = of.entry.binding === "owner" ? "logged" : "none";
+  const verdict = await verify(
+    w.c,
+    presentedOf(answer.wit, answer.wic, answer.bundle),
+    ownTrust(w, of.approval?.ownerJkt),
+    { proof },
+    w.clock(),
+  );
+  if (verdict.owner !== undefined && verdict.owner.cs !== of.approval?.cs)
+    throw new Refusal("owner_claim", "issued under another approval");
+}
+
+function heldOf(
+  agent: string,
+  answer: Issued,
+  of: {
+    readonly approval: CheckedApproval | undefined;
+    readonly signer: Signer;
+    readonly evidence: string;
+    readonly now: number;
+  },
+): Held {
+  return {
+    id: agent,
+    signer: of.signer,
+    wit: answer.wit,
+    wic: answer.wic,
+    bundle: answer.bundle,
+    jti: answer.jti,
+    n: answer.n,
+    iat: of.now,
+    exp: answer.expires_at,
+    ...(of.approval === undefined ? {} : { cs: of.approval.cs }),
+    ceiling: of.approval?.ceiling ?? [],
+    evidence: of.evidence,
+  };
+}

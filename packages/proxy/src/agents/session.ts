@@ -1,0 +1,306 @@
+import { canonicalJson, Refusal } from "@countersign/core";
+import type { Entry, ProxyState } from "@countersign/core";
+import { jitteredDelayMs } from "@countersign/node";
+import type { Door } from "../doors/door.ts";
+import type { Peer } from "../facts/peer.ts";
+import type { Facts } from "../facts/process.ts";
+import type { ProxyWorld } from "../world.ts";
+import { measured, requestCredential } from "./request.ts";
+import type { Held, Waiting } from "./request.ts";
+import { stopOf } from "./stops.ts";
+
+/** What happens to a session, for event streams and for `countersign run`. */
+export type SessionEvent =
+  | {
+      readonly event: "credential";
+      readonly id: string;
+      readonly expires_at: number;
+      readonly n: number;
+    }
+  | {
+      readonly event: "waiting";
+      readonly code: string;
+      readonly deadline: number;
+      readonly next: string;
+      readonly reasons: readonly string[];
+    }
+  | { readonly event: "halted"; readonly reason: string; readonly next: string }
+  | { readonly event: "refused"; readonly reason: string; readonly next: string };
+
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 15_000;
+
+/** Which program of a door a session is for: what was measured of it. */
+export function programOf(facts: Facts): string {
+  return canonicalJson([...measured(facts)]);
+}
+
+/**
+ * One program behind one door: it asks, waits, holds a credential and renews it at half life with fresh evidence of
+ * the process that asked last. Keys live here and nowhere else, and are dropped at expiry and at a halt.
+ */
+export class Session {
+  readonly door: Door;
+  readonly program: string;
+  readonly #world: ProxyWorld;
+  readonly #entryNow: () => Entry;
+  readonly #emit: (session: Session, event: SessionEvent) => void;
+  #peer: Peer;
+  #note: string | undefined;
+  #held: Held | undefined;
+  #waiting: Waiting | undefined;
+  #last: Refusal | undefined;
+  #asking: Promise<void> | undefined;
+  #attempt = 0;
+  #cancelTimer: () => void = () => undefined;
+  #changed: Set<() => void> = new Set();
+  #isClosed = false;
+
+  constructor(
+    w: ProxyWorld,
+    of: {
+      door: Door;
+      program: string;
+      peer: Peer;
+      entryNow: () => Entry;
+      emit: (session: Session, event: SessionEvent) => void;
+    },
+  ) {
+    this.#world = w;
+    this.door = of.door;
+    this.program = of.program;
+    this.#peer = of.peer.keep();
+    this.#entryNow = of.entryNow;
+    this.#emit = of.emit;
+  }
+
+  /** The credential, if it has not expired. */
+  get held(): Held | undefined {
+    if (this.#held !== undefined && this.#world.clock() >= this.#held.exp) this.#drop();
+    return this.#held;
+  }
+
+  get waiting(): Waiting | undefined {
+    return this.#waiting;
+  }
+
+  /** Why there is nothing, when that is final for now. */
+  get refusal(): Refusal | undefined {
+    return this.#last;
+  }
+
+  /** The process that renewals will be about. */
+  adopt(peer: Peer, note: string | undefined): void {
+    this.#peer.close();
+    this.#peer = peer.keep();
+    if (note !== undefined) this.#note = note;
+  }
+
+  /**
+   * A credential, now or once the owner has approved.
+   * @param waitMs how long to wait; 0 returns at once
+   * @returns the credential, or what is waited for
+   * @throws Refusal the reason, when it will not come by waiting
+   */
+  async credential(
+    facts: Facts,
+    waitMs: number,
+  ): Promise<{ readonly held: Held } | { readonly waiting: Waiting }> {
+    if (this.held === undefined && this.#waiting === undefined) await this.#ask(facts);
+    if (this.held === undefined && this.#waiting !== undefined && waitMs > 0)
+      await this.#wait(waitMs);
+    if (this.held !== undefined) return { held: this.held };
+    if (this.#waiting !== undefined) return { waiting: this.#waiting };
+    throw this.#last ?? new Refusal("no_credential");
+  }
+
+  /** The server's state changed: an approval may have come, or a stop. */
+  onState(state: ProxyState): void {
+    const stop = stopOf(state, {
+      entry: this.door.entry.id,
+      owner: this.#entryOrNone()?.owner,
+      agent: this.#held?.id,
+      cs: this.#held?.cs,
+      proxy: this.#world.identity().id,
+    });
+    if (stop !== undefined) return this.#halt(new Refusal("halted", `${stop.scope} stopped`));
+    if (this.#last?.code === "halted") this.#last = undefined;
+    if (
+      this.#held?.cs !== undefined &&
+      !state.approvals.some((approval) => approval.cs === this.#held?.cs)
+    )
+      this.#halt(
+        new Refusal("halted", "the approval was ended", "Ask again: the owner is asked anew."),
+      );
+    const waiting = this.#waiting;
+    if (waiting !== undefined) this.#onAsk(waiting, state);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer();
+    this.#peer.close();
+    this.#drop();
+    this.#notify();
+  }
+
+  #entryOrNone(): Entry | undefined {
+    try {
+      return this.#entryNow();
+    } catch {
+      return undefined;
+    }
+  }
+
+  #onAsk(waiting: Waiting, state: ProxyState): void {
+    const ask = state.asks.find((item) => item.req === waiting.req);
+    if (ask?.state === "asked") return;
+    if (ask?.state === "denied") return this.#refuse(new Refusal("approval_denied"));
+    if (
+      ask?.state === "approved" ||
+      state.approvals.some((approval) => approval.agent === waiting.agent)
+    ) {
+      this.#waiting = undefined;
+      return this.#askAgain(0);
+    }
+    this.#refuse(new Refusal("approval_expired"));
+  }
+
+  #refuse(refusal: Refusal): void {
+    this.#waiting = undefined;
+    this.#last = refusal;
+    this.#emit(this, {
+      event: refusal.code === "halted" ? "halted" : "refused",
+      reason: refusal.code,
+      next: refusal.next ?? "",
+    });
+    this.#notify();
+  }
+
+  #halt(refusal: Refusal): void {
+    if (this.#last?.code === "halted") return;
+    this.#cancelTimer();
+    this.#drop();
+    this.#refuse(refusal);
+  }
+
+  #drop(): void {
+    this.#held = undefined;
+  }
+
+  /** One request at a time; whoever comes meanwhile gets its end. */
+  #ask(facts: Facts): Promise<void> {
+    this.#asking ??= this.#askOnce(facts).finally(() => (this.#asking = undefined));
+    return this.#asking;
+  }
+
+  async #askOnce(facts: Facts): Promise<void> {
+    const entry = this.#entryNow();
+    const answer = await requestCredential(this.#world, entry, facts, this.#note);
+    if (this.#isClosed) return;
+    this.#attempt = 0;
+    this.#last = undefined;
+    if ("waiting" in answer) {
+      this.#waiting = answer.waiting;
+      const { code, deadline, next, reasons } = answer.waiting;
+      this.#emit(this, { event: "waiting", code, deadline, next, reasons });
+    } else {
+      this.#waiting = undefined;
+      this.#held = answer.held;
+      this.#emit(this, {
+        event: "credential",
+        id: answer.held.id,
+        expires_at: answer.held.exp,
+        n: answer.held.n,
+      });
+      this.#scheduleRenewal(answer.held);
+    }
+    this.#notify();
+  }
+
+  /** Half of the life, earlier by up to a tenth: many agents must not renew in step. */
+  #scheduleRenewal(held: Held): void {
+    const halfMs = ((held.exp - held.iat) * 1000) / 2;
+    const earlierMs = jitteredDelayMs(this.#world.random, 0, halfMs / 10 + 1, halfMs / 10 + 1);
+    this.#askAgain(Math.max(0, halfMs - earlierMs));
+  }
+
+  #askAgain(delayMs: number): void {
+    this.#cancelTimer();
+    if (this.#isClosed) return;
+    this.#cancelTimer = this.#world.timers.after(delayMs, () => void this.#renew());
+  }
+
+  /** Fresh evidence of the same process, or no renewal. */
+  async #renew(): Promise<void> {
+    try {
+      const facts = await this.door.admit(this.#peer);
+      if (programOf(facts) !== this.program)
+        throw new Refusal("measurement_changed", "another program runs in the process that asked");
+      await this.#ask(facts);
+    } catch (error) {
+      this.#renewalFailed(error);
+    }
+  }
+
+  #renewalFailed(error: unknown): void {
+    if (this.#isClosed) return;
+    if (!(error instanceof Refusal)) {
+      this.#world.log.error("renewal.failed", { entry: this.door.entry.id, error });
+      return this.#retry();
+    }
+    this.#world.log.info("renewal.refused", {
+      entry: this.door.entry.id,
+      reason: error.code,
+      detail: error.message,
+    });
+    if (isPassing(error)) return this.#retry();
+    if (error.code === "halted") return this.#halt(error);
+    this.#last = error;
+    this.#emit(this, { event: "refused", reason: error.code, next: error.next ?? "" });
+    this.#notify();
+  }
+
+  #retry(): void {
+    this.#attempt += 1;
+    this.#askAgain(
+      jitteredDelayMs(this.#world.random, this.#attempt, FIRST_RETRY_MS, LONGEST_RETRY_MS) +
+        FIRST_RETRY_MS,
+    );
+  }
+
+  #notify(): void {
+    for (const wake of [...this.#changed]) wake();
+  }
+
+  #wait(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#world.timers.after(waitMs, () => done());
+      // between an approval and its credential nothing is waited for and nothing is held: stay until that request ends
+      const check = (): void => {
+        if (this.#held !== undefined || this.#last !== undefined || this.#isClosed) done();
+      };
+      const done = (): void => {
+        cancel();
+        this.#changed.delete(check);
+        resolve();
+      };
+      this.#changed.add(check);
+    });
+  }
+}
+
+function isPassing(refusal: Refusal): boolean {
+  return [
+    "unreachable",
+    "indeterminate",
+    "hold",
+    "stale",
+    "nonce_expired",
+    "nonce_unknown",
+    "internal",
+    "rate_limited",
+    "too_many_live",
+    "request_expired",
+  ].includes(refusal.code);
+}

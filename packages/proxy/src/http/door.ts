@@ -1,0 +1,205 @@
+import { MAX_NOTE_LENGTH, Members, pemEncode, Refusal } from "@countersign/core";
+import type { Json, JsonObject } from "@countersign/core";
+import { eventStream, readJsonBody } from "@countersign/node";
+import type { Handler } from "@countersign/node";
+import type { Agents } from "../agents/agents.ts";
+import { makeProof } from "../agents/proof.ts";
+import type { ProofRequest } from "../agents/proof.ts";
+import type { Held, Waiting } from "../agents/request.ts";
+import type { Door } from "../doors/door.ts";
+import type { Peer } from "../facts/peer.ts";
+import type { Facts } from "../facts/process.ts";
+import type { ProxyWorld } from "../world.ts";
+import { application, json } from "@countersign/node";
+
+/** What is known of a connection at a door: the kernel's word about its peer. */
+export interface DoorContext {
+  readonly peer: Peer;
+}
+
+const MAX_BODY_BYTES = 32_768;
+const MAX_WAIT_SECONDS = 300;
+const MAX_PROOFS_PER_SECOND = 10;
+const OFFLINE_SECONDS = 60;
+
+/** At most ten a second for each door: a bucket that fills evenly. */
+class Bucket {
+  #tokens = MAX_PROOFS_PER_SECOND;
+  #at = 0;
+
+  take(now: number): boolean {
+    this.#tokens = Math.min(
+      MAX_PROOFS_PER_SECOND,
+      this.#tokens + (now - this.#at) * MAX_PROOFS_PER_SECOND,
+    );
+    this.#at = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+function waitSeconds(request: Request): number {
+  const text = new URL(request.url).searchParams.get("wait") ?? "0";
+  const seconds = /^[0-9]{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= MAX_WAIT_SECONDS))
+    throw new Refusal("malformed_request", `wait is 0 to ${MAX_WAIT_SECONDS}`);
+  return seconds;
+}
+
+function credentialView(held: Held): JsonObject {
+  return {
+    id: held.id,
+    wit: held.wit,
+    wic: held.wic.map((der) => pemEncode("CERTIFICATE", der)),
+    expires_at: held.exp,
+  };
+}
+
+function waitingView({ code, deadline, next, reasons }: Waiting): JsonObject {
+  return { state: "waiting", code, deadline, next, reasons };
+}
+
+async function readCredentialRequest(request: Request): Promise<string | undefined> {
+  const members = new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request");
+  const note = members.optional("note", (name) =>
+    members.text(name, { maxLength: MAX_NOTE_LENGTH }),
+  );
+  members.end();
+  return note;
+}
+
+function readHeaders(value: Json | undefined): Readonly<Record<string, string>> {
+  if (value === undefined) return {};
+  const members = new Members(value, "malformed_request", "headers");
+  const names = Object.keys(members.whole());
+  if (names.length > 16 || names.some((name) => !/^[a-z0-9-]{1,64}$/.test(name)))
+    throw new Refusal("malformed_request", "headers are at most 16, names in lower case");
+  return Object.fromEntries(names.map((name) => [name, members.text(name, { maxLength: 8192 })]));
+}
+
+async function readProofRequest(request: Request): Promise<ProofRequest> {
+  const members = new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request");
+  const txn = members.optional("txn", (name) => members.text(name, { maxLength: 8192 }));
+  const asked: ProofRequest = {
+    aud: members.text("aud", { maxLength: 2048 }),
+    ...(txn === undefined ? {} : { txn }),
+    headers: readHeaders(members.raw("headers")),
+    wantsEvidence: members.optional("evidence", (name) => members.flag(name)) ?? false,
+  };
+  members.end();
+  return asked;
+}
+
+/** Nothing leaves for a process that has become another one since it was measured. */
+async function answer(facts: Facts, value: JsonObject, status = 200): Promise<Response> {
+  if (!(await facts.stillTrue()))
+    throw new Refusal("program_changed", "the peer changed while it was answered");
+  return json(value, status);
+}
+
+/** The Agent API behind one door. Every call is admitted anew: who connects is asked of the kernel, never of the peer. */
+export function doorApp(w: ProxyWorld, agents: Agents, door: Door): Handler<DoorContext> {
+  const bucket = new Bucket();
+  const audiences = new Set<string>();
+
+  const admit = async (peer: Peer): Promise<Facts> => {
+    const entry = agents.entry(door.entry.id);
+    if (peer.uid !== entry.uid)
+      throw new Refusal("peer_unexpected", "not the user that the entry names");
+    return door.admit(peer);
+  };
+
+  const credential = async (request: Request, { peer }: DoorContext): Promise<Response> => {
+    const wait = waitSeconds(request);
+    const note = await readCredentialRequest(request);
+    const facts = await admit(peer);
+    const found = await agents.session(door, peer, facts, note).credential(facts, wait * 1000);
+    return "held" in found
+      ? answer(facts, credentialView(found.held))
+      : answer(facts, waitingView(found.waiting), 202);
+  };
+
+  const proof = async (request: Request, { peer }: DoorContext): Promise<Response> => {
+    const asked = await readProofRequest(request);
+    if (!bucket.take(w.clock())) throw new Refusal("rate_limited");
+    const facts = await admit(peer);
+    const session = agents.existing(door, facts);
+    const held = session?.held;
+    if (held === undefined)
+      throw missing(session?.waiting, session?.refusal, agents.sessionsOf(door).length > 0);
+    const entry = agents.entry(door.entry.id);
+    if (!entry.offlineProofs && isOffline(w)) throw new Refusal("offline");
+    const made = await makeProof(w, entry, held, asked);
+    const [origin = ""] = /^[a-z]+:\/\/[^/]+/.exec(asked.aud) ?? [];
+    if (!audiences.has(origin) && audiences.size < 1024) {
+      audiences.add(origin);
+      w.log.info("agent.first_audience", { entry: entry.id, origin });
+    }
+    return answer(facts, { ...made });
+  };
+
+  const events = async (request: Request, { peer }: DoorContext): Promise<Response> => {
+    await admit(peer);
+    const stream = eventStream(request.signal);
+    const stop = agents.listen(door, (event) => stream.send(event.event, JSON.stringify(event)));
+    request.signal.addEventListener("abort", stop, { once: true });
+    return stream.response;
+  };
+
+  const status = async (_request: Request, { peer }: DoorContext): Promise<Response> => {
+    const facts = await admit(peer);
+    const session = agents.existing(door, facts);
+    const held = session?.held;
+    const base = { entry: door.entry.id, pid: peer.pid, uid: peer.uid };
+    if (held !== undefined)
+      return answer(facts, {
+        ...base,
+        state: "held",
+        agent: held.id,
+        expires_at: held.exp,
+        n: held.n,
+      });
+    if (session?.waiting !== undefined)
+      return answer(facts, { ...base, ...waitingView(session.waiting) });
+    const refusal = session?.refusal;
+    return answer(
+      facts,
+      refusal === undefined
+        ? { ...base, state: "none" }
+        : { ...base, state: refusal.code === "halted" ? "halted" : "none", reason: refusal.code },
+    );
+  };
+
+  return application(
+    {
+      "POST /v1/credential": credential,
+      "POST /v1/proof": proof,
+      "GET /v1/events": events,
+      "GET /v1/status": status,
+    },
+    w.log,
+  );
+}
+
+function missing(
+  waiting: Waiting | undefined,
+  refusal: Refusal | undefined,
+  hasOthers: boolean,
+): Refusal {
+  if (waiting !== undefined)
+    return new Refusal(
+      "waiting_for_owner",
+      undefined,
+      `The owner has not approved yet: code ${waiting.code}.`,
+    );
+  if (refusal !== undefined) return refusal;
+  return hasOthers
+    ? new Refusal("measurement_changed", "another program holds the credential at this door")
+    : new Refusal("no_credential");
+}
+
+function isOffline(w: ProxyWorld): boolean {
+  const { isConnected, heardAt } = w.server();
+  return !isConnected && w.clock() - heardAt > OFFLINE_SECONDS;
+}

@@ -1,0 +1,102 @@
+import { Members, Refusal } from "@countersign/core";
+import type { Entry } from "@countersign/core";
+import { application, eventStream, json, readJsonBody } from "@countersign/node";
+import type { Handler } from "@countersign/node";
+import type { Agents } from "../agents/agents.ts";
+import type { RunDoor, RunDoors } from "../doors/run.ts";
+import type { Peer } from "../facts/peer.ts";
+import type { ProxyWorld } from "../world.ts";
+
+const MAX_BODY_BYTES = 4096;
+
+export interface RunContext {
+  readonly peer: Peer;
+}
+
+/** Run doors that are open, with the process that asked for each. */
+export class OpenRuns {
+  readonly #runs: Map<
+    string,
+    {
+      readonly door: RunDoor;
+      readonly caller: { readonly pid: number; readonly startTime: number };
+    }
+  > = new Map();
+
+  add(door: RunDoor, caller: Peer): void {
+    this.#runs.set(door.path, { door, caller: { pid: caller.pid, startTime: caller.startTime } });
+    void door.closed.then(() => this.#runs.delete(door.path));
+  }
+
+  /** The door, for the very process that asked for it. @throws Refusal `not_found` */
+  of(path: string, peer: Peer): RunDoor {
+    const run = this.#runs.get(path);
+    if (run === undefined || run.caller.pid !== peer.pid || run.caller.startTime !== peer.startTime)
+      throw new Refusal("not_found");
+    return run.door;
+  }
+
+  get doors(): readonly RunDoor[] {
+    return [...this.#runs.values()].map((run) => run.door);
+  }
+}
+
+/** A proxy serves no agent of its own user unless the entry says so: such an agent could read the proxy's keys. */
+function checkOwnUid(w: ProxyWorld, entry: Entry): void {
+  const isDevelopment = w.server().state?.development === true;
+  if (entry.uid === process.getuid?.() && !entry.insecureSameUid && !isDevelopment)
+    throw new Refusal(
+      "posture_refused",
+      "the agent would run as the proxy's own user",
+      "Give the agent a user of its own, or set insecure_same_uid in its registration.",
+    );
+}
+
+/** The run socket: any user may ask for a door for himself; the kernel says who he is. */
+export function runApp(
+  w: ProxyWorld,
+  agents: Agents,
+  doors: RunDoors,
+  runs: OpenRuns,
+): Handler<RunContext> {
+  const open = async (request: Request, { peer }: RunContext): Promise<Response> => {
+    const members = new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request");
+    const name = members.text("agent", { maxLength: 512 });
+    members.end();
+    const entry = agents.entry(name);
+    if (entry.door !== "run") throw new Refusal("peer_unexpected", "the entry has a fixed door");
+    if (peer.uid !== entry.uid)
+      throw new Refusal(
+        "peer_unexpected",
+        "the entry is for another user",
+        `Run it as the user that the registration names (uid ${entry.uid}).`,
+      );
+    checkOwnUid(w, entry);
+    const door = await doors.open({
+      entry: {
+        id: entry.id,
+        interpreterOptions: entry.interpreterOptions,
+        ...(entry.manifest === undefined ? {} : { manifest: entry.manifest }),
+      },
+      callerPeer: peer,
+      uid: entry.uid,
+    });
+    runs.add(door, peer);
+    void door.closed.then((why) => {
+      agents.closeDoor(door);
+      w.log.info("door.closed", { entry: entry.id, why });
+    });
+    w.log.info("door.opened", { entry: entry.id, uid: peer.uid, pid: peer.pid });
+    return json({ door: door.path, entry: entry.id });
+  };
+
+  const events = (request: Request, { peer }: RunContext): Promise<Response> => {
+    const door = runs.of(new URL(request.url).searchParams.get("door") ?? "", peer);
+    const stream = eventStream(request.signal);
+    const stop = agents.listen(door, (event) => stream.send(event.event, JSON.stringify(event)));
+    request.signal.addEventListener("abort", stop, { once: true });
+    return Promise.resolve(stream.response);
+  };
+
+  return application({ "POST /v1/runs": open, "GET /v1/runs/events": events }, w.log);
+}

@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import {
+  base64url,
+  Members,
+  parseJsonObject,
+  parseName,
+  readApprovalPart,
+  utf8,
+  writeApprovalPart,
+} from "@countersign/core";
+import type { ApprovalPart, Digest, JsonObject, Signer } from "@countersign/core";
+import {
+  loadOrCreateSigner,
+  privateDirectory,
+  readPrivateFile,
+  writePrivateFile,
+} from "@countersign/node";
+
+/** What the proxy remembers beside an anchor: the approval it endorses, owner keys it has seen, approvals that are over. */
+export interface AnchorMemory {
+  readonly approval?: { readonly cs: Digest; readonly part: ApprovalPart };
+  readonly ownerKeys: readonly string[];
+  /** Statements that were halted or replaced: never endorsed again. */
+  readonly ended: readonly Digest[];
+}
+
+const MAX_ENDED = 256;
+const MAX_OWNER_KEYS = 64;
+const MAX_FILE_BYTES = 131_072;
+
+function readMemory(octets: Uint8Array): AnchorMemory {
+  const members = new Members(
+    parseJsonObject(octets, { maxBytes: MAX_FILE_BYTES, maxDepth: 8 }),
+    "configuration_invalid",
+    "anchor",
+  );
+  const approval = members.optional("approval", (name) => {
+    const inner = members.object(name);
+    return { cs: inner.digest("cs"), part: readApprovalPart(inner.raw("part")) };
+  });
+  const text = (item: unknown): string =>
+    typeof item === "string" ? item : members.fail("list", "holds something that is no string");
+  return {
+    ...(approval === undefined ? {} : { approval }),
+    ownerKeys: members.list("owner_keys", text, MAX_OWNER_KEYS),
+    ended: members.list(
+      "ended",
+      (item) => `sha-256:${text(item).slice("sha-256:".length)}` as const,
+      MAX_ENDED,
+    ),
+  };
+}
+
+/** The anchors of this proxy, one file per entry, mode 0600. They never leave; a TPM takes their place later. */
+export class Anchors {
+  readonly #folder: string;
+  readonly #signers: Map<string, Promise<Signer>> = new Map();
+
+  constructor(data: string) {
+    this.#folder = join(data, "anchors");
+  }
+
+  /** The anchor of an entry, made on first use. @throws Refusal `private_mode` */
+  signer(entry: string): Promise<Signer> {
+    const known =
+      this.#signers.get(entry) ??
+      loadOrCreateSigner(this.#folder, `${this.#name(entry)}.anchor`, "P-256");
+    this.#signers.set(entry, known);
+    return known;
+  }
+
+  async memory(entry: string): Promise<AnchorMemory> {
+    await privateDirectory(this.#folder);
+    const octets = await readPrivateFile(this.#path(entry), MAX_FILE_BYTES);
+    return octets === undefined ? { ownerKeys: [], ended: [] } : readMemory(octets);
+  }
+
+  async remember(entry: string, memory: AnchorMemory): Promise<void> {
+    const { approval } = memory;
+    const object = {
+      ...(approval === undefined
+        ? {}
+        : { approval: { cs: approval.cs, part: writeApprovalPart(approval.part) as JsonObject } }), // the writer makes plain JSON
+      owner_keys: memory.ownerKeys.slice(-MAX_OWNER_KEYS),
+      ended: memory.ended.slice(-MAX_ENDED),
+    };
+    await writePrivateFile(this.#path(entry), JSON.stringify(object));
+  }
+
+  #name(entry: string): string {
+    const name = parseName(entry);
+    return name.kind === "entry" ? name.name : base64url(utf8(entry)).toLowerCase().slice(0, 60);
+  }
+
+  #path(entry: string): string {
+    return join(this.#folder, `${this.#name(entry)}.json`);
+  }
+}

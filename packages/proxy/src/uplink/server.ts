@@ -1,0 +1,80 @@
+import {
+  readAskedAnswer,
+  readIssuedAnswer,
+  readNonceAnswer,
+  Refusal,
+  serverId,
+  parseCertificate,
+} from "@countersign/core";
+import type {
+  AskedAnswer,
+  Bytes,
+  IssuedAnswer,
+  NonceAnswer,
+  PostedRequest,
+  Seen,
+} from "@countersign/core";
+import { callJson, openTarget } from "@countersign/node";
+import type { Target } from "@countersign/node";
+import type { Identity } from "../keys/identity.ts";
+
+const CALL_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** The server as the proxy reaches it. Calls carry the proxy's certificate; the other side must be the server itself. */
+export interface Uplink {
+  readonly target: Target;
+  nonce(seen: Seen | undefined): Promise<NonceAnswer>;
+  /** @throws Refusal with the server's reason, or `unreachable` */
+  request(
+    posted: PostedRequest,
+  ): Promise<({ readonly state: "issued" } & IssuedAnswer) | AskedAnswer>;
+}
+
+/** Refuses every server that is not the one of this trust domain: its whole id is compared, host names are not. */
+export function checkServer(trustDomain: string): (certificate: Bytes) => void {
+  const expected = serverId(trustDomain);
+  return (der) => {
+    const { uris } = parseCertificate(der);
+    if (uris.length !== 1 || uris[0] !== expected)
+      throw new Refusal("untrusted_chain", "not the server of this trust domain");
+  };
+}
+
+/** Opens the connection with mutual TLS. */
+export function openServer(apiUrl: string, trustDomain: string, identity: Identity): Target {
+  return openTarget({
+    url: apiUrl,
+    ca: [identity.root],
+    cert: identity.cert,
+    key: identity.key,
+    checkPeer: checkServer(trustDomain),
+  });
+}
+
+/** The calls of DESIGN 11 over a target. */
+export function uplinkOf(target: Target): Uplink {
+  return {
+    target,
+    nonce: async (seen) => {
+      const answer = await callJson(target, {
+        method: "POST",
+        path: "/v1/nonce",
+        json: seen === undefined ? {} : { seen },
+        timeoutMs: CALL_TIMEOUT_MS,
+      });
+      return readNonceAnswer(answer.value);
+    },
+    request: async (posted) => {
+      const answer = await callJson(target, {
+        method: "POST",
+        path: "/v1/credential-requests",
+        json: { ...posted },
+        timeoutMs: REQUEST_TIMEOUT_MS,
+      });
+      return answer.status === 202
+        ? readAskedAnswer(answer.value)
+        : { state: "issued", ...readIssuedAnswer(answer.value) };
+    },
+  };
+}

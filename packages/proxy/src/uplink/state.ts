@@ -1,0 +1,74 @@
+import { parseJson, readProxyState } from "@countersign/core";
+import type { ProxyState, Random, Seconds, Seen } from "@countersign/core";
+import { followEvents } from "@countersign/node";
+import type { Log, Target } from "@countersign/node";
+import type { ServerView } from "../world.ts";
+
+const MAX_STATE_BYTES = 4_194_304;
+
+/** What the proxy knows of the server, kept true by its state stream: the last message wins. */
+export class ServerState {
+  #state: ProxyState | undefined;
+  #seen: Seen | undefined;
+  #isConnected = false;
+  #heardAt: Seconds;
+  readonly #clock: () => Seconds;
+
+  constructor(clock: () => Seconds) {
+    this.#clock = clock;
+    this.#heardAt = clock();
+  }
+
+  view(): ServerView {
+    return {
+      state: this.#state,
+      isConnected: this.#isConnected,
+      heardAt: this.#isConnected ? this.#clock() : this.#heardAt,
+      seen: this.#seen,
+    };
+  }
+
+  /** Follows the stream until the signal ends it; reconnects by itself. */
+  follow(
+    target: Target,
+    options: {
+      readonly signal: AbortSignal;
+      readonly random: Random;
+      readonly log: Log;
+      readonly onState: (state: ProxyState) => Promise<void>;
+    },
+  ): Promise<void> {
+    const { log } = options;
+    return followEvents(target, "/v1/state", {
+      signal: options.signal,
+      random: options.random,
+      onUp: () => this.#up(log),
+      onDown: (why) => this.#down(log, why.message),
+      onEvent: async ({ event, data }) => {
+        if (event !== "state") return;
+        const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
+        this.#take(state);
+        await options.onState(state);
+      },
+    });
+  }
+
+  #up(log: Log): void {
+    this.#isConnected = true;
+    log.info("server.connected");
+  }
+
+  #down(log: Log, why: string): void {
+    if (this.#isConnected) this.#heardAt = this.#clock();
+    this.#isConnected = false;
+    log.warn("server.lost", { why });
+  }
+
+  #take(state: ProxyState): void {
+    this.#state = state;
+    this.#heardAt = this.#clock();
+    // only what is newer: a server that went back must meet what was seen before
+    if (this.#seen === undefined || state.seq > this.#seen.seq)
+      this.#seen = { seq: state.seq, checkpoint: state.checkpoint };
+  }
+}

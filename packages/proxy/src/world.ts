@@ -1,0 +1,34 @@
+import type { Crypto, ProxyState, Random, Seconds, Seen } from "@countersign/core";
+import type { Log, Timers } from "@countersign/node";
+import type { HostFacts } from "@countersign/core";
+import type { Anchors } from "./keys/anchors.ts";
+import type { Identity } from "./keys/identity.ts";
+import type { Uplink } from "./uplink/server.ts";
+
+/** What the server last said, and whether it can be heard. */
+export interface ServerView {
+  /** Undefined until the first message. */
+  readonly state: ProxyState | undefined;
+  readonly isConnected: boolean;
+  /** When the connection was last known to live. */
+  readonly heardAt: Seconds;
+  readonly seen: Seen | undefined;
+}
+
+/** Everything the proxy works with; made once by `main`, or by a test with clocks and keys of its own. */
+export interface ProxyWorld {
+  readonly c: Crypto;
+  readonly random: Random;
+  /** The server's time as far as it is known: the host's clock, corrected. */
+  readonly clock: () => Seconds;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly anchors: Anchors;
+  readonly version: string;
+  identity(): Identity;
+  uplink(): Uplink;
+  server(): ServerView;
+  hostFacts(): Promise<{ readonly os: HostFacts; readonly bootseed?: string }>;
+  /** Judges the server's clock against ours and adopts it. @throws Refusal `clock_skewed` */
+  adoptTime(serverNow: Seconds): void;
+}
