@@ -15,11 +15,21 @@ export interface Credentials {
 const WIT_VALUE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const WPT_VALUE = /^wpt +([A-Za-z0-9._~+/-]+=*)$/i;
 
+/** Without outer spaces and tabs (RFC 9110 5.5), in linear time: a pattern ending in `+$` is quadratic. */
+function trimmed(value: string): string {
+  const isSpace = (at: number): boolean => value[at] === " " || value[at] === "\t";
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(start)) start += 1;
+  while (end > start && isSpace(end - 1)) end -= 1;
+  return value.slice(start, end);
+}
+
 /** Values of every line of one field, without outer white space. */
 export function fieldLines(headers: HeaderLines, name: string): readonly string[] {
   return headers
     .filter(([field]) => field.toLowerCase() === name)
-    .map(([, value]) => value.replace(/^[ \t]+|[ \t]+$/g, ""));
+    .map(([, value]) => trimmed(value));
 }
 
 /**
