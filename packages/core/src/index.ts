@@ -174,7 +174,6 @@ export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/o
 export { render, renderKeyStatement } from "./consent/render.ts";
 export type { RenderedRequest, Rendering } from "./consent/render.ts";
 export type { Clause, Paragraph } from "./consent/sentences.ts";
-export { readOwnerSpki, writeOwnerSpki } from "./consent/spki.ts";
 export {
   agentListRequest,
   agentMessageLength,

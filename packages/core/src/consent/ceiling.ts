@@ -1,5 +1,6 @@
 import { Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
+import { audienceOf } from "../proof/audience.ts";
 import type { RefusalCode } from "../refusal.ts";
 
 /** Whether what the actions do can be undone; absent means not known. */
@@ -28,22 +29,35 @@ export interface CeilingEntry {
   readonly max_calls?: number;
 }
 
+/** Whether the text is an http or https address in printable ASCII, hosts as A-labels, without user, query, fragment. */
+function isLocation(text: string): boolean {
+  try {
+    return !/[?#]/.test(text) && audienceOf(text) !== "";
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Reads one ceiling entry.
- * @throws Refusal `code` for a type or member that is not known
+ * @throws Refusal `code` for a type or member that is not known, and a location that no service could match
  */
 export function readCeiling(value: Json, code: RefusalCode): CeilingEntry {
   const members = new Members(value, code, "ceiling");
-  const text = (name: string) => (item: Json) =>
+  const action = (item: Json): string =>
     typeof item === "string" && item !== "" && item.length <= 512
       ? item
-      : members.fail(name, "holds something that is not a short string");
+      : members.fail("actions", "holds something that is not a short string");
+  const location = (item: Json): string =>
+    typeof item === "string" && item.length <= 512 && isLocation(item)
+      ? item
+      : members.fail("locations", "holds something that is not an http or https address");
   const kind = members.optional("class", (name) => members.choice(name, CLASSES));
   const maxCalls = members.optional("max_calls", (name) => members.integer(name, 1));
   const entry: CeilingEntry = {
     type: members.choice("type", ["mcp_tool", "http_api"] as const),
-    locations: members.list("locations", text("locations"), 32),
-    actions: members.list("actions", text("actions"), 64),
+    locations: members.list("locations", location, 32),
+    actions: members.list("actions", action, 64),
     ...(kind === undefined ? {} : { class: kind }),
     ...(maxCalls === undefined ? {} : { max_calls: maxCalls }),
   };

@@ -88,8 +88,8 @@ function members(body: CredentialStatement): Readonly<Record<string, string>> {
 
 function fullText(template: Template, body: CredentialStatement): string {
   const values = members(body);
-  const lines = template.text.map((line) =>
-    line
+  const lines = template.text.map((pattern) =>
+    pattern
       // a function, because `$` in a replacement string has a meaning of its own
       .replace(PLACEHOLDER, (_, name: string) => {
         const text = values[name];

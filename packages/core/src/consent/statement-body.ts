@@ -1,5 +1,5 @@
-import type { Crypto, Seconds } from "../crypto.ts";
-import { fromBase64url } from "../bytes.ts";
+import type { Crypto, Jwk, Seconds } from "../crypto.ts";
+import { equalBytes, fromBase64url } from "../bytes.ts";
 import { MEASUREMENT_NAMES } from "../evidence/eat.ts";
 import { parseOwnerId } from "../identifier/owner.ts";
 import {
@@ -12,8 +12,8 @@ import { thumbprint } from "../jose/jwk.ts";
 import { Members } from "../json/read.ts";
 import type { Json, JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
+import { jwkOfSpki, spkiOf } from "../x509/spki.ts";
 import { readCeiling } from "./ceiling.ts";
-import { readOwnerSpki } from "./spki.ts";
 import type {
   CredentialStatement,
   GrantBounds,
@@ -174,10 +174,19 @@ function readView(members: Members): StatementView {
   return view;
 }
 
+/** The key in `spki`, of a kind that enrols, in the one spelling that DER has for it. */
+function readOwnerSpki(text: string): Jwk {
+  const spki = fromBase64url(text);
+  const jwk = jwkOfSpki(spki);
+  if (jwk.crv !== "P-256" && jwk.crv !== "Ed25519") fail(`keys of ${jwk.crv} do not enrol`);
+  if (!equalBytes(spkiOf(jwk), spki)) fail("key.spki is not DER");
+  return jwk;
+}
+
 function readKey(c: Crypto, members: Members): KeyStatement["key"] {
   const app = members.optional("app", (name) => members.text(name, { pattern: APPLICATION }));
   const spki = members.text("spki", { maxLength: 256 });
-  const jwk = within("key.spki", () => readOwnerSpki(fromBase64url(spki)));
+  const jwk = within("key.spki", () => readOwnerSpki(spki));
   const key = {
     op: members.choice("op", ["add"] as const),
     jkt: members.thumbprint("jkt"),

@@ -112,13 +112,19 @@ export function statementDigest(c: Crypto, bytes: Bytes): Digest {
   return `sha-256:${base64url(c.sha256(concat(SEPARATOR, bytes)))}`;
 }
 
-function parse(bytes: Bytes): JsonObject {
+/** What the rules of JSON refuse is refused as a statement. */
+function within<T>(act: () => T): T {
   try {
-    return parseJsonObject(bytes, { maxBytes: MAX_STATEMENT_BYTES, maxDepth: MAX_STATEMENT_DEPTH });
+    return act();
   } catch (problem) {
     if (problem instanceof Refusal) throw new Refusal("statement_invalid", problem.message);
     throw problem;
   }
+}
+
+function parse(bytes: Bytes): JsonObject {
+  const limits = { maxBytes: MAX_STATEMENT_BYTES, maxDepth: MAX_STATEMENT_DEPTH };
+  return within(() => parseJsonObject(bytes, limits));
 }
 
 /**
@@ -144,7 +150,8 @@ export function writeStatement<B extends CredentialStatement | KeyStatement>(
   body: B,
   options: StatementOptions = {},
 ): Statement<B> {
-  return readStatement(c, canonicalBytes(body), options) as Statement<B>; // its kind is the one that was written
+  const bytes = within(() => canonicalBytes(body));
+  return readStatement(c, bytes, options) as Statement<B>; // its kind is the one that was written
 }
 
 /** Whether the statement approves or denies a credential. */
