@@ -14,7 +14,7 @@ const PEERS: Readonly<
   Record<PeerName, { path: string; probe: readonly string[]; ok: readonly number[] }>
 > = {
   openssl: { path: "openssl", probe: ["version"], ok: [0] },
-  // asked for a public key without a file it prints its usage: it is there
+  // an unknown option: it prints its usage, so it is there
   "ssh-keygen": { path: "ssh-keygen", probe: ["-?"], ok: [0, 1, 255] },
   python3: { path: "/usr/bin/python3", probe: ["-c", "import cryptography, jwt"], ok: [0] },
 };
