@@ -51,7 +51,7 @@ export const INTERPRETERS: readonly Interpreter[] = [
   {
     ...COMMON,
     name: "python",
-    names: /^(?:python|pypy)[0-9.]*[a-z]{0,3}(?:-c)?$/,
+    names: /^(?:python|pypy)[0-9.]*[tdw]?(?:-c)?$/,
     valued: oneOf("-W -X --check-hash-based-pycs"),
     codeElsewhere: /^(?:-|-(?![WX])[a-zA-Z]*[cmi].*)$/s,
   },

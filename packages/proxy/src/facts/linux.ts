@@ -13,10 +13,11 @@ export interface LinuxCalls {
   /** A second descriptor, closed on exec, or the negative errno. */
   duplicate(fd: number): number;
   /**
-   * Opens a path as a process sees it whose root directory is `rootFd`: absolute links and `..` stay inside, magic
-   * links are refused. Never blocks on a FIFO. A new descriptor, or the negative errno. Runs off the main thread.
+   * Finds a path as a process sees it whose root directory is `rootFd`: absolute links and `..` stay inside, magic
+   * links are refused. A new O_PATH descriptor, which opens nothing and so waits for nothing, or the negative errno.
+   * Runs off the main thread.
    */
-  openInRoot(rootFd: number, path: string, flags: number): Promise<number>;
+  findInRoot(rootFd: number, path: string): Promise<number>;
   /** Nanoseconds of the wall clock at the boot of this host. */
   bootTimeNs(): bigint;
   /** 0, or the errno. */
@@ -29,7 +30,7 @@ const SYS_PIDFD_OPEN = 434; // the same number on every architecture, as all cal
 const SYS_OPENAT2 = 437;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_IN_ROOT = 0x10n;
-const O_NONBLOCK = 0o4000n;
+export const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000n;
 const F_DUPFD_CLOEXEC = 1030;
 const CLOCK_REALTIME = 0;
@@ -89,9 +90,9 @@ function bind(): LinuxCalls {
     },
     pidfdOpen: (pid) => answer(Number(syscall3(SYS_PIDFD_OPEN, pid, 0))),
     duplicate: (fd) => answer(Number(fcntl(fd, F_DUPFD_CLOEXEC, 0))),
-    openInRoot(rootFd, path, flags) {
+    findInRoot(rootFd, path) {
       const how = new BigUint64Array([
-        BigInt(flags) | O_NONBLOCK | O_CLOEXEC,
+        BigInt(O_PATH) | O_CLOEXEC,
         0n,
         RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
       ]);

@@ -6,10 +6,9 @@ import { posix } from "node:path";
 import { promisify } from "node:util";
 import { Refusal } from "@countersign/core";
 import type { RefusalCode } from "@countersign/core";
-import { linux } from "./linux.ts";
+import { linux, O_PATH } from "./linux.ts";
 import { MEASURE_FLAGS, refusalOf } from "./read.ts";
 
-const O_PATH = 0o10000000;
 const NOT_ALLOWED: ReadonlySet<number> = new Set([1, 13, 38]); // EPERM, EACCES, ENOSYS (before Linux 5.6)
 const closeFd = promisify(close);
 const statFd = promisify(fstat) as unknown as (
@@ -30,7 +29,7 @@ async function withPath<T>(
     },
   );
   try {
-    const fd = await linux().openInRoot(root.fd, path, O_PATH);
+    const fd = await linux().findInRoot(root.fd, path);
     if (NOT_ALLOWED.has(-fd))
       throw new Refusal("process_unreadable", `the proxy may not look at a file (errno ${-fd})`);
     if (fd < 0) throw new Refusal(missing, `a file named is not there (errno ${-fd})`);
