@@ -104,7 +104,8 @@ function pragma(db: Sqlite, name: string): unknown {
 export function migrate(db: Sqlite): void {
   const version = Number(pragma(db, "user_version"));
   const mark = pragma(db, "application_id");
-  if (version > 0 && mark !== APPLICATION_ID)
+  const isEmpty = db.get("SELECT 1 FROM sqlite_schema LIMIT 1") === undefined;
+  if (version === 0 ? !isEmpty : mark !== APPLICATION_ID)
     throw new Refusal("configuration_invalid", "the database is of another program");
   if (version > MIGRATIONS.length)
     throw new Refusal("configuration_invalid", "the database was made by a newer version");

@@ -41,14 +41,30 @@ function claimFile(path: string): void {
     );
 }
 
-/** Connects, takes the file for this process alone, and brings it to the newest schema. */
+/**
+ * Takes the database for this process: two writers would each keep a tree of their own. The lock is SQLite's, on a
+ * file that nothing else opens, and ends with the process.
+ * @throws Refusal `private_mode`, `configuration_invalid`
+ */
+function lock(path: string): Sqlite {
+  const name = `${path}.lock`;
+  claimFile(name);
+  const held = new Sqlite(name);
+  try {
+    held.exec("BEGIN EXCLUSIVE");
+    return held;
+  } catch {
+    held.close();
+    throw new Refusal("configuration_invalid", "the database is in use");
+  }
+}
+
+/** Connects and brings the file to the newest schema. */
 function connect(path: string): Sqlite {
   if (path !== ":memory:") claimFile(path);
   const db = new Sqlite(path);
   try {
-    db.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-    );
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     migrate(db);
     const check = db.get("PRAGMA quick_check(1)")?.["quick_check"];
     if (check !== "ok") throw new Refusal("configuration_invalid", "the database is damaged");
@@ -56,7 +72,7 @@ function connect(path: string): Sqlite {
   } catch (error) {
     db.close();
     if (error instanceof Refusal) throw error;
-    throw new Refusal("configuration_invalid", "the database is in use, or is not a database");
+    throw new Refusal("configuration_invalid", "the file is not a database");
   }
 }
 
@@ -83,6 +99,16 @@ function* leavesOf(db: Sqlite): Generator<Bytes | undefined> {
  * @throws Refusal `private_mode`, `configuration_invalid` (in use, damaged, newer, of another log), `indeterminate`
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
+  const held = options.path === ":memory:" ? undefined : lock(options.path);
+  try {
+    return await openLocked(options, () => held?.close());
+  } catch (error) {
+    held?.close();
+    throw error;
+  }
+}
+
+async function openLocked(options: StoreOptions, unlock: () => void): Promise<Store> {
   const { crypto, logSigner: signer, origin, checkpointFile: file, report, now } = options;
   const db = connect(options.path);
   try {
@@ -93,7 +119,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     );
     const noted = db.get("SELECT value FROM meta WHERE key = 'hold'")?.["value"];
     if (typeof noted === "string") keeper.freeze(noted);
-    return new SqliteStore(db, keeper, new Writer(db, keeper, now));
+    return new SqliteStore(db, keeper, new Writer(db, keeper, now), unlock);
   } catch (error) {
     db.close();
     throw error;

@@ -44,10 +44,14 @@ export class SqliteStore implements Store {
   readonly #keeper: LogKeeper;
   readonly #writer: Writer;
 
-  constructor(db: Sqlite, keeper: LogKeeper, writer: Writer) {
+  readonly #unlock: () => void;
+
+  /** @param unlock called once the database is closed */
+  constructor(db: Sqlite, keeper: LogKeeper, writer: Writer, unlock: () => void = () => undefined) {
     this.#db = db;
     this.#keeper = keeper;
     this.#writer = writer;
+    this.#unlock = unlock;
   }
 
   /**
@@ -296,6 +300,8 @@ export class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#writer.close();
+    this.#db.fold();
     this.#db.close();
+    this.#unlock();
   }
 }

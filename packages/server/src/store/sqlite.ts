@@ -73,6 +73,15 @@ export class Sqlite {
     return rows as Iterable<SqlRow>; // as above
   }
 
+  /** Moves what is in the write-ahead log into the file itself, so that a copy of the file is complete. */
+  fold(): void {
+    try {
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // no room, or a reader outside: the write-ahead log keeps it all
+    }
+  }
+
   close(): void {
     this.#compiled.clear();
     this.#db.close();

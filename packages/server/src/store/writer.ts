@@ -210,9 +210,11 @@ export class Writer {
   }
 
   #noteChanges(jobs: readonly Job[], outcomes: readonly Outcome[]): void {
-    for (const [index, { decision }] of jobs.entries())
-      if (outcomes[index]?.is === "written")
-        for (const change of decision.changes) this.#keeper.changed(touchedBy(this.#db, change));
+    for (const [index, { decision }] of jobs.entries()) {
+      if (outcomes[index]?.is !== "written") continue;
+      this.#keeper.changed([]);
+      for (const change of decision.changes) this.#keeper.changed(touchedBy(this.#db, change));
+    }
   }
 
   #answer(job: Job, outcome: Outcome | undefined): void {
