@@ -61,7 +61,8 @@ export function renderTerminal(
   rendering: Rendering,
   options: { readonly columns?: number } = {},
 ): readonly string[] {
-  const columns = Math.max(MIN_COLUMNS, options.columns ?? DEFAULT_COLUMNS);
+  // the last column stays free: some terminals break the line after a character there
+  const columns = Math.max(MIN_COLUMNS, options.columns ?? DEFAULT_COLUMNS) - 1;
   const indented = (runs: readonly Run[]): readonly string[] =>
     wrap(textOf(runs), columns, INDENT, INDENT);
   const lines = [
@@ -79,7 +80,7 @@ export function renderTerminal(
       lines.push(...indented(paragraph.runs));
     }
   }
-  const gap = Math.max(1, columns - 1 - rendering.closing.length - rendering.closingDigest.length);
+  const gap = Math.max(1, columns - rendering.closing.length - rendering.closingDigest.length);
   lines.push(rendering.closing + " ".repeat(gap) + rendering.closingDigest);
   return [...lines, ...foldFull(rendering.fullText, columns)];
 }
