@@ -1,0 +1,340 @@
+import {
+  generateSigner,
+  nodeCrypto as c,
+  nodeRandom,
+  randomName,
+} from "../../../node/src/crypto.ts";
+import { base64, base64url, utf8 } from "../bytes.ts";
+import { makeSshsig, CONSENT_NAMESPACE } from "../consent/ssh/sshsig.ts";
+import { writeStatement } from "../consent/statement.ts";
+import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
+import { VIEW_CREDENTIAL } from "../consent/view.ts";
+import type { Bundle } from "../credential/bundle.ts";
+import { issueCredential } from "../credential/issue.ts";
+import type { Credential, IssueParts } from "../credential/issue.ts";
+import type { Crypto, Digest, Jwk, Seconds, Signer } from "../crypto.ts";
+import { agentId, entryId, proxyId } from "../identifier/workload.ts";
+import type { CredentialDraft } from "../issuance/decide.ts";
+import { ENDORSEMENT } from "../issuance/endorsement.ts";
+import type { EndorsementClaims } from "../issuance/endorsement.ts";
+import { thumbprint } from "../jose/jwk.ts";
+import { seal } from "../jose/signed.ts";
+import type { Signed } from "../jose/signed.ts";
+import { signCheckpoint } from "../transparency/checkpoint.ts";
+import { formPayload, makeLeaf } from "../transparency/leaf.ts";
+import type { LeafDraft } from "../transparency/leaf.ts";
+import { vkeyOf } from "../transparency/note.ts";
+import { writeTlogProof } from "../transparency/tlog-proof.ts";
+import { leafHash, MerkleTree } from "../transparency/tree.ts";
+import { readTrustBundle, writeTrustBundle } from "../trust/bundle.ts";
+import type { TrustBundle } from "../trust/bundle.ts";
+import { parseCertificate } from "../x509/certificate.ts";
+import { buildIssuingCa, buildRoot } from "../x509/profiles.ts";
+import { presentedOf } from "./examination.ts";
+import type { Presented } from "./examination.ts";
+import type { DomainTrust, Trust } from "./trust.ts";
+
+/** The second at which every story is true. */
+export const NOW: Seconds = 1_800_000_000;
+/** A service inside the ceiling of the story's approval. */
+export const RESOURCE = "https://mail.example.com";
+const DAY = 86_400;
+const DIGEST: Digest = `sha-256:${"A".repeat(43)}`;
+
+/**
+ * One thing that is otherwise than in the true story. Every artifact made after it is consistent with the change, so
+ * that a verifier which refuses saw exactly this.
+ */
+export interface StoryOptions {
+  /** Default `example.org`. */
+  readonly trustDomain?: string;
+  /** The owner's key; default Ed25519. */
+  readonly owner?: Signer;
+  readonly ownerKind?: OwnerKind;
+  readonly statement?: (body: CredentialStatement) => CredentialStatement;
+  /** Who signs in the owner's place. */
+  readonly signedBy?: Signer;
+  /** SSH namespace of the owner's signature. */
+  readonly namespace?: string;
+  /** The credential's own words: life, owner's claim, ordinal. */
+  readonly draft?: (draft: CredentialDraft) => CredentialDraft;
+  /** Makes the certificate from another draft than the token. */
+  readonly certificate?: (draft: CredentialDraft) => CredentialDraft;
+  readonly endorsement?: (claims: EndorsementClaims) => EndorsementClaims;
+  readonly endorsedBy?: Signer;
+  readonly leaf?: (draft: LeafDraft) => LeafDraft;
+  /** Who signs the checkpoint in the log's place. */
+  readonly checkpointBy?: Signer;
+  /** What the relying party decided. */
+  readonly trust?: (domain: DomainTrust) => DomainTrust;
+  /** What was shown, at the very end. */
+  readonly presented?: (presented: Presented) => Presented;
+}
+
+export interface StoryKeys {
+  readonly root: Signer;
+  readonly issuing: Signer;
+  readonly wit: Signer;
+  readonly log: Signer;
+  readonly owner: Signer;
+  readonly anchor: Signer;
+  /** The credential's: proofs are made with it. */
+  readonly credential: Signer;
+}
+
+/** An agent whose owner approved it, with everything that a relying party is shown and trusts. */
+export interface Story {
+  readonly c: Crypto;
+  readonly now: Seconds;
+  readonly keys: StoryKeys;
+  readonly agent: string;
+  readonly statement: Statement<CredentialStatement>;
+  readonly credential: Credential;
+  readonly bundle: Bundle;
+  readonly presented: Presented;
+  readonly domain: DomainTrust;
+  readonly trust: Trust;
+}
+
+function makeKeys(options: StoryOptions): StoryKeys {
+  return {
+    root: generateSigner(),
+    issuing: generateSigner(),
+    wit: generateSigner(),
+    log: generateSigner("Ed25519"),
+    owner: options.owner ?? generateSigner("Ed25519"),
+    anchor: generateSigner(),
+    credential: generateSigner(),
+  };
+}
+
+function bodyOf(td: string, keys: StoryKeys): CredentialStatement {
+  const jkt = thumbprint(c, keys.anchor.key);
+  return {
+    typ: "agent-consent/1",
+    kind: "credential",
+    decision: "approve",
+    jti: "01J5ZK6Q0V7M3N8P2R4T6W8Y0A",
+    aud: `https://id.${td}`,
+    td,
+    iat: NOW - 120,
+    exp: NOW + 180,
+    nonce: base64url(nodeRandom(16)),
+    owner: { id: `urn:agent-owner:${td}:alice-0001`, jkt: thumbprint(c, keys.owner.key) },
+    agent: {
+      id: agentId(entryId(td, "mailer"), jkt),
+      jkt,
+      meas: [{ n: "binary", d: DIGEST }],
+      host: proxyId(td, "laptop"),
+    },
+    req: DIGEST,
+    grant: {
+      use: "standing",
+      nbf: NOW - 120,
+      exp: NOW + DAY,
+      max_ttl: 900,
+      max_issue: 1000,
+      max_live: 8,
+      rekey: "endorsed",
+      ceiling: [{ type: "http_api", locations: [`${RESOURCE}/`], actions: ["send"] }],
+    },
+    view: VIEW_CREDENTIAL,
+  };
+}
+
+async function makeHierarchy(
+  td: string,
+  keys: StoryKeys,
+): Promise<{ readonly root: Uint8Array; readonly ca: IssueParts["ca"] }> {
+  const common = {
+    notBefore: NOW - DAY,
+    origin: `spiffe://${td}`,
+    hierarchy: "agents",
+    name: td,
+  } as const;
+  const rootDraft = { ...common, serial: nodeRandom(16), notAfter: NOW + 3650 * DAY };
+  const root = await buildRoot(c, rootDraft, keys.root);
+  const issuing = await buildIssuingCa(
+    c,
+    {
+      ...common,
+      serial: nodeRandom(16),
+      notAfter: NOW + 30 * DAY,
+      key: keys.issuing.key,
+      issuer: parseCertificate(root),
+    },
+    keys.root,
+  );
+  return { root, ca: { signer: keys.issuing, certificate: parseCertificate(issuing) } };
+}
+
+async function issueBoth(
+  options: StoryOptions,
+  td: string,
+  keys: StoryKeys,
+  ca: IssueParts["ca"],
+  statement: Statement<CredentialStatement>,
+): Promise<Credential & { readonly jti: string }> {
+  const parts: IssueParts = {
+    issuer: `https://id.${td}`,
+    wit: keys.wit,
+    ca,
+    jti: randomName(),
+    serial: nodeRandom(20),
+  };
+  const kind = options.ownerKind ?? "person";
+  const plain: CredentialDraft = {
+    agent: statement.body.agent.id,
+    key: keys.credential.key,
+    iat: NOW - 30,
+    exp: NOW + 600,
+    owner: {
+      n: 1,
+      grant: {
+        cs: statement.cs,
+        statement: statement.body,
+        ownerKey: keys.owner.key,
+        ownerKind: kind,
+        basis: "admin",
+        assurance: kind === "person" ? 2 : 1,
+      },
+    },
+  };
+  const draft = options.draft?.(plain) ?? plain;
+  const { wit, chain } = await issueCredential(c, draft, parts);
+  if (options.certificate === undefined) return { wit, chain, jti: parts.jti };
+  const other = await issueCredential(c, options.certificate(draft), parts);
+  return { wit, chain: other.chain, jti: parts.jti };
+}
+
+async function endorse(
+  options: StoryOptions,
+  keys: StoryKeys,
+  statement: Statement<CredentialStatement>,
+): Promise<Signed<EndorsementClaims>> {
+  const claims: EndorsementClaims = {
+    sub: statement.body.agent.id,
+    aud: statement.body.aud,
+    jkt: thumbprint(c, keys.credential.key),
+    iat: NOW - 31,
+    exp: NOW + 869,
+    jti: randomName(),
+    cs: statement.cs,
+  };
+  return seal(
+    c,
+    ENDORSEMENT,
+    options.endorsement?.(claims) ?? claims,
+    options.endorsedBy ?? keys.anchor,
+  );
+}
+
+/** The leaf of this issue among others, and its proof under a checkpoint. */
+async function logIssue(
+  options: StoryOptions,
+  origin: string,
+  keys: StoryKeys,
+  statement: Statement<CredentialStatement>,
+  credential: Credential,
+): Promise<Pick<Bundle["credential"], "leaf" | "salts" | "proof">> {
+  const salts = { wit: nodeRandom(16), x509: nodeRandom(16) };
+  const [certificate = new Uint8Array(0)] = credential.chain;
+  const draft: LeafDraft = {
+    type: "credential.issued",
+    t: NOW - 30,
+    actor: "server",
+    record: { v: 1, agent: statement.body.agent.id },
+    recordSalt: nodeRandom(16),
+    forms: [
+      { salt: salts.wit, payload: formPayload(c, statement.cs, utf8(credential.wit)) },
+      { salt: salts.x509, payload: formPayload(c, statement.cs, certificate) },
+    ],
+  };
+  const { leaf } = makeLeaf(c, options.leaf?.(draft) ?? draft);
+  const tree = new MerkleTree(c);
+  for (const entry of ["before", leaf, "after"])
+    tree.append(leafHash(c, typeof entry === "string" ? utf8(entry) : entry));
+  const head = { origin, size: tree.size, root: tree.root() };
+  const checkpoint = await signCheckpoint(c, head, options.checkpointBy ?? keys.log);
+  return {
+    leaf,
+    salts,
+    proof: writeTlogProof({ index: 1, proof: tree.inclusionProof(1), checkpoint }),
+  };
+}
+
+function trustBundleOf(td: string, keys: StoryKeys, root: Uint8Array): TrustBundle {
+  const origin = `id.${td}/log`;
+  const bundle: TrustBundle = {
+    trustDomain: `spiffe://${td}`,
+    issuer: `https://id.${td}`,
+    sequence: 7,
+    refreshHintSeconds: 300,
+    witKeys: [
+      {
+        kid: thumbprint(c, keys.wit.key),
+        key: keys.wit.key,
+        nbf: NOW - DAY,
+        exp: NOW + 30 * DAY,
+      },
+    ],
+    roots: [root],
+    log: { origin, vkey: vkeyOf(c, origin, keys.log.key) },
+    consent: { rpId: `id.${td}`, origins: [`https://id.${td}`] },
+    removedOwnerKeys: [],
+    exp: NOW + 7 * DAY,
+  };
+  return readTrustBundle(writeTrustBundle(bundle), NOW);
+}
+
+/** One true story, or one with one thing changed. */
+export async function makeStory(options: StoryOptions = {}): Promise<Story> {
+  const td = options.trustDomain ?? "example.org";
+  const keys = makeKeys(options);
+  const plain = bodyOf(td, keys);
+  const statement = writeStatement(c, options.statement?.(plain) ?? plain);
+  const signer = options.signedBy ?? keys.owner;
+  const namespace = options.namespace ?? CONSENT_NAMESPACE;
+  const s = base64(await makeSshsig(c, signer, namespace, statement.bytes));
+  const { root, ca } = await makeHierarchy(td, keys);
+  const { jti, ...credential } = await issueBoth(options, td, keys, ca, statement);
+  const endorsement = await endorse(options, keys, statement);
+  const trustBundle = trustBundleOf(td, keys, root);
+  const logged = await logIssue(options, trustBundle.log.origin, keys, statement, credential);
+  const bundle: Bundle = {
+    approval: { st: statement.bytes, sig: { k: "sshsig", s }, key: { jwk: keys.owner.key } },
+    credential: { jti, cs: statement.cs, end: endorsement.octets, ...logged },
+  };
+  const trusted: DomainTrust = {
+    origin: `spiffe://${td}`,
+    bundle: trustBundle,
+    ownerPins: [{ jkt: thumbprint(c, keys.owner.key), owner: statement.body.owner.id }],
+    isInside: false,
+    insecureAcceptServerEnrolment: false,
+    insecureAcceptDevelopment: false,
+  };
+  const domain = options.trust?.(trusted) ?? trusted;
+  const shown = presentedOf(credential.wit, credential.chain, bundle);
+  return {
+    c,
+    now: NOW,
+    keys,
+    agent: statement.body.agent.id,
+    statement,
+    credential,
+    bundle,
+    presented: options.presented?.(shown) ?? shown,
+    domain,
+    trust: new Map([[domain.origin, domain]]),
+  };
+}
+
+/** A key nobody has seen. */
+export function strangerKey(kind: "P-256" | "Ed25519" = "P-256"): Signer {
+  return generateSigner(kind);
+}
+
+/** Public half of a key nobody has seen. */
+export function strangerJwk(): Jwk {
+  return generateSigner().key;
+}
