@@ -1,17 +1,20 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { Refusal } from "@countersign/core";
+import { base64url, Refusal } from "@countersign/core";
 import type { RefusalCode } from "@countersign/core";
-import { peerOfSocket } from "./peer.ts";
+import { peerOfSocket, processHandle } from "./peer.ts";
 import type { Peer } from "./peer.ts";
+import { collectFacts } from "./process.ts";
+import type { CollectOptions, Facts } from "./process.ts";
 
 export const PYTHON = "/usr/bin/python3";
 export const hasPython: boolean = process.platform === "linux" && existsSync(PYTHON);
@@ -96,6 +99,19 @@ export class Yard {
         return next.value;
       },
     };
+  }
+
+  /** The facts of a child that says that it is ready. */
+  async factsOf(child: Child, options: CollectOptions): Promise<Facts> {
+    const line = await child.line();
+    if (line !== "ready") throw new Error(`the child said ${line}`);
+    return this.factsOfPid(child.pid, options);
+  }
+
+  factsOfPid(pid: number, options: CollectOptions): Promise<Facts> {
+    const peer = processHandle(pid);
+    this.after(() => Promise.resolve(peer.close()));
+    return collectFacts(peer, options);
   }
 
   /** A socket on which each connection is met by its peer, seen at accept, and the first line that it sends. */
@@ -187,4 +203,13 @@ export async function codeOf(what: Promise<unknown>): Promise<RefusalCode | "acc
     if (error instanceof Refusal) return error.code;
     throw error;
   }
+}
+
+/** What the digest of a file ought to be. */
+export async function digest(path: string): Promise<string> {
+  return `sha-256:${base64url(
+    createHash("sha256")
+      .update(await readFile(path))
+      .digest(),
+  )}`;
 }
