@@ -117,8 +117,9 @@ export async function followEvents(
     const { heard, why } = await followOnce(target, path, options);
     if (signal.aborted) return;
     options.onDown?.(why);
-    attempt = heard ? 0 : attempt + 1;
+    if (heard) attempt = 0;
     const { firstDelayMs = 500, maxDelayMs = 30_000 } = options;
     await pause(timers, jitteredDelayMs(random, attempt, firstDelayMs, maxDelayMs), signal);
+    attempt += 1;
   }
 }

@@ -63,7 +63,7 @@ const MAX_SOCKETS = 64;
 const KEEP_ALIVE_TIMEOUT_MS = 50_000;
 const LOOPBACK = new Set(["127.0.0.1", "[::1]", "localhost"]);
 /** OpenSSL's and Node's words for "not verified". */
-const UNTRUSTED = /CERT|ISSUER|SELF_SIGNED|LEAF_SIGNATURE|ALTNAME|HOSTNAME/;
+const UNTRUSTED = /CERT|ISSUER|SELF_SIGNED|LEAF_SIGNATURE|ALTNAME|HOSTNAME|INVALID_|PATH_LENGTH/;
 
 type Start = (options: RequestOptions) => ClientRequest;
 
