@@ -77,6 +77,8 @@ export interface RunningServer {
   readonly apiUrl: string;
   readonly publicUrl: string;
   readonly adminSocket: string;
+  /** Called after each group of decisions; returns how to stop that. */
+  onRelease(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
@@ -231,6 +233,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     apiUrl: world.config.apiUrl,
     publicUrl: urlOf("http", { host: world.config.public.host, port: publicListener.port }),
     adminSocket,
+    onRelease: (listener) => world.store.subscribe(listener),
     close: async () => {
       stopRenewal();
       stopHousekeeping();

@@ -4,6 +4,7 @@ import { application, eventStream, json, readJsonBody } from "@countersign/node"
 import type { Handler } from "@countersign/node";
 import type { Agents } from "../agents/agents.ts";
 import type { RunDoor, RunDoors } from "../doors/run.ts";
+import { checkDescends } from "../facts/ancestry.ts";
 import type { Peer } from "../facts/peer.ts";
 import type { ProxyWorld } from "../world.ts";
 
@@ -15,17 +16,29 @@ export interface RunContext {
 
 /** Run doors that are open, with the process that asked for each. */
 export class OpenRuns {
-  readonly #runs: Map<
-    string,
-    {
-      readonly door: RunDoor;
-      readonly caller: { readonly pid: number; readonly startTime: number };
-    }
-  > = new Map();
+  readonly #runs: Map<string, { readonly door: RunDoor; readonly caller: Peer }> = new Map();
 
   add(door: RunDoor, caller: Peer): void {
-    this.#runs.set(door.path, { door, caller: { pid: caller.pid, startTime: caller.startTime } });
-    void door.closed.then(() => this.#runs.delete(door.path));
+    const held = caller.keep();
+    this.#runs.set(door.path, { door, caller: held });
+    void door.closed.then(() => {
+      this.#runs.delete(door.path);
+      held.close();
+    });
+  }
+
+  /** Whether this process was started, at whatever distance, by a process that holds a door open. */
+  async isInside(peer: Peer): Promise<boolean> {
+    for (const { caller } of this.#runs.values()) {
+      if (caller.pid === peer.pid) continue;
+      try {
+        await checkDescends(peer, caller);
+        return true;
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+      }
+    }
+    return false;
   }
 
   /** The door, for the very process that asked for it. @throws Refusal `not_found` */
@@ -98,5 +111,11 @@ export function runApp(
     return Promise.resolve(stream.response);
   };
 
-  return application({ "POST /v1/runs": open, "GET /v1/runs/events": events }, w.log);
+  const inside = async (_request: Request, { peer }: RunContext): Promise<Response> =>
+    json({ inside: await runs.isInside(peer) });
+
+  return application(
+    { "POST /v1/runs": open, "GET /v1/runs/events": events, "GET /v1/runs/inside": inside },
+    w.log,
+  );
 }

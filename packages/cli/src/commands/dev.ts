@@ -1,0 +1,187 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Command } from "commander";
+import { Refusal } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+import {
+  callJson,
+  createLog,
+  onShutdown,
+  openTarget,
+  privateDirectory,
+  readPrivateFile,
+  systemClock,
+  writePrivateFile,
+} from "@countersign/node";
+import type { Log, Target } from "@countersign/node";
+import { apiOf, dataOf, list, text } from "../sockets.ts";
+import { say } from "../terminal.ts";
+import type { Cli } from "../terminal.ts";
+import type { RunningServer } from "../daemons.ts";
+
+const PROXY_NAME = "here";
+
+/** A TCP port that is free now; it is written into the configuration, so that restarts keep it. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Refusal("internal", "no port");
+  return address.port;
+}
+
+async function serverConfiguration(): Promise<string> {
+  const trustDomain = `${randomBytes(5).toString("hex")}.dev.invalid`;
+  const [api, publicPort, consent] = [await freePort(), await freePort(), await freePort()];
+  const settings = {
+    trust_domain: trustDomain,
+    development: true,
+    policy: "laptop",
+    api_port: api,
+    public_port: publicPort,
+    consent_rp_id: "localhost",
+    consent_origins: [`http://localhost:${consent}`],
+  };
+  return `# Made by countersign dev: for this machine and for trying things out, never for production.\n${Object.entries(
+    settings,
+  )
+    .map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`)
+    .join("")}`;
+}
+
+/** What a relying party on this machine needs: trust bundle, pinned owners, and the word that development is fine. */
+async function writeTrustFile(path: string, server: RunningServer, admin: Target): Promise<void> {
+  const api = apiOf(admin);
+  const owners = list(await api.get("/v1/owners"), "owners");
+  const open = openTarget({ url: server.publicUrl });
+  try {
+    const bundle = (await callJson(open, { method: "GET", path: "/bundle" })).value;
+    const pins = owners.flatMap((owner) =>
+      list(owner, "keys")
+        .filter((key) => key["removed_at"] === undefined)
+        .map((key) => ({
+          owner: text(owner, "id"),
+          jkt: text(key, "jkt"),
+          kind: text(owner, "kind"),
+        })),
+    );
+    const domain = {
+      origin: server.config.origin,
+      trust_bundle: bundle,
+      owner_pins: pins,
+      inside: true,
+      evidence_origin: server.publicUrl,
+      insecureAcceptDevelopment: true,
+    };
+    const wanted = `${JSON.stringify({ v: 1, domains: [domain] }, undefined, 2)}\n`;
+    const present = await readPrivateFile(path);
+    if (present === undefined || new TextDecoder().decode(present) !== wanted)
+      await writePrivateFile(path, wanted);
+  } finally {
+    open.close();
+  }
+}
+
+async function startServer(data: string, log: Log): Promise<RunningServer> {
+  const { initServer, runServer } = await import("../daemons.ts");
+  const isNew = (await readPrivateFile(join(data, "server", "server.yaml"))) === undefined;
+  if (isNew) await initServer(join(data, "server"), await serverConfiguration());
+  return runServer({
+    data: join(data, "server"),
+    runtime: join(data, "run"),
+    log,
+    isDevelopment: true,
+  });
+}
+
+async function startProxy(
+  data: string,
+  admin: Target,
+  log: Log,
+): Promise<{ close(): Promise<void>; readonly ready: Promise<void> }> {
+  const { enrolProxy, runProxy } = await import("../daemons.ts");
+  const folder = join(data, "proxy");
+  if ((await readPrivateFile(join(folder, "proxy.yaml")).catch(() => undefined)) === undefined) {
+    const { token } = await apiOf(admin).post("/v1/join-tokens", {
+      name: PROXY_NAME,
+      replace: true,
+    });
+    await enrolProxy(folder, text({ token: token ?? "" }, "token"), true);
+  }
+  return runProxy({ data: folder, runtime: join(data, "run"), log, isDevelopment: true });
+}
+
+function banner(cli: Cli, data: string, server: RunningServer, hasOwner: boolean): void {
+  const b = (words: string): string => cli.paint("bold", words);
+  const lines = [
+    `${b("[__] countersign")}  ${cli.paint("yellow", "development")}: trust domain ${server.config.trustDomain}, this machine only`,
+    "",
+    ...(hasOwner
+      ? []
+      : [`  ${b("your key")}      countersign owner enrol me --key ~/.ssh/id_ed25519`]),
+    `  ${b("first agent")}   countersign agent register hello --owner me --audience http://localhost:4000/`,
+    `                countersign run --agent hello -- node agent.mjs`,
+    `  ${b("approve")}       countersign owner requests`,
+    `  ${b("stop it all")}   countersign halt everything   (Ctrl-C here ends server and proxy)`,
+    "",
+    `  data ${data} · services trust ${join(data, "relying-party.json")} · ${server.publicUrl}`,
+    "",
+  ];
+  cli.stdout.write(lines.map((line) => `${line}\n`).join(""));
+}
+
+async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<void> {
+  const data = dataOf(cli);
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  await privateDirectory(data);
+  await mkdir(join(data, "run"), { recursive: true, mode: 0o711 });
+  await chmod(join(data, "run"), 0o711);
+  const log = createLog({
+    stream: cli.stderr,
+    format: cli.isJson ? "json" : "terminal",
+    level: options.verbose ? "debug" : "warn",
+    clock: systemClock,
+  });
+  say(cli, cli.paintErr("dim", "starting server and proxy …"));
+  const server = await startServer(data, log);
+  const admin = openTarget({ unix: server.adminSocket });
+  const proxy = await startProxy(data, admin, log);
+  await proxy.ready;
+  const trustFile = join(data, "relying-party.json");
+  const write = (): void =>
+    void writeTrustFile(trustFile, server, admin).catch((error: unknown) =>
+      log.error("trust_file.unwritten", { error }),
+    );
+  await writeTrustFile(trustFile, server, admin);
+  const unwatch = server.onRelease(write);
+  const owners = list(await apiOf(admin).get("/v1/owners"), "owners");
+  const ready: JsonObject = {
+    data,
+    trust_domain: server.config.trustDomain,
+    api: server.apiUrl,
+    public: server.publicUrl,
+    relying_party: trustFile,
+  };
+  if (cli.isJson) cli.stdout.write(`${JSON.stringify({ ready })}\n`);
+  else banner(cli, data, server, owners.length > 0);
+  onShutdown({
+    log,
+    close: async () => {
+      unwatch();
+      await proxy.close();
+      admin.close();
+      await server.close();
+    },
+  });
+}
+
+export function build(cli: Cli): Command {
+  return new Command("countersign dev")
+    .description("Runs a server and a proxy for development: one command, this machine only.")
+    .option("--verbose", "show every log line", false)
+    .addHelpText("after", "\nExample:\n  countersign dev --data /tmp/try")
+    .action((options: { verbose: boolean }) => dev(cli, options));
+}

@@ -1,0 +1,379 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { Command } from "commander";
+import {
+  base64,
+  base64url,
+  fromBase64url,
+  isKeyStatement,
+  open,
+  readArmor,
+  readStatement,
+  Refusal,
+  render,
+  renderKeyStatement,
+  REQUEST,
+  thumbprint,
+} from "@countersign/core";
+import type { CredentialStatement, JsonObject, OwnerKey, Statement } from "@countersign/core";
+import { callJson, nodeCrypto, openTarget, printable } from "@countersign/node";
+import { approvalScreen } from "../approval-screen.ts";
+import { askOwner } from "../prompt.ts";
+import { openOwnerKey, readOwnerKey, sshKeygenLine } from "../signing.ts";
+import { findSocket, list, number, text, withApi } from "../sockets.ts";
+import type { LocalApi } from "../sockets.ts";
+import { duration, instant, say, show } from "../terminal.ts";
+import type { Cli } from "../terminal.ts";
+
+const KINDS = ["person", "device", "policy"] as const;
+
+interface SignOptions {
+  readonly key: string;
+  readonly print: boolean;
+  readonly statement?: string;
+  readonly signature?: string;
+}
+
+/** Who may approve must not be who is approved: nothing here runs behind a door (DESIGN 6). */
+async function refuseInsideRun(cli: Cli): Promise<void> {
+  const next = "Open another terminal, outside countersign run.";
+  if (cli.env.COUNTERSIGN_SOCKET !== undefined)
+    throw new Refusal("terminal_required", "this is inside an agent's run", next);
+  let socket: string;
+  try {
+    socket = findSocket(cli, "run.sock");
+  } catch {
+    return; // no proxy on this machine: nothing runs behind a door here
+  }
+  const target = openTarget({ unix: socket });
+  try {
+    const answer = await callJson(target, { method: "GET", path: "/v1/runs/inside" });
+    if (answer.value["inside"] === true)
+      throw new Refusal("terminal_required", "this is inside an agent's run", next);
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "unreachable") return; // a proxy that is gone holds no door open
+    throw error;
+  } finally {
+    target.close();
+  }
+}
+
+/** The signature from a file: an armoured SSHSIG as `ssh-keygen -Y sign` writes it. */
+async function signatureFrom(path: string): Promise<Uint8Array> {
+  const armour = await readFile(path, "utf8").catch(() => {
+    throw new Refusal(
+      "not_found",
+      `cannot read ${path}`,
+      "Name the .sig file that ssh-keygen wrote.",
+    );
+  });
+  return readArmor(armour);
+}
+
+/** Octets of a statement file; the one newline that an editor or echo adds at its end is not part of them. */
+async function statementFrom(options: SignOptions): Promise<Uint8Array> {
+  const path = options.statement ?? (options.signature ?? "").replace(/\.sig$/, "");
+  const octets = new Uint8Array(
+    await readFile(path).catch(() => {
+      throw new Refusal(
+        "not_found",
+        `cannot read ${path}`,
+        "Name the statement that was signed: --statement FILE.",
+      );
+    }),
+  );
+  return octets.at(-1) === 0x0a ? octets.slice(0, -1) : octets;
+}
+
+async function enrol(
+  cli: Cli,
+  name: string,
+  options: SignOptions & { readonly kind: (typeof KINDS)[number] },
+): Promise<void> {
+  await refuseInsideRun(cli);
+  await withApi(cli, "server.sock", async (api) => {
+    if (options.signature !== undefined) {
+      await finishEnrolment(cli, api, name, {
+        statement: await statementFrom(options),
+        blob: await signatureFrom(options.signature),
+      });
+      return;
+    }
+    const key = await readOwnerKey(options.key);
+    const offered = await api.post("/v1/owner/keys/options", {
+      name,
+      kind: options.kind,
+      jwk: { ...key.jwk },
+      ...(key.app === undefined ? {} : { app: key.app }),
+    });
+    const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
+    checkKeyStatement(statement, key);
+    if (options.print) {
+      cli.stdout.write(statement.bytes);
+      return;
+    }
+    const rendered = renderKeyStatement(statement);
+    if (!cli.isJson)
+      cli.stdout.write(
+        `${rendered.title}\n${rendered.lines.map((line) => `  ${line}\n`).join("")}`,
+      );
+    const signer = await openOwnerKey(cli, options.key, "statement.json");
+    await finishEnrolment(cli, api, name, {
+      statement: statement.bytes,
+      blob: await signer.sign(statement.bytes),
+      comment: signer.comment,
+    });
+  });
+}
+
+/** The server made the statement: what is signed must name the key that was offered, and nothing else. */
+function checkKeyStatement(statement: Statement, key: OwnerKey): void {
+  if (
+    !isKeyStatement(statement) ||
+    statement.body.key.jkt !== thumbprint(nodeCrypto, key.jwk) ||
+    statement.body.owner.jkt !== statement.body.key.jkt
+  )
+    throw new Refusal("statement_invalid", "the server's statement names another key");
+}
+
+async function finishEnrolment(
+  cli: Cli,
+  api: LocalApi,
+  name: string,
+  signed: { readonly statement: Uint8Array; readonly blob: Uint8Array; readonly comment?: string },
+): Promise<void> {
+  const answer = await api.post("/v1/owner/keys", {
+    statement: base64url(signed.statement),
+    sig: { k: "sshsig", s: base64(signed.blob) },
+    comment: signed.comment ?? "",
+  });
+  show(cli, answer, [
+    `Enrolled the key ${cli.paint("bold", text(answer, "jkt").slice(0, 8))} of ${name} (${text(answer, "owner")}).`,
+    `  Services that verify offline pin this key: thumbprint ${text(answer, "jkt")}.`,
+    `Next: countersign agent register NAME --owner ${name} --audience URL`,
+  ]);
+}
+
+async function listOwners(cli: Cli): Promise<void> {
+  await withApi(cli, "server.sock", async (api) => {
+    const answer = await api.get("/v1/owners");
+    const lines = list(answer, "owners").flatMap((owner) => [
+      `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
+      ...list(owner, "keys").map(
+        (key) =>
+          `  key ${text(key, "jkt").slice(0, 8)}  ${key["software"] === true ? "software key: approvals end within 24 h" : "security key"}  ${printable(text(key, "comment"))}${key["removed_at"] === undefined ? "" : "  removed"}`,
+      ),
+    ]);
+    show(
+      cli,
+      answer,
+      lines.length === 0
+        ? ["No owner yet. countersign owner enrol NAME --key ~/.ssh/id_ed25519"]
+        : lines,
+    );
+  });
+}
+
+async function requests(
+  cli: Cli,
+  options: { readonly owner?: string; readonly all: boolean },
+): Promise<void> {
+  await withApi(cli, "server.sock", async (api) => {
+    const query = new URLSearchParams({
+      ...(options.owner === undefined ? {} : { owner: options.owner }),
+      ...(options.all ? { all: "1" } : {}),
+    });
+    const answer = await api.get(`/v1/owner/requests?${query.toString()}`);
+    const now = Math.floor(Date.now() / 1000);
+    const lines = list(answer, "requests").map((row) => {
+      const reasons = list(row, "reasons").map((reason) => printable(String(reason["text"])));
+      return `[/_] ${text(row, "id")}  ${text(row, "entry").split("/").at(-1) ?? ""} on ${text(row, "proxy").split("/").at(-1) ?? ""}  ${text(row, "state")}, ${duration(number(row, "deadline") - now)} left  ${reasons.join("; ")}`;
+    });
+    show(
+      cli,
+      answer,
+      lines.length === 0
+        ? ["Nobody waits for you."]
+        : [...lines, "Open one: countersign owner approve ID --key ~/.ssh/id_ed25519"],
+    );
+  });
+}
+
+interface Opened {
+  readonly view: JsonObject;
+  readonly statement: Statement;
+  readonly body: CredentialStatement;
+  readonly lines: readonly string[];
+  readonly code: string;
+}
+
+/** Opens a request and renders it from the bytes to be signed, after the checks of DESIGN 4 on R. */
+async function openRequest(
+  cli: Cli,
+  api: LocalApi,
+  id: string,
+  jkt: string,
+  isElsewhere: boolean,
+): Promise<Opened> {
+  const view = await api.get(
+    `/v1/owner/requests/${encodeURIComponent(id)}?jkt=${jkt}${isElsewhere ? "&elsewhere=1" : ""}`,
+  );
+  const statement = readStatement(nodeCrypto, fromBase64url(text(view, "jcs")));
+  const { body } = statement;
+  if (body.kind !== "credential" || body.owner.jkt !== jkt)
+    throw new Refusal("statement_invalid", "made for another key");
+  const rendering = render(
+    nodeCrypto,
+    statement,
+    await open(nodeCrypto, REQUEST, text(view, "request")),
+  );
+  const parts = {
+    view,
+    rendering,
+    agent: body.agent.id,
+    host: body.agent.host,
+    anchor: body.agent.jkt,
+    ownerKey: jkt,
+    deadline: number(view, "deadline"),
+  };
+  return { view, statement, body, lines: approvalScreen(parts, cli.columns), code: rendering.code };
+}
+
+async function decide(
+  cli: Cli,
+  api: LocalApi,
+  id: string,
+  signed: { readonly statement: Uint8Array; readonly blob: Uint8Array },
+): Promise<void> {
+  const answer = await api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, {
+    decision: "approve",
+    statement: base64url(signed.statement),
+    sig: { k: "sshsig", s: base64(signed.blob) },
+  });
+  show(cli, answer, [
+    `[//] Approved ${text(answer, "agent")}.`,
+    `  Stop it at any moment: countersign halt agent ${text(answer, "agent").split("/").at(-2) ?? ""}`,
+  ]);
+}
+
+async function approve(cli: Cli, id: string, options: SignOptions): Promise<void> {
+  await refuseInsideRun(cli);
+  await withApi(cli, "server.sock", async (api) => {
+    if (options.signature !== undefined) {
+      await decide(cli, api, id, {
+        statement: await statementFrom(options),
+        blob: await signatureFrom(options.signature),
+      });
+      return;
+    }
+    const jkt = thumbprint(nodeCrypto, (await readOwnerKey(options.key)).jwk);
+    const opened = await openRequest(cli, api, id, jkt, options.print);
+    if (options.print) {
+      await printForElsewhere(cli, opened, id, options);
+      return;
+    }
+    const answer = await askOwner(cli, opened.lines, opened.code);
+    if (answer === "deny") await denyOne(cli, api, id);
+    if (answer !== "approve") return;
+    const signer = await openOwnerKey(cli, options.key, "statement.json");
+    await decide(cli, api, id, {
+      statement: opened.statement.bytes,
+      blob: await signer.sign(opened.statement.bytes),
+    });
+  });
+}
+
+/** The statement on standard output, what it means and how to sign it on standard error. */
+async function printForElsewhere(
+  cli: Cli,
+  opened: Opened,
+  id: string,
+  options: SignOptions,
+): Promise<void> {
+  if (options.statement === undefined) cli.stdout.write(opened.statement.bytes);
+  else await writeFile(options.statement, opened.statement.bytes);
+  const file = options.statement ?? "statement.json";
+  for (const line of opened.lines) say(cli, line);
+  say(cli, "");
+  say(cli, `Sign it by ${instant(opened.body.exp)}: ${sshKeygenLine(options.key, file)}`);
+  say(
+    cli,
+    `Then bring it back: countersign owner approve ${id} --key ${options.key} --signature ${file}.sig`,
+  );
+}
+
+async function denyOne(cli: Cli, api: LocalApi, id: string): Promise<void> {
+  const answer = await api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, {
+    decision: "deny",
+  });
+  show(cli, answer, ["[/x] Denied. The agent may ask again in 1 hour."]);
+}
+
+async function removeKey(cli: Cli, jkt: string): Promise<void> {
+  await withApi(cli, "server.sock", async (api) => {
+    show(cli, await api.remove(`/v1/owner/keys/${jkt}`), [
+      "Removed. Its approvals have ended; services learn it with their next trust bundle.",
+    ]);
+  });
+}
+
+const KEY = [
+  "--key <file>",
+  "OpenSSH private key, or the .pub file of a key that the ssh-agent holds",
+] as const;
+
+function signing(command: Command): Command {
+  return command
+    .requiredOption(...KEY)
+    .option("--print", "print the statement for signing elsewhere", false)
+    .option("--statement <file>", "the statement's file, to write with --print or to bring back")
+    .option("--signature <file>", "bring back a signature that ssh-keygen made");
+}
+
+export function build(cli: Cli): Command {
+  const noun = new Command("countersign owner").description(
+    "What owners do: enrol a key, see who asks, approve, deny.",
+  );
+  signing(noun.command("enrol <name>"))
+    .description("enrols a key by proof of possession")
+    .option("--kind <kind>", "person, device or policy", "person")
+    .addHelpText("after", "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519")
+    .action((name: string, options: SignOptions & { kind: (typeof KINDS)[number] }) =>
+      enrol(cli, name, options),
+    );
+  noun
+    .command("list")
+    .description("lists owners and their keys")
+    .addHelpText("after", "\nExample:\n  countersign owner list")
+    .action(() => listOwners(cli));
+  noun
+    .command("requests")
+    .description("lists who waits")
+    .option("--owner <name>", "of this owner only")
+    .option("--all", "decided ones too", false)
+    .addHelpText("after", "\nExample:\n  countersign owner requests --owner me")
+    .action((options: { owner?: string; all: boolean }) => requests(cli, options));
+  signing(noun.command("approve <id>"))
+    .description("shows a request, takes the code that the agent's terminal shows, and signs")
+    .addHelpText(
+      "after",
+      "\nExample:\n  countersign owner approve Ne0ggFCM --key ~/.ssh/id_ed25519\n  countersign owner approve Ne0ggFCM --key id.pub --print > statement.json",
+    )
+    .action((id: string, options: SignOptions) => approve(cli, id, options));
+  noun
+    .command("deny <id>")
+    .description("says no; needs no key")
+    .addHelpText("after", "\nExample:\n  countersign owner deny Ne0ggFCM")
+    .action(async (id: string) => {
+      await refuseInsideRun(cli);
+      await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
+    });
+  noun
+    .command("remove-key <thumbprint>")
+    .description("takes a key away; ends what it approved")
+    .addHelpText(
+      "after",
+      "\nExample:\n  countersign owner remove-key f2LZTCd1Sibt2nzXNmmSvbH0UZWLyeGn5t5bQ2Ho2Mo",
+    )
+    .action((jkt: string) => removeKey(cli, jkt));
+  return noun;
+}

@@ -1,0 +1,67 @@
+import { createInterface } from "node:readline/promises";
+import type { Interface } from "node:readline/promises";
+import { readCode, Refusal } from "@countersign/core";
+import type { Cli } from "./terminal.ts";
+
+export type Answer = "approve" | "deny" | "quit";
+
+const MAX_WRONG_CODES = 3;
+
+async function ask(prompt: Interface, question: string): Promise<string> {
+  return (await prompt.question(question)).trim();
+}
+
+/** Shows the lines a screenful at a time. "deny" counts from the first one, the code only after the last. */
+async function page(
+  cli: Cli,
+  prompt: Interface,
+  lines: readonly string[],
+): Promise<Answer | undefined> {
+  const size = Math.max(8, cli.rows - 2);
+  for (let at = 0; at < lines.length; at += size) {
+    cli.stdout.write(
+      lines
+        .slice(at, at + size)
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
+    if (at + size >= lines.length) return undefined;
+    const answer = (
+      await ask(
+        prompt,
+        `-- ${lines.length - at - size} more lines; Enter goes on, or: deny, quit > `,
+      )
+    ).toLowerCase();
+    if (answer === "deny" || answer === "quit") return answer;
+  }
+  return undefined;
+}
+
+/**
+ * Shows the request and takes the person's answer. Approving means typing the code, computed here from the bytes.
+ * @throws Refusal `terminal_required` without a person, or after three wrong codes
+ */
+export async function askOwner(cli: Cli, lines: readonly string[], code: string): Promise<Answer> {
+  if (!cli.isTerminal)
+    throw new Refusal("terminal_required", "standard input or output is no terminal");
+  const prompt = createInterface({ input: cli.stdin, output: cli.stdout });
+  try {
+    const early = await page(cli, prompt, lines);
+    if (early !== undefined) return early;
+    for (let wrong = 0; wrong < MAX_WRONG_CODES; wrong += 1) {
+      const answer = await ask(
+        prompt,
+        "To approve, type the code that the agent's terminal shows. Or: deny, quit\n> ",
+      );
+      if (answer.toLowerCase() === "deny") return "deny";
+      if (answer === "" || answer.toLowerCase() === "quit") return "quit";
+      if (readCode(answer) === code) return "approve";
+      cli.stdout.write(
+        "That is not the code of this request. If the agent's terminal shows another one, deny it.\n",
+      );
+    }
+    throw new Refusal("terminal_required", "three wrong codes");
+  } finally {
+    prompt.close();
+  }
+}

@@ -1,0 +1,165 @@
+import { connect } from "node:net";
+import { createPrivateKey } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import {
+  agentListRequest,
+  agentMessageLength,
+  agentSignRequest,
+  base64,
+  base64url,
+  blobOfJwk,
+  concat,
+  CONSENT_NAMESPACE,
+  equalBytes,
+  makeSshsig,
+  parseOpensshPrivateKey,
+  parsePublicKeyLine,
+  readAgentIdentities,
+  readAgentSignature,
+  Refusal,
+  sshsigSignedData,
+  writeSshsig,
+} from "@countersign/core";
+import type { Bytes, Jwk, OwnerKey } from "@countersign/core";
+import { nodeCrypto, signerOf } from "@countersign/node";
+import type { Cli } from "./terminal.ts";
+
+const MAX_KEY_FILE_BYTES = 65_536;
+const AGENT_TIMEOUT_MS = 120_000;
+
+/** A key of the owner that can sign here: from its file, or through the ssh-agent. */
+export interface OwnerSigner {
+  readonly key: OwnerKey;
+  readonly comment: string;
+  /** The SSHSIG blob over these octets, in our namespace. */
+  sign(message: Bytes): Promise<Bytes>;
+}
+
+async function readText(path: string): Promise<string> {
+  const octets = await readFile(path).catch(() => {
+    throw new Refusal(
+      "not_found",
+      `cannot read ${path}`,
+      "Name a key file with --key: an OpenSSH private key, or its .pub file when the ssh-agent holds it.",
+    );
+  });
+  if (octets.length > MAX_KEY_FILE_BYTES) throw new Refusal("too_large", path);
+  return octets.toString("utf8");
+}
+
+/** The line that signs with OpenSSH itself, where we cannot. */
+export function sshKeygenLine(keyFile: string, statementFile: string): string {
+  return `ssh-keygen -Y sign -f ${keyFile} -n ${CONSENT_NAMESPACE} ${statementFile}`;
+}
+
+async function askAgent(socketPath: string, message: Bytes): Promise<Bytes> {
+  return new Promise((resolve, reject) => {
+    const parts: Bytes[] = [];
+    const socket = connect(socketPath);
+    const fail = (why: string): void => {
+      socket.destroy();
+      reject(new Refusal("unreachable", `ssh-agent: ${why}`));
+    };
+    socket.setTimeout(AGENT_TIMEOUT_MS, () => fail("no answer"));
+    socket.on("error", (error) => fail(error.message));
+    socket.on("connect", () => socket.write(message));
+    socket.on("data", (chunk) => {
+      parts.push(new Uint8Array(chunk));
+      const all = concat(...parts);
+      try {
+        const length = agentMessageLength(all);
+        if (length === undefined || all.length < length) return;
+        socket.end();
+        resolve(all);
+      } catch {
+        fail("a malformed answer");
+      }
+    });
+    socket.on("end", () => fail("it hung up"));
+  });
+}
+
+async function agentSigner(
+  cli: Cli,
+  key: OwnerKey,
+  comment: string,
+): Promise<OwnerSigner | undefined> {
+  const { SSH_AUTH_SOCK: socket } = cli.env;
+  if (socket === undefined) return undefined;
+  const identities = readAgentIdentities(await askAgent(socket, agentListRequest()));
+  if (!identities.some((identity) => equalBytes(identity.blob, key.blob))) return undefined;
+  const sign = async (message: Bytes): Promise<Bytes> => {
+    const signed = sshsigSignedData(nodeCrypto, CONSENT_NAMESPACE, "sha512", message);
+    const signature = readAgentSignature(
+      await askAgent(socket, agentSignRequest(key.blob, signed)),
+    );
+    return writeSshsig({
+      publicKey: key.blob,
+      namespace: CONSENT_NAMESPACE,
+      hash: "sha512",
+      signature,
+    });
+  };
+  return { key, comment, sign };
+}
+
+function privateKeyObject(jwk: Jwk, secret: Bytes): ReturnType<typeof createPrivateKey> {
+  return createPrivateKey({ format: "jwk", key: { ...jwk, d: base64url(secret) } });
+}
+
+/**
+ * The signer behind a key file: the file itself when it is an unencrypted OpenSSH key, else the ssh-agent that holds it.
+ * @throws Refusal `not_found`, `key_unsupported` with the `ssh-keygen` line as `next`
+ */
+export async function openOwnerKey(
+  cli: Cli,
+  path: string,
+  statementFile: string,
+): Promise<OwnerSigner> {
+  const text = await readText(path);
+  if (text.startsWith("-----BEGIN OPENSSH PRIVATE KEY-----")) {
+    const opened = openPrivate(text);
+    if (opened !== undefined) return opened;
+  }
+  const isPublic = !text.startsWith("-----BEGIN");
+  const publicPath = isPublic ? path : `${path}.pub`;
+  const { key, comment } = parsePublic(await readText(publicPath));
+  const signer = await agentSigner(cli, key, comment);
+  if (signer !== undefined) return signer;
+  const next = `Add it to the ssh-agent (ssh-add ${path.replace(/\.pub$/, "")}), or sign elsewhere: run this command with --print > ${statementFile}, then ${sshKeygenLine(path, statementFile)}, then this command with --signature ${statementFile}.sig.`;
+  throw new Refusal(
+    "key_unsupported",
+    "the key is encrypted, in hardware, or only its public part is here, and no ssh-agent holds it",
+    next,
+  );
+}
+
+function openPrivate(text: string): OwnerSigner | undefined {
+  try {
+    const { jwk, seedOrScalar, comment } = parseOpensshPrivateKey(text);
+    const signer = signerOf(privateKeyObject(jwk, seedOrScalar));
+    const key = parsePublic(`${lineKind(jwk)} ${base64(blobOfJwk(jwk))} ${comment}`).key;
+    return {
+      key,
+      comment,
+      sign: (message) => makeSshsig(nodeCrypto, signer, CONSENT_NAMESPACE, message),
+    };
+  } catch (error) {
+    if (error instanceof Refusal && error.code === "key_unsupported") return undefined;
+    throw error;
+  }
+}
+
+const lineKind = (jwk: Jwk): string => (jwk.kty === "OKP" ? "ssh-ed25519" : "ecdsa-sha2-nistp256");
+
+function parsePublic(line: string): { readonly key: OwnerKey; readonly comment: string } {
+  const { comment, ...key } = parsePublicKeyLine(line.trim());
+  return { key, comment };
+}
+
+/** A public key from a `.pub` file or from a private key file, without anything to sign with. */
+export async function readOwnerKey(path: string): Promise<OwnerKey> {
+  const text = await readText(path);
+  if (!text.startsWith("-----BEGIN")) return parsePublic(text).key;
+  return openPrivate(text)?.key ?? parsePublic(await readText(`${path}.pub`)).key;
+}
