@@ -132,10 +132,13 @@ describe("eventStream", () => {
 
   it("cuts the connection of a reader who stops reading", async () => {
     let stream: EventStream | undefined;
+    let isCut = (): boolean => false;
     const listener = await serve({
       on: { host: "127.0.0.1", port: 0 },
       app: async (request) => (stream = eventStream(request.signal)).response,
-      contextOf: () => undefined,
+      contextOf: (socket) => {
+        isCut = () => socket.destroyed;
+      },
     });
     const reader = connect(listener.port, "127.0.0.1");
     reader.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -146,6 +149,7 @@ describe("eventStream", () => {
     const large = "x".repeat(4_000_000);
     for (let i = 0; i < 20 && stream?.send("a", large) === true; i += 1) await settle();
     expect(stream?.send("a", "")).toBe(false);
+    expect(isCut()).toBe(true); // at once: waiting for the queue would be waiting for the reader
     reader.resume();
     await closed;
     await listener.close(0);

@@ -129,6 +129,27 @@ describe("an application behind a listener", () => {
     ]);
   });
 
+  it("lets a caller who reads only after writing have its answer", async () => {
+    const { port } = await start();
+    const head = "POST /json HTTP/1.1\r\nhost: a\r\ncontent-length: 900000\r\n\r\n";
+    const got = await new Promise<string>((resolve) => {
+      const socket = connect(port, "127.0.0.1");
+      let answer = "";
+      socket.pause();
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve(answer));
+      socket.write(head);
+      const send = (left: number): void => {
+        if (left === 0) socket.resume();
+        else socket.write("x".repeat(30_000), () => setImmediate(send, left - 1));
+      };
+      send(30);
+      socket.on("data", (chunk) => (answer += chunk.toString()));
+      socket.pause(); // listening for data has started the flow
+    });
+    expect(got).toContain("too_large");
+  });
+
   it("counts a body without a length while reading it", async () => {
     const { port } = await start({ maxBodyBytes: 10 });
     const answer = await raw(
