@@ -79,7 +79,7 @@ describe("readPrivateFile", () => {
     ["that is a folder", () => mkdir(path, { mode: 0o700 }), "private_mode"],
     [
       "that would never be written to",
-      () => execFileSync("mkfifo", ["-m", "600", path]),
+      () => execFileSync("sh", ["-c", 'mkfifo -m 600 "$0"', path]),
       "private_mode",
     ],
     [
