@@ -1,7 +1,7 @@
 import { agentEntryOf, fenceNote, renderTerminal } from "@countersign/core";
 import type { Json, JsonObject, Rendering } from "@countersign/core";
 import { printable } from "@countersign/node";
-import { list } from "./sockets.ts";
+import { list, text } from "./sockets.ts";
 import { instant } from "./terminal.ts";
 
 const RULE_WIDTH = 79;
@@ -63,7 +63,7 @@ function noteLines(view: JsonObject): readonly string[] {
 export function approvalScreen(parts: ScreenParts, columns: number): readonly string[] {
   const { view, rendering } = parts;
   const name = nameOf(agentEntryOf(parts.agent));
-  const reasons = list(view, "reasons").map((reason) => printable(String(reason["text"])));
+  const reasons = list(view, "reasons").map((reason) => printable(text(reason, "text")));
   return [
     `[/_] ${name} asks for a credential on ${parts.host === undefined ? "any host" : nameOf(parts.host)}   code ${rendering.code}, to ${instant(parts.deadline).slice(11, 16)} UTC`,
     ...(view["expected"] === true ? ["You announced it."] : []),

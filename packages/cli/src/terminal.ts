@@ -1,4 +1,5 @@
-import { problemOf, Refusal } from "@countersign/core";
+import { problemOf } from "@countersign/core";
+import type { Refusal } from "@countersign/core";
 import type { Paint } from "@countersign/node";
 
 /** Everything a command sees of the outside. Only `main` reads the process. */

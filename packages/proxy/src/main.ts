@@ -1,4 +1,5 @@
 import { chmod, mkdir } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fromUtf8, pemDecode, Refusal } from "@countersign/core";
 import type { ProxyState } from "@countersign/core";
@@ -20,6 +21,7 @@ import type { ProxyFile } from "./config.ts";
 import { RunDoors } from "./doors/run.ts";
 import { hostFacts } from "./facts/host.ts";
 import { makeUndumpable, peerOfSocket } from "./facts/peer.ts";
+import type { Peer } from "./facts/peer.ts";
 import { adminApp } from "./http/admin.ts";
 import { doorApp } from "./http/door.ts";
 import { OpenRuns, runApp } from "./http/run.ts";
@@ -33,6 +35,7 @@ import { ServerState } from "./uplink/state.ts";
 import type { ProxyWorld } from "./world.ts";
 
 export { PROXY_SCHEMA } from "./config.ts";
+export { peerOfSocket } from "./facts/peer.ts";
 
 const CONFIG_FILE = "proxy.yaml";
 const MAX_CONFIG_BYTES = 65_536;
@@ -43,6 +46,8 @@ const REFUSE_SKEW_SECONDS = 600;
 export const PROXY_SOCKET = "proxy.sock";
 export const RUN_SOCKET = "run.sock";
 const VERSION = "0.1.0";
+/** A call at a door may wait 300 s for the owner. */
+const LONGEST_WAIT_MS = 330_000;
 
 /**
  * Enrols this host with a join token and writes identity and configuration.
@@ -132,7 +137,12 @@ function checkUids(state: ProxyState, log: Log): void {
       });
 }
 
-function timeKeeper(log: Log): { clock: () => number; adopt: (serverNow: number) => void } {
+interface Time {
+  readonly clock: () => number;
+  readonly adopt: (serverNow: number) => void;
+}
+
+function timeKeeper(log: Log): Time {
   let offset = 0;
   return {
     clock: () => systemClock() + offset,
@@ -220,6 +230,61 @@ function renewIdentity(
   return () => cancel();
 }
 
+interface Listening {
+  readonly listeners: readonly Listener[];
+  readonly doors: RunDoors;
+}
+
+/** Opens the sockets: run doors as they are asked for, the run socket for every user, the admin socket for ours. */
+async function listen(options: RunOptions, w: ProxyWorld, agents: Agents): Promise<Listening> {
+  const { runtime, log } = options;
+  const contextOf = (socket: Socket): { readonly peer: Peer } => ({ peer: peerOfSocket(socket) });
+  const runs = new OpenRuns();
+  const doors = await RunDoors.create({
+    dir: runtime,
+    listen: (door) =>
+      serve({
+        on: { unix: door.path, mode: 0o600 },
+        app: doorApp(w, agents, door),
+        contextOf,
+        maxBodyBytes: 32_768,
+        requestTimeoutMs: LONGEST_WAIT_MS,
+        log,
+      }),
+  });
+  const run = await serve({
+    on: { unix: join(runtime, RUN_SOCKET), mode: 0o666 },
+    app: runApp(w, agents, doors, runs),
+    contextOf,
+    maxBodyBytes: 4096,
+    log,
+  });
+  const admin = await serve({
+    on: { unix: join(runtime, PROXY_SOCKET), mode: 0o600 },
+    app: adminApp(w, agents, runs),
+    contextOf: (): object => ({}),
+    log,
+  });
+  return { listeners: [run, admin], doors };
+}
+
+function worldOf(data: string, log: Log, link: Link, server: ServerState, time: Time): ProxyWorld {
+  return {
+    c: nodeCrypto,
+    random: nodeRandom,
+    clock: time.clock,
+    timers: systemTimers,
+    log,
+    anchors: new Anchors(data),
+    version: VERSION,
+    identity: () => link.identity,
+    uplink: () => link.uplink,
+    server: () => server.view(),
+    hostFacts,
+    adoptTime: time.adopt,
+  };
+}
+
 /**
  * Runs the proxy of a data directory until `close`.
  * @throws Refusal `configuration_invalid`, `attester_unknown`, `private_mode`
@@ -238,54 +303,11 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   const link = new Link(file, await loadIdentity(data, file.trust_domain, file.name));
   const time = timeKeeper(log);
   const server = new ServerState(time.clock);
-  const w: ProxyWorld = {
-    c: nodeCrypto,
-    random: nodeRandom,
-    clock: time.clock,
-    timers: systemTimers,
-    log,
-    anchors: new Anchors(data),
-    version: VERSION,
-    identity: () => link.identity,
-    uplink: () => link.uplink,
-    server: () => server.view(),
-    hostFacts,
-    adoptTime: time.adopt,
-  };
+  const w = worldOf(data, log, link, server, time);
   const agents = new Agents(w);
   const following = followServer(link, server, w, agents);
   const stopRenewal = renewIdentity(data, file, link, w, () => following.restart());
-  const runs = new OpenRuns();
-  const peerContext = (
-    socket: Parameters<typeof peerOfSocket>[0],
-  ): { peer: ReturnType<typeof peerOfSocket> } => ({ peer: peerOfSocket(socket) });
-  const doors = await RunDoors.create({
-    dir: runtime,
-    listen: (door) =>
-      serve({
-        on: { unix: door.path, mode: 0o600 },
-        app: doorApp(w, agents, door),
-        contextOf: peerContext,
-        maxBodyBytes: 32_768,
-        requestTimeoutMs: 330_000,
-        log,
-      }),
-  });
-  const listeners: readonly Listener[] = [
-    await serve({
-      on: { unix: join(runtime, RUN_SOCKET), mode: 0o666 },
-      app: runApp(w, agents, doors, runs),
-      contextOf: peerContext,
-      maxBodyBytes: 4096,
-      log,
-    }),
-    await serve({
-      on: { unix: join(runtime, PROXY_SOCKET), mode: 0o600 },
-      app: adminApp(w, agents, runs),
-      contextOf: (): object => ({}),
-      log,
-    }),
-  ];
+  const { listeners, doors } = await listen(options, w, agents);
   log.info("proxy.running", { id: link.identity.id, server: file.api_url });
   return {
     id: link.identity.id,

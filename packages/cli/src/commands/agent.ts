@@ -239,28 +239,9 @@ async function remove(cli: Cli, name: string): Promise<void> {
 
 const many = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
-export function build(cli: Cli): Command {
-  const noun = new Command("countersign agent").description(
-    "Registers agents: what each is, where it runs, who answers for it.",
-  );
-  noun
-    .command("register <name>")
-    .description("registers an agent, or changes it; measures the program and shows it")
-    .option(
-      "--owner <name>",
-      "who approves it; without an owner nobody does, and the program must be pinned",
-    )
-    .requiredOption(
-      "--audience <url>",
-      "base address that it may prove itself to; repeatable; * is any",
-      many,
-      [],
-    )
-    .option("--uid <n>", "user that it runs as (default: you)")
-    .option("--program <path>", "program file to measure (default with --script: node)")
-    .option("--script <path>", "main script to measure")
-    .option("--pin", "accept exactly the measured files", false)
-    .option("--proxy <name>", "host that serves it (default: the only one)")
+/** Limits of what is asked for, and exceptions from the house's defaults. */
+function grantOptions(command: Command): Command {
+  return command
     .option(
       "--location <url>",
       "limit of the approval: addresses that the owner is asked to approve; repeatable",
@@ -271,19 +252,6 @@ export function build(cli: Cli): Command {
     .option(
       "--action-class <class>",
       "read_only, reversible_write, irreversible_action, external_commitment or privileged_administration",
-    )
-    .option(
-      "--interpreter-option <option>",
-      "option that may stand before the script; repeatable",
-      many,
-      [],
-    )
-    .option("--manifest <path>", "manifest of files that the proxy checks")
-    .option(
-      "--fact <path>",
-      "fact that must be present, such as agent.countersign_proc.seccomp; repeatable",
-      many,
-      [],
     )
     .option("--single", "one credential per approval instead of a standing grant", false)
     .option(
@@ -306,7 +274,50 @@ export function build(cli: Cli): Command {
       "--insecure-soft-key-standing",
       "a software key may approve longer than 24 hours",
       false,
+    );
+}
+
+/** What is measured and demanded of the process. */
+function programOptions(command: Command): Command {
+  return command
+    .option("--uid <n>", "user that it runs as (default: you)")
+    .option("--program <path>", "program file to measure (default with --script: node)")
+    .option("--script <path>", "main script to measure")
+    .option("--pin", "accept exactly the measured files", false)
+    .option(
+      "--interpreter-option <option>",
+      "option that may stand before the script; repeatable",
+      many,
+      [],
     )
+    .option("--manifest <path>", "manifest of files that the proxy checks")
+    .option(
+      "--fact <path>",
+      "fact that must be present, such as agent.countersign_proc.seccomp; repeatable",
+      many,
+      [],
+    );
+}
+
+export function build(cli: Cli): Command {
+  const noun = new Command("countersign agent").description(
+    "Registers agents: what each is, where it runs, who answers for it.",
+  );
+  const registering = noun
+    .command("register <name>")
+    .description("registers an agent, or changes it; measures the program and shows it")
+    .option(
+      "--owner <name>",
+      "who approves it; without an owner nobody does, and the program must be pinned",
+    )
+    .requiredOption(
+      "--audience <url>",
+      "base address that it may prove itself to; repeatable; * is any",
+      many,
+      [],
+    )
+    .option("--proxy <name>", "host that serves it (default: the only one)");
+  grantOptions(programOptions(registering))
     .addHelpText(
       "after",
       "\nExample:\n  countersign agent register mailer --owner me --audience https://mail.example/ --script agent.mjs --pin",

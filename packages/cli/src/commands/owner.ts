@@ -185,7 +185,7 @@ async function requests(
     const answer = await api.get(`/v1/owner/requests?${query.toString()}`);
     const now = Math.floor(Date.now() / 1000);
     const lines = list(answer, "requests").map((row) => {
-      const reasons = list(row, "reasons").map((reason) => printable(String(reason["text"])));
+      const reasons = list(row, "reasons").map((reason) => printable(text(reason, "text")));
       return `[/_] ${text(row, "id")}  ${text(row, "entry").split("/").at(-1) ?? ""} on ${text(row, "proxy").split("/").at(-1) ?? ""}  ${text(row, "state")}, ${duration(number(row, "deadline") - now)} left  ${reasons.join("; ")}`;
     });
     show(

@@ -19,10 +19,13 @@ import type {
   Bundle,
   Bytes,
   Digest,
+  EndorsementClaims,
   Entry,
   EvidenceClaims,
   HostFacts,
   Measurement,
+  RequestClaims,
+  Signed,
   Signer,
   Trust,
 } from "@countersign/core";
@@ -133,83 +136,102 @@ export async function requestCredential(
   return send(w, { entry, facts, note, approval }, anchor, state.issuer);
 }
 
+/** What one request is made from: a fresh nonce, and a key of its own. */
+interface Parts extends Making {
+  readonly issuer: string;
+  readonly nonce: string;
+  readonly now: number;
+  readonly signer: Signer;
+  readonly anchor: Signer;
+  readonly agent: string;
+}
+
+/** R: signed by the key to be certified. */
+function sealRequest(w: ProxyWorld, p: Parts): Promise<Signed<RequestClaims>> {
+  const claims: RequestClaims = {
+    aud: p.issuer,
+    nonce: p.nonce,
+    iat: p.now,
+    exp: p.now + REQUEST_LIFE_SECONDS,
+    sub: p.entry.id,
+    anchor: thumbprint(w.c, p.anchor.key),
+    ...(p.note === undefined ? {} : { note: p.note }),
+  };
+  return seal(w.c, REQUEST, claims, p.signer);
+}
+
+/** E: signed by the proxy, for this R, key and nonce. */
+async function sealEvidence(
+  w: ProxyWorld,
+  p: Parts,
+  request: Signed<RequestClaims>,
+): Promise<Signed<EvidenceClaims>> {
+  const host = await w.hostFacts();
+  const claims: EvidenceClaims = {
+    eatNonce: p.nonce,
+    aud: p.issuer,
+    iat: p.now,
+    key: p.signer.key,
+    req: request.digest,
+    swname: "countersign-proxy",
+    swversion: [w.version],
+    ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
+    ...submodsOf(p.facts, host.os),
+  };
+  return seal(w.c, EVIDENCE, claims, w.identity().signer);
+}
+
+/** N: the anchor signs for this key, under the approval that this proxy has checked. */
+function sealEndorsement(w: ProxyWorld, p: Parts): Promise<Signed<EndorsementClaims>> {
+  const claims: EndorsementClaims = {
+    sub: p.agent,
+    aud: p.issuer,
+    jkt: thumbprint(w.c, p.signer.key),
+    iat: p.now,
+    exp: p.now + p.entry.grant.maxTtlSeconds,
+    jti: base64url(w.random(JTI_BYTES)),
+    ...(p.approval === undefined ? {} : { cs: p.approval.cs }),
+  };
+  return seal(w.c, ENDORSEMENT, claims, p.anchor);
+}
+
 async function send(
   w: ProxyWorld,
   making: Making,
   anchor: Signer,
   issuer: string,
 ): Promise<Answered> {
-  const { entry, facts, approval } = making;
   const fresh = await w.uplink().nonce(w.server().seen);
   w.adoptTime(fresh.now);
-  const now = fresh.now;
+  const agent = agentId(making.entry.id, thumbprint(w.c, anchor.key));
   const signer = generateSigner();
-  const anchorJkt = thumbprint(w.c, anchor.key);
-  const agent = agentId(entry.id, anchorJkt);
-  const request = await seal(
-    w.c,
-    REQUEST,
-    {
-      aud: issuer,
-      nonce: fresh.nonce,
-      iat: now,
-      exp: now + REQUEST_LIFE_SECONDS,
-      sub: entry.id,
-      anchor: anchorJkt,
-      ...(making.note === undefined ? {} : { note: making.note }),
-    },
+  const parts: Parts = {
+    ...making,
+    issuer,
+    nonce: fresh.nonce,
+    now: fresh.now,
     signer,
-  );
-  const host = await w.hostFacts();
-  const evidence = await seal(
-    w.c,
-    EVIDENCE,
-    {
-      eatNonce: fresh.nonce,
-      aud: issuer,
-      iat: now,
-      key: signer.key,
-      req: request.digest,
-      swname: "countersign-proxy",
-      swversion: [w.version],
-      ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
-      ...submodsOf(facts, host.os),
-    },
-    w.identity().signer,
-  );
-  const endorsement = await seal(
-    w.c,
-    ENDORSEMENT,
-    {
-      sub: agent,
-      aud: issuer,
-      jkt: thumbprint(w.c, signer.key),
-      iat: now,
-      exp: now + entry.grant.maxTtlSeconds,
-      jti: base64url(w.random(JTI_BYTES)),
-      ...(approval === undefined ? {} : { cs: approval.cs }),
-    },
     anchor,
-  );
+    agent,
+  };
+  const request = await sealRequest(w, parts);
+  const evidence = await sealEvidence(w, parts, request);
+  const endorsement = await sealEndorsement(w, parts);
   const answer = await w.uplink().request({
     request: request.octets,
     evidence: evidence.octets,
     endorsement: endorsement.octets,
   });
-  if (answer.state === "asked")
-    return {
-      waiting: {
-        agent,
-        req: request.digest,
-        code: requestCode(w.c, request.octets),
-        id: answer.id,
-        deadline: answer.deadline,
-        next: answer.next,
-        reasons: answer.reasons,
-      },
-    };
+  if (answer.state === "asked") {
+    const { id, deadline, next, reasons } = answer;
+    const code = requestCode(w.c, request.octets);
+    return { waiting: { agent, req: request.digest, code, id, deadline, next, reasons } };
+  }
+  const { approval, entry } = making;
   await checkIssued(w, answer, { approval, signer, entry });
-  return { held: heldOf(agent, answer, { approval, signer, evidence: evidence.octets, now }) };
+  return {
+    held: heldOf(agent, answer, { approval, signer, evidence: evidence.octets, now: fresh.now }),
+  };
 }
 
 type Issued = Extract<

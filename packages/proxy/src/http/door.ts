@@ -6,6 +6,7 @@ import type { Agents } from "../agents/agents.ts";
 import { makeProof } from "../agents/proof.ts";
 import type { ProofRequest } from "../agents/proof.ts";
 import type { Held, Waiting } from "../agents/request.ts";
+import type { Session } from "../agents/session.ts";
 import type { Door } from "../doors/door.ts";
 import type { Peer } from "../facts/peer.ts";
 import type { Facts } from "../facts/process.ts";
@@ -21,6 +22,7 @@ const MAX_BODY_BYTES = 32_768;
 const MAX_WAIT_SECONDS = 300;
 const MAX_PROOFS_PER_SECOND = 10;
 const OFFLINE_SECONDS = 60;
+const MAX_AUDIENCES_REMEMBERED = 1024;
 
 /** At most ten a second for each door: a bucket that fills evenly. */
 class Bucket {
@@ -92,91 +94,97 @@ async function readProofRequest(request: Request): Promise<ProofRequest> {
 }
 
 /** Nothing leaves for a process that has become another one since it was measured. */
-async function answer(facts: Facts, value: JsonObject, status = 200): Promise<Response> {
+async function answer(facts: Facts, value: JsonObject, httpStatus = 200): Promise<Response> {
   if (!(await facts.stillTrue()))
     throw new Refusal("program_changed", "the peer changed while it was answered");
-  return json(value, status);
+  return json(value, httpStatus);
+}
+
+/** One door's API: what its endpoints share. */
+interface Behind {
+  readonly w: ProxyWorld;
+  readonly agents: Agents;
+  readonly door: Door;
+  readonly bucket: Bucket;
+  readonly audiences: Set<string>;
+}
+
+async function admit({ agents, door }: Behind, peer: Peer): Promise<Facts> {
+  const entry = agents.entry(door.entry.id);
+  if (peer.uid !== entry.uid)
+    throw new Refusal("peer_unexpected", "not the user that the entry names");
+  return door.admit(peer);
+}
+
+async function credential(at: Behind, request: Request, peer: Peer): Promise<Response> {
+  const wait = waitSeconds(request);
+  const note = await readCredentialRequest(request);
+  const facts = await admit(at, peer);
+  const session = at.agents.session(at.door, peer, facts, note);
+  const found = await session.credential(facts, wait * 1000);
+  return "held" in found
+    ? answer(facts, credentialView(found.held))
+    : answer(facts, waitingView(found.waiting), 202);
+}
+
+/** The first proof for an origin is said: an agent that goes somewhere new is worth a line. */
+function sayFirstAudience({ w, audiences, door }: Behind, aud: string): void {
+  const [origin = ""] = /^[a-z]+:\/\/[^/]+/.exec(aud) ?? [];
+  if (audiences.has(origin) || audiences.size >= MAX_AUDIENCES_REMEMBERED) return;
+  audiences.add(origin);
+  w.log.info("agent.first_audience", { entry: door.entry.id, origin });
+}
+
+async function proof(at: Behind, request: Request, peer: Peer): Promise<Response> {
+  const { w, agents, door } = at;
+  const asked = await readProofRequest(request);
+  if (!at.bucket.take(w.clock())) throw new Refusal("rate_limited");
+  const facts = await admit(at, peer);
+  const session = agents.existing(door, facts);
+  const held = session?.held;
+  if (held === undefined)
+    throw missing(session?.waiting, session?.refusal, agents.sessionsOf(door).length > 0);
+  const entry = agents.entry(door.entry.id);
+  if (!entry.offlineProofs && isOffline(w)) throw new Refusal("offline");
+  const made = await makeProof(w, entry, held, asked);
+  sayFirstAudience(at, asked.aud);
+  return answer(facts, { ...made });
+}
+
+async function events(at: Behind, request: Request, peer: Peer): Promise<Response> {
+  await admit(at, peer);
+  const stream = eventStream(request.signal);
+  const stop = at.agents.listen(at.door, (event) =>
+    stream.send(event.event, JSON.stringify(event)),
+  );
+  request.signal.addEventListener("abort", stop, { once: true });
+  return stream.response;
+}
+
+function statusView(session: Session | undefined): JsonObject {
+  const held = session?.held;
+  if (held !== undefined) return { state: "held", agent: held.id, expires_at: held.exp, n: held.n };
+  if (session?.waiting !== undefined) return waitingView(session.waiting);
+  const refusal = session?.refusal;
+  if (refusal === undefined) return { state: "none" };
+  return { state: refusal.code === "halted" ? "halted" : "none", reason: refusal.code };
+}
+
+async function status(at: Behind, peer: Peer): Promise<Response> {
+  const facts = await admit(at, peer);
+  const view = statusView(at.agents.existing(at.door, facts));
+  return answer(facts, { entry: at.door.entry.id, pid: peer.pid, uid: peer.uid, ...view });
 }
 
 /** The Agent API behind one door. Every call is admitted anew: who connects is asked of the kernel, never of the peer. */
 export function doorApp(w: ProxyWorld, agents: Agents, door: Door): Handler<DoorContext> {
-  const bucket = new Bucket();
-  const audiences = new Set<string>();
-
-  const admit = async (peer: Peer): Promise<Facts> => {
-    const entry = agents.entry(door.entry.id);
-    if (peer.uid !== entry.uid)
-      throw new Refusal("peer_unexpected", "not the user that the entry names");
-    return door.admit(peer);
-  };
-
-  const credential = async (request: Request, { peer }: DoorContext): Promise<Response> => {
-    const wait = waitSeconds(request);
-    const note = await readCredentialRequest(request);
-    const facts = await admit(peer);
-    const found = await agents.session(door, peer, facts, note).credential(facts, wait * 1000);
-    return "held" in found
-      ? answer(facts, credentialView(found.held))
-      : answer(facts, waitingView(found.waiting), 202);
-  };
-
-  const proof = async (request: Request, { peer }: DoorContext): Promise<Response> => {
-    const asked = await readProofRequest(request);
-    if (!bucket.take(w.clock())) throw new Refusal("rate_limited");
-    const facts = await admit(peer);
-    const session = agents.existing(door, facts);
-    const held = session?.held;
-    if (held === undefined)
-      throw missing(session?.waiting, session?.refusal, agents.sessionsOf(door).length > 0);
-    const entry = agents.entry(door.entry.id);
-    if (!entry.offlineProofs && isOffline(w)) throw new Refusal("offline");
-    const made = await makeProof(w, entry, held, asked);
-    const [origin = ""] = /^[a-z]+:\/\/[^/]+/.exec(asked.aud) ?? [];
-    if (!audiences.has(origin) && audiences.size < 1024) {
-      audiences.add(origin);
-      w.log.info("agent.first_audience", { entry: entry.id, origin });
-    }
-    return answer(facts, { ...made });
-  };
-
-  const events = async (request: Request, { peer }: DoorContext): Promise<Response> => {
-    await admit(peer);
-    const stream = eventStream(request.signal);
-    const stop = agents.listen(door, (event) => stream.send(event.event, JSON.stringify(event)));
-    request.signal.addEventListener("abort", stop, { once: true });
-    return stream.response;
-  };
-
-  const status = async (_request: Request, { peer }: DoorContext): Promise<Response> => {
-    const facts = await admit(peer);
-    const session = agents.existing(door, facts);
-    const held = session?.held;
-    const base = { entry: door.entry.id, pid: peer.pid, uid: peer.uid };
-    if (held !== undefined)
-      return answer(facts, {
-        ...base,
-        state: "held",
-        agent: held.id,
-        expires_at: held.exp,
-        n: held.n,
-      });
-    if (session?.waiting !== undefined)
-      return answer(facts, { ...base, ...waitingView(session.waiting) });
-    const refusal = session?.refusal;
-    return answer(
-      facts,
-      refusal === undefined
-        ? { ...base, state: "none" }
-        : { ...base, state: refusal.code === "halted" ? "halted" : "none", reason: refusal.code },
-    );
-  };
-
-  return application(
+  const at: Behind = { w, agents, door, bucket: new Bucket(), audiences: new Set() };
+  return application<DoorContext>(
     {
-      "POST /v1/credential": credential,
-      "POST /v1/proof": proof,
-      "GET /v1/events": events,
-      "GET /v1/status": status,
+      "POST /v1/credential": (request, { peer }) => credential(at, request, peer),
+      "POST /v1/proof": (request, { peer }) => proof(at, request, peer),
+      "GET /v1/events": (request, { peer }) => events(at, request, peer),
+      "GET /v1/status": (_request, { peer }) => status(at, peer),
     },
     w.log,
   );

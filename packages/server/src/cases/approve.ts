@@ -33,7 +33,7 @@ const NONCE_BYTES = 16;
 /** The measurements that were appraised when the request came in. */
 function measurementsOf(row: AskRow): readonly Measurement[] {
   const list: Json | undefined = row.facts["measurements"];
-  return Array.isArray(list) ? list : []; // written by `commitAsk`
+  return Array.isArray(list) ? (list as readonly Measurement[]) : []; // written by `commitAsk`
 }
 
 function askOf(row: AskRow): Ask {

@@ -1,5 +1,6 @@
 import { base64url, thumbprint } from "@countersign/core";
 import type { AskReason, JsonObject, Ruling } from "@countersign/core";
+import type { AskRow, RequestRow } from "../store/rows.ts";
 import type { Change } from "../store/store.ts";
 import type { World } from "../world.ts";
 import type { Case } from "./credential.ts";
@@ -22,91 +23,97 @@ function reasonsOf(of: Case, why: readonly AskReason[]): readonly AskReason[] {
   ];
 }
 
+function recordOf(
+  w: World,
+  { attested: a, entry }: Case,
+  reasons: readonly AskReason[],
+  deadline: number,
+): object {
+  return {
+    v: 1,
+    agent: a.agent,
+    entry: entry.id,
+    owner: entry.owner ?? "",
+    req: a.request.digest,
+    evidence: a.evidence.digest,
+    proxy: { id: a.proxy, jkt: thumbprint(w.c, a.evidence.key) },
+    appraisal: { host: a.appraisal.host, agent: a.appraisal.agent },
+    policy: { decision: "ask", id: w.config.policy },
+    reasons: reasons.map((reason) => reason.text),
+    deadline,
+  };
+}
+
+function askRowOf(
+  { attested: a, entry, now }: Case,
+  id: string,
+  reasons: readonly AskReason[],
+  deadline: number,
+): AskRow {
+  const { host, agent, warnings } = a.appraisal;
+  return {
+    req: a.request.digest,
+    id,
+    entry: entry.id,
+    agent: a.agent,
+    proxy: a.proxy,
+    anchor: a.anchor,
+    owner: entry.owner ?? "",
+    request: a.request.octets,
+    facts: {
+      evidence: { submods: a.evidence.claims.submods },
+      measurements: a.measurements,
+    } as unknown as JsonObject, // plain data of core
+    appraisal: { host, agent, warnings } as unknown as JsonObject, // plain data of core
+    reasons,
+    expected: false,
+    createdAt: now,
+    deadline,
+    state: "asked",
+  };
+}
+
+function requestRowOf({ attested: a, rows, entry }: Case): Omit<RequestRow, "seq"> {
+  const outcome = { state: "asked", agent: a.agent, entry: entry.id, proxy: a.proxy };
+  return {
+    req: a.request.digest,
+    proxy: a.proxy,
+    exp: a.request.claims.exp,
+    epoch: rows.epoch,
+    outcome,
+  };
+}
+
 /** Puts the question to the owner: the open one of the entry, if any, is superseded in the same commit. */
 export async function commitAsk(
   w: World,
   of: Case,
   ruling: Extract<Ruling, { do: "ask" }>,
 ): Promise<Outcome | "conflict" | "used"> {
-  const { attested: a, rows, entry, now } = of;
+  const { attested: a, rows, now } = of;
+  const { deadline } = ruling;
   const reasons = reasonsOf(of, ruling.why);
   const id = base64url(w.random(ASK_ID_BYTES)).replaceAll("_", "x").replaceAll("-", "y");
-  const owner = entry.owner ?? "";
-  const appraisal = {
-    host: a.appraisal.host,
-    agent: a.appraisal.agent,
-    warnings: a.appraisal.warnings,
-  } as unknown as JsonObject; // plain data of core
-  const facts = {
-    evidence: { submods: a.evidence.claims.submods },
-    measurements: a.measurements,
-  } as unknown as JsonObject; // plain data of core
   const superseded: readonly Change[] =
     rows.openAsk === undefined
       ? []
       : [{ set: "ask", req: rows.openAsk.req, fields: { state: "superseded", decidedAt: now } }];
-  const log = logRow(w, {
-    type: "approval.asked",
-    t: now,
-    actor: "server",
-    record: {
-      v: 1,
-      agent: a.agent,
-      entry: entry.id,
-      owner,
-      req: a.request.digest,
-      evidence: a.evidence.digest,
-      proxy: { id: a.proxy, jkt: thumbprint(w.c, a.evidence.key) },
-      appraisal: { host: a.appraisal.host, agent: a.appraisal.agent },
-      policy: { decision: "ask", id: w.config.policy },
-      reasons: reasons.map((reason) => reason.text),
-      deadline: ruling.deadline,
-    },
-  });
   const committed = await w.store.commit({
-    log,
+    log: logRow(w, {
+      type: "approval.asked",
+      t: now,
+      actor: "server",
+      record: recordOf(w, of, reasons, deadline),
+    }),
     changes: [
       ...superseded,
       ...installationChanges(of),
-      {
-        put: "ask",
-        row: {
-          req: a.request.digest,
-          id,
-          entry: entry.id,
-          agent: a.agent,
-          proxy: a.proxy,
-          anchor: a.anchor,
-          owner,
-          request: a.request.octets,
-          facts,
-          appraisal,
-          reasons,
-          expected: false,
-          createdAt: now,
-          deadline: ruling.deadline,
-          state: "asked",
-        },
-      },
-      {
-        put: "request",
-        row: {
-          req: a.request.digest,
-          proxy: a.proxy,
-          exp: a.request.claims.exp,
-          epoch: rows.epoch,
-          outcome: { state: "asked", agent: a.agent, entry: entry.id, proxy: a.proxy },
-        },
-      },
+      { put: "ask", row: askRowOf(of, id, reasons, deadline) },
+      { put: "request", row: requestRowOf(of) },
     ],
     once: [{ kind: "nonce", value: a.request.claims.nonce, until: nonceUntil(now) }],
     expect: { epoch: rows.epoch },
   });
   if (committed === "conflict" || committed === "used") return committed;
-  return {
-    state: "asked",
-    id,
-    deadline: ruling.deadline,
-    reasons: reasons.map((reason) => reason.text),
-  };
+  return { state: "asked", id, deadline, reasons: reasons.map((reason) => reason.text) };
 }

@@ -176,6 +176,15 @@ async function tokenReused(w: World, proxy: string): Promise<never> {
   throw new Refusal("join_token_invalid", "used twice");
 }
 
+/** A proxy that is enrolled again starts anew: its grants end, and stops of its old life are lifted. */
+async function replacing(w: World, proxy: string, now: Seconds): Promise<readonly Change[]> {
+  const stops = await w.store.stops({ scope: "proxy", target: proxy, inForce: true });
+  return [
+    { end: "grants", scope: "proxy", target: proxy, at: now, why: "proxy enrolled again" },
+    ...stops.map((stop) => ({ set: "stop", id: stop.id, fields: { liftedAt: now } }) as const),
+  ];
+}
+
 /**
  * EST simpleenroll with a join token's secret: the first certificate of a named proxy.
  * @throws Refusal `join_token_invalid`, `name_taken`, `malformed_csr`, `invalid_signature`, `key_reused`, `hold`
@@ -193,22 +202,6 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
   const made = await certify(w, token.proxy, csr, now);
   if ((await w.store.keyOwner(made.jkt)) !== undefined)
     throw new Refusal("key_reused", "use a new key");
-  const stops = await w.store.stops({ scope: "proxy", target: token.proxy, inForce: true });
-  const replaced: readonly Change[] =
-    before === undefined
-      ? []
-      : [
-          {
-            end: "grants",
-            scope: "proxy",
-            target: token.proxy,
-            at: now,
-            why: "proxy enrolled again",
-          },
-          ...stops.map(
-            (stop) => ({ set: "stop", id: stop.id, fields: { liftedAt: now } }) as const,
-          ),
-        ];
   await commitOr(
     w,
     {
@@ -227,7 +220,7 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
       }),
       changes: [
         ...liveChanges(token.proxy, made, before, now),
-        ...replaced,
+        ...(before === undefined ? [] : await replacing(w, token.proxy, now)),
         { set: "joinToken", hash, fields: { usedBy: made.serial } },
       ],
       once: [

@@ -1,13 +1,16 @@
 import {
+  base64url,
   formPayload,
   issueCredential,
   presentedOf,
+  Refusal,
   thumbprint,
   utf8,
   verify,
   writeIssueRecord,
 } from "@countersign/core";
-import type { Bytes, Credential, CredentialDraft } from "@countersign/core";
+import type { Bytes, Credential, CredentialDraft, Digest } from "@countersign/core";
+import type { Change, Decision } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { approvalPartOf } from "./bundle.ts";
 import type { Case } from "./credential.ts";
@@ -17,7 +20,6 @@ import { storeIssued } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRow, newSalt } from "./record.ts";
 import { activeWit, ownTrust } from "./trust.ts";
-import { base64url } from "@countersign/core";
 
 const JTI_BYTES = 16;
 const SERIAL_BYTES = 20;
@@ -76,77 +78,110 @@ function recordOf(w: World, of: Case, draft: CredentialDraft, jti: string): obje
   });
 }
 
+/** One issue, signed and verified, with everything that its commit writes. */
+interface Prepared {
+  readonly jti: string;
+  readonly credential: Credential;
+  readonly draft: CredentialDraft;
+  readonly salts: { readonly wit: Bytes; readonly x509: Bytes };
+  readonly cs?: Digest;
+  readonly n?: number;
+}
+
+function leafOf(w: World, of: Case, p: Prepared): NonNullable<Decision["log"]> {
+  const certificate = p.credential.chain[0] ?? new Uint8Array();
+  return logRow(w, {
+    type: "credential.issued",
+    t: of.now,
+    actor: "server",
+    record: recordOf(w, of, p.draft, p.jti),
+    forms: [
+      { name: "wit", salt: p.salts.wit, payload: formPayload(w.c, p.cs, utf8(p.credential.wit)) },
+      { name: "x509", salt: p.salts.x509, payload: formPayload(w.c, p.cs, certificate) },
+    ],
+  });
+}
+
+function changesOf(w: World, of: Case, p: Prepared): readonly Change[] {
+  const { attested: a, entry, rows } = of;
+  const names = { agent: a.agent, entry: entry.id, proxy: a.proxy };
+  const bound =
+    p.cs === undefined || p.n === undefined ? {} : { cs: p.cs, n: p.n, end: a.endorsement.octets };
+  const issued = {
+    wit: p.credential.wit,
+    wic: p.credential.chain,
+    jti: p.jti,
+    n: p.n ?? 0,
+    expiresAt: p.draft.exp,
+  };
+  return [
+    ...installationChanges(of),
+    {
+      put: "credential",
+      row: {
+        jti: p.jti,
+        ...bound,
+        ...names,
+        iat: p.draft.iat,
+        exp: p.draft.exp,
+        keyJkt: thumbprint(w.c, a.key),
+        salts: { wit: base64url(p.salts.wit), x509: base64url(p.salts.x509) },
+      },
+    },
+    {
+      put: "request",
+      row: {
+        req: a.request.digest,
+        proxy: a.proxy,
+        exp: a.request.claims.exp,
+        epoch: rows.epoch,
+        outcome: { ...storeIssued(issued), ...names },
+      },
+    },
+  ];
+}
+
+function answerOf(of: Case, p: Prepared, leaf: Bytes, proof: string): Outcome {
+  const { grant } = of.rows;
+  const bound = p.cs === undefined ? {} : { cs: p.cs, end: of.attested.endorsement.octets };
+  return {
+    state: "issued",
+    wit: p.credential.wit,
+    wic: p.credential.chain,
+    bundle: {
+      ...(grant === undefined || p.cs === undefined ? {} : { approval: approvalPartOf(grant) }),
+      credential: { jti: p.jti, ...bound, leaf, salts: p.salts, proof },
+    },
+    jti: p.jti,
+    n: p.n ?? 0,
+    expires_at: p.draft.exp,
+  };
+}
+
 /** Signs, verifies as a stranger, commits under the guard, and only then answers with the whole bundle. */
 export async function commitIssue(
   w: World,
   of: Case,
   draft: CredentialDraft,
 ): Promise<Outcome | "conflict" | "used"> {
-  const { attested: a, rows, entry, now } = of;
+  const { attested: a, rows, now } = of;
   const jti = base64url(w.random(JTI_BYTES));
-  const credential = await signAndVerify(w, of, draft, jti);
-  const leafCertificate = credential.chain[0] ?? new Uint8Array();
-  const cs = draft.owner?.grant.cs;
-  const n = draft.owner?.n;
-  const salts: { readonly wit: Bytes; readonly x509: Bytes } = {
-    wit: newSalt(w),
-    x509: newSalt(w),
+  const owner = draft.owner === undefined ? {} : { cs: draft.owner.grant.cs, n: draft.owner.n };
+  const prepared: Prepared = {
+    jti,
+    credential: await signAndVerify(w, of, draft, jti),
+    draft,
+    salts: { wit: newSalt(w), x509: newSalt(w) },
+    ...owner,
   };
-  const log = logRow(w, {
-    type: "credential.issued",
-    t: now,
-    actor: "server",
-    record: recordOf(w, of, draft, jti),
-    forms: [
-      { name: "wit", salt: salts.wit, payload: formPayload(w.c, cs, utf8(credential.wit)) },
-      { name: "x509", salt: salts.x509, payload: formPayload(w.c, cs, leafCertificate) },
-    ],
-  });
-  const keyJkt = thumbprint(w.c, a.key);
-  const end = a.endorsement.octets;
+  const log = leafOf(w, of, prepared);
+  const { cs, n } = prepared;
   const committed = await w.store.commit({
     log,
-    changes: [
-      ...installationChanges(of),
-      {
-        put: "credential",
-        row: {
-          jti,
-          ...(cs === undefined || n === undefined ? {} : { cs, n, end }),
-          agent: a.agent,
-          entry: entry.id,
-          proxy: a.proxy,
-          iat: draft.iat,
-          exp: draft.exp,
-          keyJkt,
-          salts: { wit: base64url(salts.wit), x509: base64url(salts.x509) },
-        },
-      },
-      {
-        put: "request",
-        row: {
-          req: a.request.digest,
-          proxy: a.proxy,
-          exp: a.request.claims.exp,
-          epoch: rows.epoch,
-          outcome: {
-            ...storeIssued({
-              wit: credential.wit,
-              wic: credential.chain,
-              jti,
-              n: n ?? 0,
-              expiresAt: draft.exp,
-            }),
-            agent: a.agent,
-            entry: entry.id,
-            proxy: a.proxy,
-          },
-        },
-      },
-    ],
+    changes: changesOf(w, of, prepared),
     once: [
       { kind: "nonce", value: a.request.claims.nonce, until: nonceUntil(now) },
-      { kind: "key", value: keyJkt, until: Number.MAX_SAFE_INTEGER },
+      { kind: "key", value: thumbprint(w.c, a.key), until: Number.MAX_SAFE_INTEGER },
     ],
     expect: {
       epoch: rows.epoch,
@@ -155,26 +190,7 @@ export async function commitIssue(
     issues: true,
   });
   if (committed === "conflict" || committed === "used") return committed;
-  const credentialPart = {
-    jti,
-    ...(cs === undefined ? {} : { cs, end }),
-    leaf: log.leaf,
-    salts,
-    proof: committed.proof ?? "",
-  };
-  const bundle = {
-    ...(rows.grant === undefined || cs === undefined
-      ? {}
-      : { approval: approvalPartOf(rows.grant) }),
-    credential: credentialPart,
-  };
-  return {
-    state: "issued",
-    wit: credential.wit,
-    wic: credential.chain,
-    bundle,
-    jti,
-    n: n ?? 0,
-    expires_at: draft.exp,
-  };
+  // no proof, no answer: an issue that is not under a checkpoint has not happened for anybody outside
+  if (committed.proof === undefined) throw new Refusal("indeterminate", "the log gave no proof");
+  return answerOf(of, prepared, log.leaf, committed.proof);
 }

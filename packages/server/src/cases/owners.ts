@@ -13,7 +13,15 @@ import {
   spkiOf,
   thumbprint,
 } from "@countersign/core";
-import type { JsonObject, Jwk, KeyStatement, OwnerKind, Statement } from "@countersign/core";
+import type {
+  JsonObject,
+  Jwk,
+  KeyStatement,
+  OwnerKind,
+  OwnerSignature,
+  Seconds,
+  Statement,
+} from "@countersign/core";
 import type { OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { logRow, newSalt } from "./record.ts";
@@ -104,6 +112,28 @@ export async function offerKey(
   return { owner, statement };
 }
 
+function keyRowOf(
+  { body, bytes }: Statement<KeyStatement>,
+  jwk: Jwk,
+  sig: OwnerSignature,
+  comment: string,
+  now: Seconds,
+): OwnerKeyRow {
+  return {
+    jkt: body.key.jkt,
+    owner: body.owner.id,
+    jwk,
+    kind: body.key.kind,
+    comment: comment.slice(0, 100),
+    ...(body.key.app === undefined ? {} : { app: body.key.app }),
+    spki: body.key.spki,
+    basis: "admin",
+    statement: bytes,
+    sigs: [{ ...sig }],
+    addedAt: now,
+  };
+}
+
 /**
  * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`).
  * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `replayed`
@@ -126,19 +156,7 @@ export async function addKey(
     ...(body.key.app === undefined ? {} : { app: body.key.app }),
   };
   await verifyKeyStatement(w.c, statement, [{ signature: sig, key }]);
-  const row: OwnerKeyRow = {
-    jkt: body.key.jkt,
-    owner: body.owner.id,
-    jwk: key.jwk,
-    kind: body.key.kind,
-    comment: posted.comment.slice(0, 100),
-    ...(body.key.app === undefined ? {} : { app: body.key.app }),
-    spki: body.key.spki,
-    basis: "admin",
-    statement: statement.bytes,
-    sigs: [{ ...sig }],
-    addedAt: now,
-  };
+  const row = keyRowOf(statement, key.jwk, sig, posted.comment, now);
   const committed = await w.store.commit({
     log: logRow(w, {
       type: "key.added",
