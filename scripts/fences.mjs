@@ -67,6 +67,8 @@ const PLANTS = [
   ["sdk/src/verify/planted.ts", 'import * as f5 from "../agent/index.ts"; void f5;', "lint", IMPORT],
   ["sdk/src/verify/planted.ts", "void process.version;", "lint", "eslint(no-restricted-globals)"],
   ["sdk/src/verify/planted.ts", 'void globalThis.process.getBuiltinModule("fs");', "lint", "eslint(no-restricted-globals)"],
+  ["sdk/src/verify/planted.test.ts", 'import * as f6 from "../../../core/src/refusal.ts"; void f6;', "lint", IMPORT],
+  ["sdk/src/verify/planted.test.ts", 'import * as p8 from "../../../core/src/verify/story.testing.ts"; void p8;', "lint", "pass"],
 
   // cli: one file, and only the mains
   ["cli/src/planted.ts", 'void import("@countersign/server/main");', "lint", IMPORT],

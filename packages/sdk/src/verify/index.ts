@@ -1,1 +1,45 @@
-export {};
+// `@countersign/sdk/verify`: checks who calls, and that an owner stands behind it. Runs at an edge: no Node.
+
+export { problemFor } from "./refused.ts";
+export type { ProblemAnswer, RequestProblem } from "./refused.ts";
+export { relyingParty } from "./relying-party.ts";
+export type {
+  Caller,
+  IncomingRequest,
+  RelyingParty,
+  RelyingPartyOptions,
+} from "./relying-party.ts";
+export type { Fetch } from "./evidence.ts";
+export { webCrypto } from "./web-crypto.ts";
+export type { Subtle } from "./web-crypto.ts";
+
+// What a relying party needs of core, so that it need not import it.
+export {
+  LinkRefusal,
+  LINKS,
+  memoryReplayStore,
+  presentedOf,
+  readBundle,
+  readTrust,
+  Refusal,
+  verify as verifyPresented,
+} from "@countersign/core";
+export type {
+  Bundle,
+  Bytes,
+  Crypto,
+  Demand,
+  DomainTrust,
+  FirstUse,
+  HeaderLines,
+  LinkResult,
+  OwnerKind,
+  OwnerPin,
+  OwnerProof,
+  Presented,
+  RefusalCode,
+  ReplayStore,
+  Seconds,
+  Trust,
+  Verdict,
+} from "@countersign/core";
