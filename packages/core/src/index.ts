@@ -171,7 +171,7 @@ export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";
 export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signature.ts";
 export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
-export { render, renderKeyStatement } from "./consent/render.ts";
+export { render, renderKeyStatement, signedText } from "./consent/render.ts";
 export type { RenderedRequest, Rendering } from "./consent/render.ts";
 export type { Clause, Paragraph } from "./consent/sentences.ts";
 export {
@@ -307,7 +307,7 @@ export { presentedOf } from "./verify/examination.ts";
 export type { Presented } from "./verify/examination.ts";
 export { LINKS } from "./verify/links.ts";
 export type { Link } from "./verify/links.ts";
-export { isDevelopmentDomain, readTrust } from "./verify/trust.ts";
+export { isDevelopment, readTrust } from "./verify/trust.ts";
 export type { DomainTrust, OwnerPin, Trust } from "./verify/trust.ts";
 export { atLeast, LinkRefusal } from "./verify/verdict.ts";
 export type { LinkResult, OwnerProof, Verdict } from "./verify/verdict.ts";

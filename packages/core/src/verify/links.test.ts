@@ -52,19 +52,22 @@ describe("one story that is true, one mutation for each link", () => {
     );
   });
 
-  it.each<OwnerProof>(["none", "claimed", "verified", "logged"])(
-    "accepts the true story where %s is demanded",
-    async (proof) => {
-      const verdict = await judge({ name: "true", demand: { proof } });
-      expect(verdict).not.toBeInstanceOf(LinkRefusal);
-      expect(verdict).toMatchObject({
-        proof,
-        log: proof === "logged" ? "unwitnessed" : "unchecked",
-        revocation: "expiry only",
-        development: false,
-      });
-    },
-  );
+  // an approval that is shown is judged, whatever is demanded; the log on demand only
+  it.each<[OwnerProof, OwnerProof]>([
+    ["none", "verified"],
+    ["claimed", "verified"],
+    ["verified", "verified"],
+    ["logged", "logged"],
+  ])("accepts the true story where %s is demanded", async (demanded, proof) => {
+    const verdict = await judge({ name: "true", demand: { proof: demanded } });
+    expect(verdict).not.toBeInstanceOf(LinkRefusal);
+    expect(verdict).toMatchObject({
+      proof,
+      log: proof === "logged" ? "unwitnessed" : "unchecked",
+      revocation: "expiry only",
+      development: false,
+    });
+  });
 
   it("walks every row when everything is demanded", async () => {
     const verdict = await judge({ name: "true" });
@@ -91,7 +94,12 @@ describe("what is demanded beyond the links", () => {
       { draft: owned(() => ({ assurance: 4 })) },
       bad,
     ],
-    ["assurance where the owner is only claimed", { proof: "claimed", oa: 1 }, {}, bad],
+    [
+      "assurance where the owner is only claimed",
+      { proof: "claimed", oa: 1 },
+      { trust: (domain) => ({ ...domain, ownerPins: [] }) },
+      bad,
+    ],
     ["a person", { kinds: ["person"] }, kinded("person"), "ok"],
     ["a person where the pin says device", { kinds: ["person"] }, kinded("device"), bad],
     ["two, where no human stands behind the key", { oa: 2 }, { ownerKind: "policy" }, bad],
@@ -99,6 +107,17 @@ describe("what is demanded beyond the links", () => {
     const found = await judge({ name: "", change, demand: { proof: "verified", ...demand } });
     expect(found instanceof LinkRefusal ? found.code : "ok").toBe(wanted);
     if (found instanceof LinkRefusal) expect(found.link).toBe("demand");
+  });
+
+  it("says why an owner is only claimed, where that is enough", async () => {
+    const unpinned: StoryOptions = { trust: (domain) => ({ ...domain, ownerPins: [] }) };
+    expect(await judge({ name: "", change: unpinned, demand: { proof: "claimed" } })).toMatchObject(
+      {
+        proof: "claimed",
+        gap: { link: "owner-accepted", code: "owner_key_unaccepted" },
+        owner: { oa: 0, vouchedBy: "nobody" },
+      },
+    );
   });
 
   it("lowers assurance that is only claimed, and says so", async () => {

@@ -16,7 +16,7 @@ import { witTrustOf } from "../trust/wit-trust.ts";
 import { jwkOfSpki } from "../x509/spki.ts";
 import { verifyWic } from "../x509/wic.ts";
 import type { Acceptance, Examination } from "./examination.ts";
-import { isDevelopmentDomain } from "./trust.ts";
+import { isDevelopment } from "./trust.ts";
 import type { OwnerProof } from "./verdict.ts";
 
 /** One check of a relying party. Rows run in order; nobody else judges a credential. */
@@ -47,9 +47,9 @@ async function checkWit(x: Examination): Promise<void> {
 }
 
 function checkDevelopment(x: Examination): void {
-  const { trustDomain } = x.found("wit").sub;
-  if (isDevelopmentDomain(trustDomain) && !x.found("domain").insecureAcceptDevelopment)
-    no("development_refused", trustDomain);
+  const domain = x.found("domain");
+  if (isDevelopment(domain) && !domain.insecureAcceptDevelopment)
+    no("development_refused", domain.origin);
 }
 
 async function checkWic(x: Examination): Promise<void> {

@@ -98,7 +98,14 @@ export function readTrust(input: Bytes | string, now: Seconds): Trust {
   return trust;
 }
 
-/** Whether a trust domain can only be a development one: its name ends in `.invalid` (RFC 6761). */
-export function isDevelopmentDomain(trustDomain: string): boolean {
-  return trustDomain === "invalid" || trustDomain.endsWith(".invalid");
+const LOCAL_ORIGIN = /^https?:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$)/;
+
+/**
+ * Whether a trust domain is a development one: its name ends in `.invalid` (RFC 6761), or its owners sign at a page of
+ * their own machine.
+ */
+export function isDevelopment({ origin, bundle }: Pick<DomainTrust, "origin" | "bundle">): boolean {
+  return (
+    /[./]invalid$/.test(origin) || bundle.consent.origins.some((page) => LOCAL_ORIGIN.test(page))
+  );
 }

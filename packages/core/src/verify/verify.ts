@@ -6,7 +6,7 @@ import { Examination } from "./examination.ts";
 import type { Presented } from "./examination.ts";
 import { LINKS } from "./links.ts";
 import type { Link } from "./links.ts";
-import { isDevelopmentDomain } from "./trust.ts";
+import { isDevelopment } from "./trust.ts";
 import type { Trust } from "./trust.ts";
 import { atLeast, LinkRefusal } from "./verdict.ts";
 import type { LinkResult, OwnerProof, Verdict } from "./verdict.ts";
@@ -70,6 +70,11 @@ async function walk(x: Examination, wanted: OwnerProof): Promise<Walk> {
   return { results, proof };
 }
 
+/** An approval that is shown is judged, also where less is demanded: a wrong one refuses. The log only on demand. */
+function goalOf(presented: Presented, wanted: OwnerProof): OwnerProof {
+  return presented.approval === undefined || atLeast(wanted, "verified") ? wanted : "verified";
+}
+
 /**
  * Verifies what a caller presented, offline: token, certificate, owner's signature, endorsement, log.
  * Stops at the first gap. Proof that was not shown only lowers the proof; anything wrong in what was shown refuses.
@@ -85,7 +90,7 @@ export async function verify(
   const wanted = demand.proof ?? "verified";
   const skewSeconds = Math.min(demand.skewSeconds ?? DEFAULT_SKEW_SECONDS, MAX_SKEW_SECONDS);
   const x = new Examination(c, presented, trust, { now, skewSeconds, resource: demand.resource });
-  const walked = await walk(x, wanted);
+  const walked = await walk(x, goalOf(presented, wanted));
   const { gap } = walked;
   if (gap !== undefined && (!NOT_SHOWN.has(gap.code) || !atLeast(walked.proof, wanted)))
     throw new LinkRefusal(gap.code, gap.link, walked.results, gap.detail);
@@ -117,7 +122,7 @@ function verdictOf(x: Examination, walked: Walk): Verdict {
     ...(walked.gap === undefined ? {} : { gap: { link: walked.gap.link, code: walked.gap.code } }),
     log: walked.proof === "logged" ? "unwitnessed" : "unchecked",
     revocation: "expiry only",
-    development: isDevelopmentDomain(wit.sub.trustDomain),
+    development: isDevelopment(x.found("domain")),
     expiresAt: wit.exp,
     links: walked.results,
   };
