@@ -132,7 +132,7 @@ export function decideApproval(
   const unsuitable = (why: string): never => {
     throw new Refusal("approval_unsuitable", why);
   };
-  if (ask.state === "expired" || ask.state === "superseded" || now > ask.deadline)
+  if (ask.state === "expired" || ask.state === "superseded" || now >= ask.deadline)
     throw new Refusal("approval_expired");
   if (ask.state !== "asked") throw new Refusal("already_decided");
   if (known.stops.length > 0) throw new Refusal("halted");
@@ -142,7 +142,7 @@ export function decideApproval(
   if (body.kind !== "credential") return unsuitable("the statement is of another kind");
   if (body.aud !== known.issuer) return unsuitable("aud");
   if (body.owner.id !== ask.owner || body.owner.jkt !== key.jkt) return unsuitable("owner");
-  if (now > body.exp) throw new Refusal("approval_expired", "the statement has expired");
+  if (now >= body.exp) throw new Refusal("approval_expired", "the statement has expired");
   if (body.req !== ask.req || body.agent.id !== ask.agent || body.agent.jkt !== ask.anchor)
     return unsuitable("agent or request");
   if (body.agent.host !== undefined && body.agent.host !== ask.proxy) return unsuitable("host");
