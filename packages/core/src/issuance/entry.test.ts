@@ -1,0 +1,121 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Json, JsonObject } from "../json/strict.ts";
+import { outcomeOf } from "../outcome.testing.ts";
+import { d, ENTRY, OWNER } from "./attested.testing.ts";
+import { readEntry, writeEntry } from "./entry.ts";
+import type { Entry } from "./entry.ts";
+
+const WIRE = writeEntry(ENTRY) as JsonObject; // the writer makes plain JSON
+const { owner: _owner, ...UNBOUND } = WIRE;
+const GRANT = WIRE["grant"] as JsonObject; // as above
+
+const without = (object: JsonObject, name: string): JsonObject =>
+  Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
+const grant = (change: JsonObject): JsonObject => ({ ...WIRE, grant: { ...GRANT, ...change } });
+const bad = "malformed_request";
+
+const MEMBERS = Object.keys(WIRE);
+const ROWS: readonly (readonly [string, Json, string])[] = [
+  ["as written", WIRE, "accepted"],
+  ["no object", [], bad],
+  ...MEMBERS.map((name) => [`${name} absent`, without(WIRE, name), bad] as const),
+  ...Object.keys(GRANT).map(
+    (name) => [`grant.${name} absent`, { ...WIRE, grant: without(GRANT, name) }, bad] as const,
+  ),
+  ["a member nobody knows", { ...WIRE, more: 1 }, bad],
+  ["a term nobody knows", grant({ more: 1 }), bad],
+  ["id of a proxy", { ...WIRE, id: "spiffe://example.org/proxy/host-1" }, bad],
+  ["id of an agent", { ...WIRE, id: "spiffe://example.org/agent/mailer/0011" }, bad],
+  ["id in upper case", { ...WIRE, id: "spiffe://example.org/agent/Mailer" }, bad],
+  ["proxy of another kind", { ...WIRE, proxy: "spiffe://example.org/server" }, bad],
+  ["uid −1", { ...WIRE, uid: -1 }, bad],
+  ["uid 0", { ...WIRE, uid: 0 }, "accepted"],
+  ["nobody's uid", { ...WIRE, uid: 0xffff_ffff }, bad],
+  ["unknown door", { ...WIRE, door: "unit" }, bad],
+  ["fixed door", { ...WIRE, door: "fixed" }, "accepted"],
+  ["a pin that is no digest", { ...WIRE, pins: ["AAAA"] }, bad],
+  ["a pin", { ...WIRE, pins: [d(1)] }, "accepted"],
+  ["no audience", { ...WIRE, audiences: [] }, bad],
+  ["any audience, written", { ...WIRE, audiences: ["*"] }, "accepted"],
+  ["an audience with a query", { ...WIRE, audiences: ["https://a.example/?x"] }, bad],
+  ["an audience that is no address", { ...WIRE, audiences: ["mail"] }, bad],
+  ["bound without an owner", without(WIRE, "owner"), bad],
+  ["unbound with an owner", { ...WIRE, binding: "none" }, bad],
+  ["unbound", { ...UNBOUND, binding: "none" }, "accepted"],
+  ["an owner that is a workload", { ...WIRE, owner: "spiffe://example.org/agent/mailer" }, bad],
+  ["an owner by e-mail", { ...WIRE, owner: "alice@example.org" }, bad],
+  ["life of 5 s", grant({ max_ttl: 5 }), "accepted"],
+  ["life of 4 s", grant({ max_ttl: 4 }), bad],
+  ["life of an hour", grant({ max_ttl: 3600 }), "accepted"],
+  ["life over an hour, with an owner", grant({ max_ttl: 3601 }), bad],
+  [
+    "life of a day, without",
+    { ...UNBOUND, binding: "none", grant: { ...GRANT, max_ttl: 86_400 } },
+    "accepted",
+  ],
+  ["length of 30 d", grant({ length: 2_592_000 }), "accepted"],
+  ["length over 30 d", grant({ length: 2_592_001 }), bad],
+  ["none live", grant({ max_live: 0 }), bad],
+  ["max_issue 0", grant({ max_issue: 0 }), bad],
+  [
+    "a ceiling without an address",
+    grant({ ceiling: [{ type: "http_api", locations: ["x"], actions: [] }] }),
+    bad,
+  ],
+  ["flag as text", { ...WIRE, offline_proofs: "true" }, bad],
+];
+
+describe("an entry on the wire", () => {
+  it.each(ROWS)("%s → %#", async (_name, value, code) => {
+    expect(await outcomeOf(() => readEntry(value))).toBe(code);
+  });
+
+  it.each<readonly [string, Partial<Entry>]>([
+    ["plain", {}],
+    ["manifest", { manifest: "/app/agent.json" }],
+    [
+      "all terms",
+      {
+        grant: {
+          use: "single",
+          lengthSeconds: 3600,
+          maxTtlSeconds: 60,
+          maxLive: 4,
+          maxIssue: 9,
+          ceiling: [{ type: "mcp_tool", locations: ["https://a.example/mcp"], actions: ["x"] }],
+        },
+      },
+    ],
+    [
+      "flags",
+      {
+        insecureSameUid: true,
+        insecureSoftKeyStanding: true,
+        offlineProofs: false,
+        evidence: "carried",
+      },
+    ],
+    [
+      "lists",
+      {
+        pins: [d(1), d(2)],
+        facts: ["agent.countersign_proc.seccomp"],
+        interpreterOptions: ["-u"],
+        audiences: ["*", "https://a.example/"],
+      },
+    ],
+    ["another owner", { owner: `${OWNER}9` }],
+  ])("reads back what was written: %s", (_name, change) => {
+    const entry = { ...ENTRY, ...change };
+    expect(readEntry(JSON.parse(JSON.stringify(writeEntry(entry))) as Json)).toEqual(entry);
+  });
+
+  it("any other JSON is refused with a code", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (value) => {
+        expect(await outcomeOf(() => readEntry(value as Json))).toBe(bad);
+      }),
+    );
+  });
+});
