@@ -10,13 +10,20 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/conformance/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test/conformance/**/*.test.ts"],
+        },
       },
       {
         extends: true,
         test: {
           name: "whole",
-          include: ["test/e2e/**/*.test.ts", "test/cli/**/*.test.ts", "test/strangers/**/*.test.ts"],
+          include: [
+            "test/e2e/**/*.test.ts",
+            "test/cli/**/*.test.ts",
+            "test/strangers/**/*.test.ts",
+          ],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
