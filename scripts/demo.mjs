@@ -1,0 +1,100 @@
+// `npm run demo [-- --keep] [-- --out DIR]`: the whole story with real processes on this machine, in under a minute.
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { run } from "./run.mjs";
+
+function readArguments() {
+  try {
+    const options = { keep: { type: "boolean", default: false }, out: { type: "string" } };
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${error.message}\nusage: npm run demo -- [--keep] [--out DIR]`);
+    return process.exit(2);
+  }
+}
+
+/** The programs are TypeScript: they are built where that was not done yet, which is quick otherwise. */
+async function build() {
+  process.stdout.write("building … ");
+  const begun = performance.now();
+  const { code, output } = await run("tsc", ["-b"]);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(code === 0 ? `built in ${seconds} s` : `failed\n${output}`);
+  return code === 0;
+}
+
+async function tell(s, steps) {
+  for (const step of steps) {
+    try {
+      await step(s);
+    } catch (error) {
+      s.report.check(false, `this step could not be done: ${error.message}`);
+      if (process.env["DEBUG"] !== undefined) console.error(error);
+      return; // later steps stand on this one
+    }
+  }
+}
+
+/** Resolves at Ctrl-C or SIGTERM. */
+function interrupted() {
+  return new Promise((settle) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+      process.once(signal, () => settle(signal));
+  });
+}
+
+async function main() {
+  const { keep, out } = readArguments();
+  const begun = performance.now();
+  const stopped = interrupted();
+  if (!(await build())) return 1;
+  // these are what was just built
+  const [{ Report }, { freePort, World }, steps, refusals, { writeFolder }] = await Promise.all([
+    import("./demo/report.mjs"),
+    import("./demo/world.mjs"),
+    import("./demo/steps.mjs"),
+    import("./demo/refusals.mjs"),
+    import("./demo/folder.mjs"),
+  ]);
+  const report = new Report(process.stdout, process.env["NO_COLOR"]);
+  const folder = out ?? (await mkdtemp(join(tmpdir(), "countersign-out-")));
+  await mkdir(folder, { recursive: true });
+  const world = await World.create();
+  const port = await freePort();
+  const s = { report, world, port, url: `http://localhost:${port}/`, folder: resolve(folder) };
+  report.title("Countersign: an identity for an agent, countersigned by its owner.");
+  report.line("Everything runs on this machine with keys of its own, and is gone afterwards.");
+  const story = tell(s, [
+    steps.startUp,
+    steps.enrolOwner,
+    steps.serviceStarts,
+    steps.agentAsks,
+    steps.ownerApproves,
+    steps.serviceAnswers,
+    steps.renewals,
+    refusals.carelessAgent,
+    writeFolder,
+    refusals.tokensStolen,
+    refusals.atTheDoor,
+    refusals.elsewhere,
+    refusals.withoutOwner,
+    refusals.scriptReplaced,
+    refusals.halted,
+  ]);
+  const signal = await Promise.race([story, stopped]);
+  if (signal === undefined) {
+    report.summary((performance.now() - begun) / 1000);
+    if (keep) {
+      report.line(`It goes on. Look around: countersign --data ${world.data} …   (Ctrl-C ends it)`);
+      await stopped;
+    }
+  }
+  await world.stop();
+  await world.remove();
+  if (signal !== undefined) return 130;
+  return report.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
