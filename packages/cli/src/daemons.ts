@@ -1,5 +1,5 @@
 // The one place where the command line and the daemons meet: `countersign server run` is the daemon. Loaded lazily.
-export { initServer, runServer } from "@countersign/server/main";
+export { initServer, runServer, SERVER_SCHEMA } from "@countersign/server/main";
 export type { RunningServer } from "@countersign/server/main";
-export { enrolProxy, runProxy } from "@countersign/proxy/main";
+export { enrolProxy, peerOfSocket, PROXY_SCHEMA, runProxy } from "@countersign/proxy/main";
 export type { RunningProxy } from "@countersign/proxy/main";

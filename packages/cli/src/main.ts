@@ -75,7 +75,7 @@ function overview(): Command {
 /** Every command throws in place of ending the process: what is set after a subcommand was made does not reach it. */
 function strict(command: Command): Command {
   for (const verb of command.commands) strict(verb);
-  return command.exitOverride();
+  return command.exitOverride().showHelpAfterError("(--help shows how it is used)");
 }
 
 /** @returns the exit code */

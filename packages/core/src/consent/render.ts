@@ -10,6 +10,7 @@ import type { Clause, Paragraph } from "./sentences.ts";
 import { isCredentialStatement, isKeyStatement } from "./statement.ts";
 import type { CredentialStatement, Statement } from "./statement.ts";
 import { VIEWS } from "./view.ts";
+import type { View } from "./view.ts";
 import { escapeNonAscii, fillWords, literal, parseTemplate } from "./view-words.ts";
 import type { Run, Template } from "./view-words.ts";
 
@@ -120,6 +121,12 @@ function checkRequest(
     unsuitable("the agent's id is not that of the request and its anchor");
 }
 
+function viewOf(body: CredentialStatement): View {
+  const { tpl, loc, d } = body.view;
+  const view = VIEWS.find((one) => one.tpl === tpl && one.loc === loc && one.d === d);
+  return view ?? unsuitable("the view is not one that we can show");
+}
+
 /**
  * Renders a credential statement from its exact octets: sentences, and the full text that they stand above
  * (console.md 6). Refuses unless the request is the one it answers and the view is one that we can show.
@@ -132,9 +139,7 @@ export function render(
 ): Rendering {
   if (!isCredentialStatement(statement)) return unsuitable("the statement is of another kind");
   const { body, cs } = statement;
-  const { tpl, loc, d } = body.view;
-  const view = VIEWS.find((one) => one.tpl === tpl && one.loc === loc && one.d === d);
-  if (view === undefined) return unsuitable("the view is not one that we can show");
+  const view = viewOf(body);
   checkRequest(c, body, request);
   const template = parseTemplate(view.template);
   const sentences = new Sentences(template, body);
@@ -157,6 +162,20 @@ export function render(
     closingDigest: fillWords(template, "closing.digest", { cs: cs.slice(8, 16) }),
     fullText: fullText(template, body),
   };
+}
+
+/**
+ * The text that an owner signed, for reading it afterwards. Nothing is compared with a request, so nobody may be
+ * asked to approve from it: that is for `render`.
+ * @throws Refusal `approval_unsuitable` for a view that we cannot show
+ */
+export function signedText(statement: Statement): string {
+  if (!isCredentialStatement(statement)) {
+    const { title, lines } = renderKeyStatement(statement);
+    return [title, ...lines].join("\n");
+  }
+  const { body } = statement;
+  return fullText(parseTemplate(viewOf(body).template), body);
 }
 
 const KEY_TITLE = "YOU ADD A KEY. Every member of what you sign:";

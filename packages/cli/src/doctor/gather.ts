@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
+import { createConnection, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Refusal } from "@countersign/core";
+import { systemClock } from "@countersign/node";
+import { PRODUCTION_DATA } from "../production.ts";
+import { developmentData, findSocket, withApi } from "../sockets.ts";
+import type { SocketName } from "../sockets.ts";
+import type { Cli } from "../terminal.ts";
+import type { Daemon, Facts, PrivateFolder } from "./judge.ts";
+
+const PROBE_TIMEOUT_MS = 5000;
+const PRODUCTION_RUNTIME = "/run/countersign";
+/** Folders below a daemon's data that hold keys. */
+const KEY_FOLDERS = ["keys", "roots", "anchors"];
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function askDaemon(cli: Cli, name: SocketName): Promise<Daemon> {
+  let socket: string;
+  try {
+    socket = findSocket(cli, name);
+  } catch (error) {
+    if (error instanceof Refusal) return {};
+    throw error;
+  }
+  try {
+    return { socket, status: await withApi(cli, name, (api) => api.get("/v1/status")) };
+  } catch (error) {
+    return { socket, fault: errorText(error) };
+  }
+}
+
+/** Asks the kernel about a socket of our own whose both ends are this process. */
+async function probePeers(): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "countersign-"));
+  const server = createServer();
+  const path = join(folder, "s");
+  let client: Socket | undefined;
+  try {
+    const { peerOfSocket } = await import("../daemons.ts");
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(path, resolve);
+    });
+    const found = new Promise<number>((resolve, reject) => {
+      setTimeout(() => reject(new Error("no answer")), PROBE_TIMEOUT_MS).unref();
+      server.once("connection", (socket) => {
+        try {
+          resolve(peerOfSocket(socket).pid);
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+        socket.destroy();
+      });
+    });
+    client = createConnection(path);
+    const pid = await found;
+    return pid === process.pid ? undefined : `it named process ${pid}`;
+  } catch (error) {
+    return errorText(error);
+  } finally {
+    client?.destroy();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function isOpen(path: string): Promise<boolean> {
+  return ((await lstat(path)).mode & 0o077) !== 0;
+}
+
+/** A daemon's data folder, if it is there: itself, and the folders of its keys with everything in them. */
+async function lookAt(path: string): Promise<readonly PrivateFolder[]> {
+  const open: string[] = [];
+  try {
+    if (await isOpen(path)) open.push(path);
+    const present = await readdir(path);
+    for (const name of KEY_FOLDERS.filter((one) => present.includes(one))) {
+      const folder = join(path, name);
+      if (await isOpen(folder)) open.push(folder);
+      for (const file of await readdir(folder))
+        if (await isOpen(join(folder, file))) open.push(join(folder, file));
+    }
+    return [{ path, open, isReadable: true }];
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : "";
+    return code === "ENOENT" ? [] : [{ path, open, isReadable: false }];
+  }
+}
+
+/** The data folder that belongs to a runtime folder. */
+function dataBeside(socket: string): string {
+  const runtime = dirname(socket);
+  return runtime === PRODUCTION_RUNTIME ? PRODUCTION_DATA : dirname(runtime);
+}
+
+/** Looks at everything that the doctor judges. Changes nothing. */
+export async function gather(cli: Cli): Promise<Facts> {
+  const [server, proxy] = [await askDaemon(cli, "server.sock"), await askDaemon(cli, "proxy.sock")];
+  const own = cli.data ?? developmentData(cli);
+  const roots = new Set([
+    ...(cli.data === undefined ? [] : [cli.data]),
+    ...[server, proxy].flatMap(({ socket }) => (socket === undefined ? [] : [dataBeside(socket)])),
+    ...(cli.data === undefined ? [own, PRODUCTION_DATA] : []),
+  ]);
+  const folders: PrivateFolder[] = [];
+  for (const root of roots)
+    for (const daemon of ["server", "proxy"]) folders.push(...(await lookAt(join(root, daemon))));
+  const peerFault = process.platform === "linux" ? await probePeers() : undefined;
+  return {
+    now: systemClock(),
+    nodeVersion: process.version,
+    platform: process.platform,
+    server,
+    proxy,
+    ...(peerFault === undefined ? {} : { peerFault }),
+    folders,
+    places: [
+      ...(cli.data === undefined ? [] : [join(cli.data, "run")]),
+      join(developmentData(cli), "run"),
+      PRODUCTION_RUNTIME,
+    ],
+  };
+}
