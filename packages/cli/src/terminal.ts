@@ -1,5 +1,6 @@
 import { problemOf } from "@countersign/core";
 import type { Refusal } from "@countersign/core";
+import { printable } from "@countersign/node";
 import type { Paint } from "@countersign/node";
 
 /** Everything a command sees of the outside. Only `main` reads the process. */
@@ -28,11 +29,16 @@ export interface Cli {
   readonly version: string;
 }
 
+/** Values come from outside: what could move a cursor is escaped, in JSON by an escape that means the same. */
+function safeLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
 /** The result of a command: a document for machines, lines for people. */
 export function show(cli: Cli, value: object, lines: readonly string[]): void {
   cli.stdout.write(
     cli.isJson
-      ? `${JSON.stringify(value, undefined, 2)}\n`
+      ? `${safeLines(JSON.stringify(value, undefined, 2))}\n`
       : lines.map((line) => `${line}\n`).join(""),
   );
 }
@@ -46,7 +52,9 @@ export function say(cli: Cli, line: string): void {
 export function showRefusal(cli: Cli, refusal: Refusal): void {
   const problem = problemOf(refusal);
   const detail =
-    refusal.message === refusal.code ? "" : ` (${refusal.message.slice(refusal.code.length + 2)})`;
+    refusal.message === refusal.code
+      ? ""
+      : ` (${printable(refusal.message.slice(refusal.code.length + 2))})`;
   if (cli.isJson)
     cli.stderr.write(
       `${JSON.stringify({ ...problem, ...(detail === "" ? {} : { detail: detail.slice(2, -1) }) })}\n`,
