@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { Command } from "commander";
-import { isObject, parseJson, Refusal } from "@countersign/core";
-import type { JsonObject } from "@countersign/core";
+import { isObject, parseJson, Refusal, REFUSALS } from "@countersign/core";
+import type { JsonObject, RefusalCode } from "@countersign/core";
 import { followEvents, nodeRandom, openTarget } from "@countersign/node";
 import type { Target } from "@countersign/node";
 import { apiOf, findSocket, number, text } from "../sockets.ts";
@@ -55,8 +55,14 @@ function announce(cli: Cli, event: string, value: JsonObject): void {
     );
   } else if (event === "credential") {
     if (number(value, "n") <= 1) say(cli, `${mark("//")}  ${text(value, "id")}`);
-  } else say(cli, `${mark("##")}  ${text(value, "reason")}. ${text(value, "next")}`);
+  } else {
+    const reason = text(value, "reason");
+    const title = isRefusalCode(reason) ? REFUSALS[reason].title : reason;
+    say(cli, `${mark(event === "halted" ? "##" : "/x")}  ${title}. ${text(value, "next")}`);
+  }
 }
+
+const isRefusalCode = (text: string): text is RefusalCode => Object.hasOwn(REFUSALS, text);
 
 /** Shows what happens at the door, for as long as the child lives. The code comes from the proxy, which made the request. */
 function follow(cli: Cli, target: Target, door: string, signal: AbortSignal): void {

@@ -1,4 +1,4 @@
-import { canonicalJson, Refusal } from "@countersign/core";
+import { canonicalJson, problemOf, Refusal } from "@countersign/core";
 import type { Entry, ProxyState } from "@countersign/core";
 import { jitteredDelayMs } from "@countersign/node";
 import type { Door } from "../doors/door.ts";
@@ -172,7 +172,7 @@ export class Session {
     this.#emit(this, {
       event: refusal.code === "halted" ? "halted" : "refused",
       reason: refusal.code,
-      next: refusal.next ?? "",
+      next: problemOf(refusal).next,
     });
     this.#notify();
   }
@@ -257,7 +257,7 @@ export class Session {
     if (isPassing(error)) return this.#retry();
     if (error.code === "halted") return this.#halt(error);
     this.#last = error;
-    this.#emit(this, { event: "refused", reason: error.code, next: error.next ?? "" });
+    this.#emit(this, { event: "refused", reason: error.code, next: problemOf(error).next });
     this.#notify();
   }
 
