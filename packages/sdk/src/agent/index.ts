@@ -1,1 +1,11 @@
-export {};
+// `@countersign/sdk/agent`: what an agent's author sees. Keys stay in the proxy.
+
+export { connect } from "./connect.ts";
+export type { Agent, AgentEvents, ConnectOptions } from "./connect.ts";
+export type { AgentStatus, Credential, Halted, Proof, Waiting } from "./answers.ts";
+export type { FetchInput, FetchOptions } from "./fetch.ts";
+export type { ProofRequest } from "./session.ts";
+
+// What a caller needs of core, so that it need not import it.
+export { Refusal } from "@countersign/core";
+export type { RefusalCode, Seconds } from "@countersign/core";

@@ -22,7 +22,7 @@ function make(
   const jwk = Object.fromEntries(
     Object.entries({ kty, crv, x, y }).filter(([, v]) => v !== undefined),
   );
-  return { key: readJwk(jwk), signature: new Uint8Array(signed) };
+  return { key: readJwk(JSON.parse(JSON.stringify(jwk))), signature: new Uint8Array(signed) };
 }
 const ec = (namedCurve: string, hash: string): Made =>
   make(generateKeyPairSync("ec", { namedCurve }), hash);
