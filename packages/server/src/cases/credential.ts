@@ -18,6 +18,7 @@ import type {
   JsonObject,
   Known,
   PostedRequest,
+  RefusalCode,
   Ruling,
   Seconds,
 } from "@countersign/core";
@@ -58,10 +59,30 @@ export async function requestCredential(
   posted: PostedRequest,
 ): Promise<Outcome> {
   try {
-    return (await repeated(w, peer, posted)) ?? (await decide(w, peer, posted));
+    return (await repeated(w, peer, posted)) ?? (await decideOnce(w, peer, posted));
   } catch (error) {
     if (error instanceof Refusal) await logRefusal(w, peer.id, error);
     throw error;
+  }
+}
+
+/** What the same R was spent on while this copy of it was judged is not a replay: it has that outcome. */
+const SPENT: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  "nonce_unknown",
+  "key_reused",
+  "replayed",
+]);
+
+async function decideOnce(w: World, peer: ProxyPeer, posted: PostedRequest): Promise<Outcome> {
+  try {
+    return await decide(w, peer, posted);
+  } catch (error) {
+    const outcome =
+      error instanceof Refusal && SPENT.has(error.code)
+        ? await repeated(w, peer, posted)
+        : undefined;
+    if (outcome === undefined) throw error;
+    return outcome;
   }
 }
 
