@@ -94,7 +94,7 @@ async function repeated(
   const req = digestOf(w.c, posted.request);
   const row = await w.store.outcome(req);
   if (row === undefined) return undefined;
-  if (row.proxy !== peer.id || w.clock() > row.exp)
+  if (row.proxy !== peer.id || w.clock() >= row.exp)
     throw new Refusal("replayed", "a request of another proxy or time");
   if (row.epoch !== (await w.store.epoch())) {
     const agentStops = await stopsOf(w, row.outcome);
