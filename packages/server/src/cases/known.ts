@@ -1,5 +1,5 @@
 import { readStatement } from "@countersign/core";
-import type { Grant, Known } from "@countersign/core";
+import type { Grant, Known, Seconds } from "@countersign/core";
 import type { GrantRow } from "../store/rows.ts";
 import type { KnownRows } from "../store/store.ts";
 import type { World } from "../world.ts";
@@ -37,6 +37,17 @@ function askBlockedUntil(rows: KnownRows): number | undefined {
   );
 }
 
+/** Questions beside the entry's own, which a new one supersedes: it must not be the one too many. */
+function pendingBeside({ openAsk, entry, pending }: KnownRows, now: Seconds): Known["pending"] {
+  const owner = entry?.body.owner;
+  if (openAsk === undefined || openAsk.owner !== owner || openAsk.deadline <= now) return pending;
+  const isHere = openAsk.proxy === entry?.body.proxy;
+  return {
+    ofOwner: pending.ofOwner - 1,
+    ofOwnerAtProxy: pending.ofOwnerAtProxy - (isHere ? 1 : 0),
+  };
+}
+
 /** What core decides from. */
 export function knownOf(w: World, rows: KnownRows): Known {
   const blocked = askBlockedUntil(rows);
@@ -48,7 +59,7 @@ export function knownOf(w: World, rows: KnownRows): Known {
     stops: rows.stops.map(({ id, scope, target, since }) => ({ id, scope, target, since })),
     epoch: rows.epoch,
     ...(rows.hold === undefined ? {} : { hold: rows.hold }),
-    pending: rows.pending,
+    pending: pendingBeside(rows, w.clock()),
     ...(blocked === undefined ? {} : { askBlockedUntil: blocked }),
     approvedMeasurements: rows.liveGrants.flatMap((row) => grantOf(w, row).statement.agent.meas),
   };
