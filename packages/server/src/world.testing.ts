@@ -1,0 +1,234 @@
+import { createHash, createHmac } from "node:crypto";
+import {
+  buildIssuingCa,
+  buildRoot,
+  entryId,
+  isObject,
+  parseCertificate,
+  parseJson,
+  vkeyOf,
+} from "@countersign/core";
+import type { Bytes, Json, JsonObject, Random, Seconds } from "@countersign/core";
+import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersign/node";
+import type { Handler } from "@countersign/node";
+import { configOf } from "./config.ts";
+import type { ServerFile } from "./config.ts";
+import { StateFeed } from "./feed/state-feed.ts";
+import { adminApp } from "./http/admin.ts";
+import { apiApp } from "./http/api.ts";
+import type { ApiContext } from "./http/peer.ts";
+import { publicApp } from "./http/public.ts";
+import { memoryCheckpoint } from "./store/checkpoint-file.ts";
+import { openStore } from "./store/open.ts";
+import type { Store } from "./store/store.ts";
+import type { IssuingCa, ServerKeys, World } from "./world.ts";
+
+/** When every test begins. */
+export const START: Seconds = 1_800_000_000;
+export const DOMAIN = "example.org";
+const DAY = 86_400;
+
+/** Octets that are the same in every run and never the same twice in one. */
+export function seededRandom(seed: string): Random {
+  let count = 0;
+  return (byteCount) => {
+    const blocks: Buffer[] = [];
+    for (let length = 0; length < byteCount; length += 32) {
+      count += 1;
+      blocks.push(createHash("sha256").update(`${seed} ${count}`).digest());
+    }
+    return new Uint8Array(Buffer.concat(blocks).subarray(0, byteCount));
+  };
+}
+
+async function hierarchyOf(
+  hierarchy: "agents" | "infrastructure",
+  random: Random,
+): Promise<IssuingCa & { readonly root: Bytes }> {
+  const rootSigner = generateSigner();
+  const signer = generateSigner();
+  const common = { origin: `spiffe://${DOMAIN}`, hierarchy, name: DOMAIN, notBefore: START - 300 };
+  const root = await buildRoot(
+    nodeCrypto,
+    { ...common, serial: random(20), notAfter: START + 3650 * DAY },
+    rootSigner,
+  );
+  const der = await buildIssuingCa(
+    nodeCrypto,
+    {
+      ...common,
+      key: signer.key,
+      serial: random(20),
+      notAfter: START + 30 * DAY,
+      issuer: parseCertificate(root),
+    },
+    rootSigner,
+  );
+  return { signer, certificate: parseCertificate(der), root };
+}
+
+/** What a test may have otherwise. */
+export interface RigOptions {
+  readonly config?: Partial<ServerFile>;
+  /** Stands before the store: `faulty`, or one that lets something happen in between. */
+  readonly wrap?: (store: Store) => Store;
+}
+
+export interface CallOptions {
+  readonly json?: unknown;
+  /** In place of `json`: octets as they are. */
+  readonly raw?: string;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** DER of the client certificate that TLS verified. */
+  readonly certificate?: Bytes;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly type: string;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The JSON object, or an empty one. */
+  readonly body: JsonObject;
+  /** `reason` of a problem document, else the status. */
+  readonly word: string;
+}
+
+/** A whole server in memory: the three applications, a clock that stands still, keys that lie nowhere. */
+export interface Rig {
+  readonly world: World;
+  readonly feed: StateFeed;
+  readonly logSize: () => Promise<number>;
+  now(): Seconds;
+  advance(seconds: Seconds): void;
+  api: Handler<ApiContext>;
+  call(app: "api" | "admin" | "public", what: string, options?: CallOptions): Promise<Answered>;
+  close(): Promise<void>;
+}
+
+async function readAnswer(response: Response): Promise<Answered> {
+  const text = await response.text();
+  const type = response.headers.get("content-type") ?? "";
+  const parsed: Json =
+    type.includes("json") && text !== ""
+      ? parseJson(text, { maxBytes: 4_194_304, maxDepth: 16 })
+      : {};
+  const body = isObject(parsed) ? parsed : {};
+  const reason = body["reason"];
+  const word =
+    type.startsWith("application/problem+json") && typeof reason === "string"
+      ? reason
+      : String(response.status);
+  return { status: response.status, type, headers: response.headers, text, body, word };
+}
+
+function requestOf(what: string, options: CallOptions): Request {
+  const [method = "", path = ""] = what.split(" ");
+  const body =
+    options.raw ?? (options.json === undefined ? undefined : JSON.stringify(options.json));
+  return new Request(`https://server.test${path}`, {
+    method,
+    headers: {
+      ...(body === undefined ? {} : { "content-type": options.type ?? "application/json" }),
+      ...options.headers,
+    },
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
+async function keysOf(
+  random: Random,
+  logOrigin: string,
+): Promise<{ keys: ServerKeys; logSigner: ReturnType<typeof generateSigner> }> {
+  const agents = await hierarchyOf("agents", random);
+  const infrastructure = await hierarchyOf("infrastructure", random);
+  const logSigner = generateSigner("Ed25519");
+  const nonceKey = random(32);
+  return {
+    logSigner,
+    keys: {
+      agents,
+      infrastructure,
+      agentsRoot: agents.root,
+      infrastructureRoot: infrastructure.root,
+      wit: [{ signer: generateSigner(), nbf: START - 300, exp: START + 30 * DAY }],
+      logVkey: vkeyOf(nodeCrypto, logOrigin, logSigner.key),
+      mac: (data) => new Uint8Array(createHmac("sha256", nonceKey).update(data).digest()),
+    },
+  };
+}
+
+/** Makes the server. */
+export async function makeRig(options: RigOptions = {}): Promise<Rig> {
+  let now = START;
+  const clock = (): Seconds => now;
+  const random = seededRandom("server");
+  const config = configOf({
+    trust_domain: DOMAIN,
+    api_host: "127.0.0.1",
+    api_port: 8443,
+    public_host: "127.0.0.1",
+    public_port: 8080,
+    dns: [],
+    ips: ["127.0.0.1"],
+    policy: "standard",
+    development: false,
+    ...options.config,
+  });
+  const { keys, logSigner } = await keysOf(random, config.logOrigin);
+  const opened = await openStore({
+    path: ":memory:",
+    checkpointFile: memoryCheckpoint(),
+    crypto: nodeCrypto,
+    logSigner,
+    origin: config.logOrigin,
+    now: clock,
+  });
+  const store = options.wrap?.(opened) ?? opened;
+  const world: World = { c: nodeCrypto, random, clock, store, keys, config, log: silentLog };
+  const feed = new StateFeed(world);
+  const api = apiApp(world, feed);
+  const apps = { admin: adminApp(world, createMetrics()), public: publicApp(world) };
+  return {
+    world,
+    feed,
+    api,
+    now: clock,
+    advance: (seconds) => {
+      now += seconds;
+    },
+    logSize: async () => (await opened.logRows(0, 1000)).length,
+    call: async (app, what, given = {}) => {
+      const request = requestOf(what, given);
+      const context = given.certificate === undefined ? {} : { certificate: given.certificate };
+      return readAnswer(await (app === "api" ? api(request, context) : apps[app](request, {})));
+    },
+    close: async () => {
+      feed.close();
+      await opened.close();
+    },
+  };
+}
+
+/** The wire form of an entry with nothing special about it. */
+export function entryOf(change: JsonObject = {}): JsonObject {
+  const { name = "mailer", ...rest } = change;
+  return {
+    id: entryId(DOMAIN, String(name)),
+    proxy: `spiffe://${DOMAIN}/proxy/host-1`,
+    uid: 1001,
+    door: "run",
+    facts: [],
+    pins: [],
+    interpreter_options: [],
+    audiences: ["https://mail.example.com/"],
+    binding: "owner",
+    grant: { use: "standing", max_ttl: 900, max_live: 8, ceiling: [] },
+    evidence: "public",
+    offline_proofs: true,
+    insecure_same_uid: false,
+    insecure_soft_key_standing: false,
+    ...rest,
+  };
+}
