@@ -19,7 +19,8 @@ import type { Fetch } from "./evidence.ts";
 import { problemFor } from "./refused.ts";
 import { relyingParty } from "./relying-party.ts";
 import { PATH, REQUESTS, stranger, URL } from "./requests.testing.ts";
-import type { Caller, RelyingParty, RelyingPartyOptions } from "./relying-party.ts";
+import type { Caller, RelyingParty } from "./relying-party.ts";
+import type { RelyingPartyOptions } from "./settings.ts";
 
 function partyFor(story: Story, options: Partial<RelyingPartyOptions> = {}): RelyingParty {
   return relyingParty({

@@ -2,7 +2,7 @@ import type { HeaderLines, ReplayStore } from "@countersign/core";
 import type { RequestOptions } from "../../../core/src/verify/request.testing.ts";
 import { NOW, RESOURCE, strangerKey } from "../../../core/src/verify/story.testing.ts";
 import type { StoryOptions } from "../../../core/src/verify/story.testing.ts";
-import type { RelyingPartyOptions } from "./relying-party.ts";
+import type { RelyingPartyOptions } from "./settings.ts";
 
 export const PATH = "/drafts/7?send=1";
 export const URL = RESOURCE + PATH;
