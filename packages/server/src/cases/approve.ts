@@ -175,7 +175,8 @@ export async function approve(
   const sig = readOwnerSignature(posted.sig);
   const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
   const approval = await verifyApproval(w.c, statement, sig, key, { ownerKind: keyRow.kind });
-  const known = await w.store.known({ proxy: row.proxy, entry: row.entry, agent: row.agent, now });
+  const { proxy, entry, agent } = row;
+  const known = await w.store.known({ proxy, entry, agent, cs: statement.cs, now }); // a statement may be halted before it is approved
   const grant = decideApproval(
     askOf(row),
     approval,
