@@ -1,13 +1,9 @@
 #!/usr/bin/env node
-import { homedir } from "node:os";
 import { Command, CommanderError } from "commander";
-import { Refusal } from "@countersign/core";
-import { paintFor } from "@countersign/node";
 import { NOUNS } from "./nouns.ts";
-import { ExitCode, showRefusal } from "./terminal.ts";
-import type { Cli } from "./terminal.ts";
+import { VERSION } from "./version.ts";
 
-const VERSION = "0.1.0";
+// Help is shown without the rest of the program: everything else is loaded when a noun was typed.
 
 /** Words before the noun that are ours: everything behind it belongs to the noun's own parser. */
 function globals(argv: readonly string[]): {
@@ -35,29 +31,6 @@ function globals(argv: readonly string[]): {
   };
 }
 
-function openCli(given: { readonly isJson: boolean; readonly data: string | undefined }): Cli {
-  const { stdout, stderr, stdin, env } = process;
-  return {
-    ...given,
-    stdout,
-    stderr,
-    stdin,
-    isTerminal: stdin.isTTY && stdout.isTTY,
-    columns: stdout.columns ?? 80,
-    rows: stdout.rows ?? 24,
-    paint: paintFor(stdout, env["NO_COLOR"]),
-    paintErr: paintFor(stderr, env["NO_COLOR"]),
-    home: homedir(),
-    env: {
-      XDG_STATE_HOME: env["XDG_STATE_HOME"],
-      SSH_AUTH_SOCK: env["SSH_AUTH_SOCK"],
-      COUNTERSIGN_SOCKET: env["COUNTERSIGN_SOCKET"],
-      all: env,
-    },
-    version: VERSION,
-  };
-}
-
 function overview(): Command {
   const program = new Command("countersign")
     .description("Gives every agent its own short-lived credential, countersigned by its owner.")
@@ -72,44 +45,22 @@ function overview(): Command {
   return program;
 }
 
-/** Every command throws in place of ending the process: what is set after a subcommand was made does not reach it. */
-function strict(command: Command): Command {
-  for (const verb of command.commands) strict(verb);
-  return command.exitOverride().showHelpAfterError("(--help shows how it is used)");
-}
-
-/** @returns the exit code */
-async function main(argv: readonly string[]): Promise<number> {
-  const { rest, ...given } = globals(argv);
-  const cli = openCli(given);
-  const noun = NOUNS.find((candidate) => candidate.name === rest[0]);
+/** Help, the version, or a word that is not known. @returns the exit code */
+async function help(rest: readonly string[]): Promise<number> {
   try {
-    if (noun === undefined) {
-      const program = overview().exitOverride();
-      if (rest.length === 0) program.help();
-      await program.parseAsync(rest, { from: "user" });
-      return 0;
-    }
-    const { build } = await noun.load();
-    await strict(build(cli)).parseAsync(rest.slice(1), { from: "user" });
+    const program = overview().exitOverride();
+    if (rest.length === 0) program.help();
+    await program.parseAsync(rest, { from: "user" });
     return 0;
   } catch (error) {
-    return failed(cli, error);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
   }
 }
 
-/** 1: refused. 2: the command was typed wrongly. 70: a fault of ours. */
-function failed(cli: Cli, error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof ExitCode) return error.code;
-  if (error instanceof Refusal) {
-    showRefusal(cli, error);
-    return 1;
-  }
-  cli.stderr.write(
-    `countersign: a fault of ours: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
-  return 70;
-}
-
-process.exitCode = await main(process.argv.slice(2));
+const given = globals(process.argv.slice(2));
+const noun = NOUNS.find((candidate) => candidate.name === given.rest[0]);
+process.exitCode =
+  noun === undefined
+    ? await help(given.rest)
+    : await (await import("./command.ts")).runCommand(process, noun, given);
