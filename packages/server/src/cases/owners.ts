@@ -196,7 +196,6 @@ export async function removeKey(w: World, jkt: string, by: string): Promise<void
   if (key === undefined || key.removedAt !== undefined)
     throw new Refusal("not_found", "no such key");
   const now = w.clock();
-  const grants = await w.store.grants({ owner: key.owner, liveAt: now });
   const committed = await w.store.commit({
     log: logRow(w, {
       type: "key.removed",
@@ -206,18 +205,7 @@ export async function removeKey(w: World, jkt: string, by: string): Promise<void
     }),
     changes: [
       { set: "ownerKey", jkt, fields: { removedAt: now } },
-      ...grants
-        .filter((grant) => grant.ownerJkt === jkt)
-        .map(
-          (grant) =>
-            ({
-              end: "grants",
-              scope: "grant",
-              target: grant.cs,
-              at: now,
-              why: "key removed",
-            }) as const,
-        ),
+      { end: "grants", scope: "ownerKey", target: jkt, at: now, why: "key removed" },
       { bump: "bundleSequence" },
     ],
     bumpEpoch: true,
