@@ -149,7 +149,7 @@ export async function addKey(
   const prepared = await w.store.statement(body.jti);
   if (prepared === undefined || prepared.req !== statement.cs)
     throw new Refusal("statement_invalid", "not a statement made here");
-  if (now > body.exp) throw new Refusal("approval_expired", "the statement has expired");
+  if (now >= body.exp) throw new Refusal("approval_expired", "the statement has expired");
   const sig = readOwnerSignature(posted.sig);
   const key = {
     jwk: jwkOfSpki(fromBase64url(body.key.spki)),
