@@ -62,9 +62,9 @@ assert token["exp"] - token["iat"] <= grant["max_ttl"] and 1 <= claim["n"] <= gr
 assert any(aud.startswith(l) for entry in grant["ceiling"] for l in entry["locations"])
 end = json.load(open("bundle.json"))["credential"]["end"]
 anchor = jwt.get_unverified_header(end)["jwk"]
-endorsement = opened(end, anchor, jwt.get_unverified_header(end)["typ"])
+endorsement = opened(end, anchor, "agent-key-endorsement+jwt")
 assert thumbprint(anchor) == statement["agent"]["jkt"]
-assert endorsement["jkt"] == thumbprint(token["cnf"]["jwk"]) and endorsement["cs"] == claim["cs"]
+assert endorsement["cnf"]["jkt"] == thumbprint(token["cnf"]["jwk"]) and endorsement["cs"] == claim["cs"]
 assert endorsement["sub"] == token["sub"] and token["exp"] <= endorsement["exp"]
 print("approved by", claim["id"], "until", grant["exp"])
 `);
@@ -145,7 +145,7 @@ assert record["jti"] == claims["jti"] and record["agent"] == claims["sub"]
 token, proxy = read("evidence.jwt").decode().strip(), json.load(open("proxy.jwk"))
 assert record["evidence"] == "sha-256:" + b64(sha(token.encode()))
 assert record["proxy"]["jkt"] == thumbprint(proxy)
-seen = opened(token, proxy, jwt.get_unverified_header(token)["typ"])
+seen = opened(token, proxy, "eat+jwt")
 assert claims["iat"] - 360 <= seen["iat"] <= claims["iat"] + 60
 print("issued upon evidence of", record["proxy"]["id"])
 `);
