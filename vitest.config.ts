@@ -7,12 +7,17 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    maxWorkers: 2,
+    setupFiles: ["test/seed.ts"],
     projects: [
       {
         extends: true,
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "test/conformance/**/*.test.ts"],
+          // Nothing here mocks or works at import: a module once loaded serves every file, four times as fast.
+          isolate: false,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -27,6 +32,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
