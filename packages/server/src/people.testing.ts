@@ -31,7 +31,7 @@ import type {
   Signer,
 } from "@countersign/core";
 import { generateSigner, nodeCrypto as c } from "@countersign/node";
-import { DOMAIN } from "./world.testing.ts";
+import { DOMAIN, textOf } from "./world.testing.ts";
 import type { Answered, Rig } from "./world.testing.ts";
 
 const ISSUER = `https://id.${DOMAIN}`;
@@ -97,7 +97,7 @@ export class Host {
   }
 
   async nonce(): Promise<string> {
-    return String((await this.call("POST /v1/nonce", {})).body["nonce"]);
+    return textOf((await this.call("POST /v1/nonce", {})).body["nonce"]);
   }
 
   async make(ask: Ask = {}): Promise<PostedRequest> {
@@ -200,7 +200,7 @@ export async function joinSecret(rig: Rig, order: JsonObject): Promise<string> {
     maxBytes: 4096,
     maxDepth: 2,
   });
-  return String(token["secret"]);
+  return textOf(token["secret"]);
 }
 
 /** Enrols a host with a join token. */
@@ -274,7 +274,7 @@ export async function enrolOwner(
   });
   const { jcs, owner } = offered.body;
   if (typeof jcs !== "string") throw new Error(offered.word);
-  const id = String((owner as JsonObject)["id"]); // as the server says it
+  const id = textOf((owner as JsonObject)["id"]); // as the server says it
   const made = new Owner(rig, id, signer);
   const bytes = fromBase64url(jcs);
   const added = await rig.call("admin", "POST /v1/owner/keys", {

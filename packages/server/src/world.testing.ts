@@ -107,6 +107,11 @@ export interface Rig {
   close(): Promise<void>;
 }
 
+/** A string or number of an answer as text; anything else is none. */
+export function textOf(value: Json | undefined): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
 async function readAnswer(response: Response): Promise<Answered> {
   const text = await response.text();
   const type = response.headers.get("content-type") ?? "";
@@ -215,7 +220,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
 export function entryOf(change: JsonObject = {}): JsonObject {
   const { name = "mailer", ...rest } = change;
   return {
-    id: entryId(DOMAIN, String(name)),
+    id: entryId(DOMAIN, textOf(name)),
     proxy: `spiffe://${DOMAIN}/proxy/host-1`,
     uid: 1001,
     door: "run",

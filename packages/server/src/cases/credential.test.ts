@@ -5,7 +5,7 @@ import { generateSigner, nodeCrypto as c } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { d, enrolHost, enrolOwner, ENTRY_ID } from "../people.testing.ts";
 import type { Ask } from "../people.testing.ts";
-import { entryOf } from "../world.testing.ts";
+import { entryOf, textOf } from "../world.testing.ts";
 import type { Rig } from "../world.testing.ts";
 import { approvedScene, makeScene } from "./scene.testing.ts";
 import type { Scene } from "./scene.testing.ts";
@@ -15,7 +15,7 @@ const rowsOf = async (rig: Rig, type: string): Promise<readonly JsonObject[]> =>
   return (body["rows"] as readonly JsonObject[]).filter((row) => row["type"] === type); // as the admin says it
 };
 const recordOf = (row: JsonObject | undefined): JsonObject =>
-  parseJsonObject(String(row?.["record"]), { maxBytes: 65_536, maxDepth: 12 });
+  parseJsonObject(textOf(row?.["record"]), { maxBytes: 65_536, maxDepth: 12 });
 
 describe("a request at the server", () => {
   const SWAPPED = "B".repeat(54);
@@ -66,7 +66,7 @@ describe("a request at the server", () => {
         json: { scope, target, reason: "" },
       });
       expect([scope, (await host.ask()).word]).toEqual([scope, "halted"]);
-      await rig.call("admin", `DELETE /v1/halts/${String(body["id"])}`);
+      await rig.call("admin", `DELETE /v1/halts/${textOf(body["id"])}`);
       expect([scope, (await host.ask()).word]).toEqual([scope, "202"]);
     }
     await rig.close();
@@ -80,7 +80,7 @@ describe("a request at the server", () => {
       reasons: ["never approved before"],
       deadline: rig.now() + 3600,
     });
-    const shown = await rig.call("admin", `GET /v1/owner/requests/${String(body["id"])}`);
+    const shown = await rig.call("admin", `GET /v1/owner/requests/${textOf(body["id"])}`);
     expect(shown.body).toMatchObject({
       owner: owner.id,
       agent: host.agent,
@@ -101,14 +101,14 @@ describe("issuing", () => {
       bundle: { credential: { cs } },
     });
     const [row] = await rowsOf(rig, "credential.issued");
-    const one = await rig.call("admin", `GET /v1/log/${String(row?.["seq"])}`);
+    const one = await rig.call("admin", `GET /v1/log/${textOf(row?.["seq"])}`);
     const salts = one.body["salts"] as JsonObject; // as the admin says it
     expect(Object.keys(salts).toSorted()).toEqual(["record", "wit", "x509"]);
     const record = openRecord(
       c,
-      readLeaf(fromBase64url(String(one.body["leaf"]))),
-      new TextEncoder().encode(String(one.body["record"])),
-      fromBase64url(String(salts["record"])),
+      readLeaf(fromBase64url(textOf(one.body["leaf"]))),
+      new TextEncoder().encode(textOf(one.body["record"])),
+      fromBase64url(textOf(salts["record"])),
     );
     expect(record).toBeTruthy();
     expect(readIssueRecord(recordOf(row))).toMatchObject({
@@ -117,7 +117,7 @@ describe("issuing", () => {
       cs,
       n: 1,
     });
-    expect(one.text).not.toContain(String(body["wit"]).slice(0, 40));
+    expect(one.text).not.toContain(textOf(body["wit"]).slice(0, 40));
     await rig.close();
   });
 
@@ -285,8 +285,8 @@ describe("asking too often", () => {
     const { rig, host, owner } = await makeScene();
     const one = await host.ask();
     const two = await host.ask();
-    await expect(owner.approve(String(one.body["id"]))).rejects.toThrow("approval_expired");
-    await owner.approve(String(two.body["id"]));
+    await expect(owner.approve(textOf(one.body["id"]))).rejects.toThrow("approval_expired");
+    await owner.approve(textOf(two.body["id"]));
     await rig.close();
   });
 
@@ -295,7 +295,7 @@ describe("asking too often", () => {
     for (const hours of [1, 2]) {
       const { body, word } = await host.ask();
       expect(word).toBe("202");
-      expect((await owner.deny(String(body["id"]))).word).toBe("200");
+      expect((await owner.deny(textOf(body["id"]))).word).toBe("200");
       rig.advance(hours * 3600 - 1);
       expect((await host.ask()).word).toBe("approval_denied");
       rig.advance(1);

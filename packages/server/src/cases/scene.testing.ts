@@ -1,7 +1,8 @@
 import type { Digest, JsonObject } from "@countersign/core";
 import { enrolHost, enrolOwner } from "../people.testing.ts";
 import type { Host, Owner } from "../people.testing.ts";
-import { entryOf, makeRig } from "../world.testing.ts";
+import { entryOf, makeRig, textOf } from "../world.testing.ts";
+import type { Store } from "../store/store.ts";
 import type { Rig, RigOptions } from "../world.testing.ts";
 
 /** A server with one host, one owner and one entry that binds them. */
@@ -34,4 +35,34 @@ export async function approvedScene(
   const { body, word } = await scene.host.ask();
   if (typeof body["id"] !== "string") throw new Error(word);
   return { ...scene, cs: await scene.owner.approve(body["id"]) };
+}
+
+/** A store in which something happens just before the first decision of this type is written. */
+export function before(type: string, act: () => Promise<unknown>): (store: Store) => Store {
+  let isDone = false;
+  return (store) =>
+    new Proxy(store, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== "function") return member;
+        if (name !== "commit")
+          return (...given: unknown[]) => Reflect.apply(member, target, given) as unknown;
+        return async (...given: Parameters<Store["commit"]>) => {
+          if (!isDone && given[0].log?.type === type) {
+            isDone = true;
+            await act();
+          }
+          return target.commit(...given);
+        };
+      },
+    });
+}
+
+/** A scene in which the owner is asked. */
+export async function askedScene(
+  options: RigOptions = {},
+  entry: JsonObject = {},
+): Promise<Scene & { readonly id: string }> {
+  const scene = await makeScene(options, entry);
+  return { ...scene, id: textOf((await scene.host.ask()).body["id"]) };
 }
