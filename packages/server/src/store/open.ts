@@ -55,7 +55,11 @@ function lock(path: string): Sqlite {
     return held;
   } catch {
     held.close();
-    throw new Refusal("configuration_invalid", "the database is in use");
+    throw new Refusal(
+      "configuration_invalid",
+      "the database is in use",
+      "Another server runs on this directory. Stop it, or choose another one with --data DIR.",
+    );
   }
 }
 
