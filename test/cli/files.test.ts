@@ -1,0 +1,149 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeFolder, trustFileOf } from "../../packages/cli/src/folder.testing.ts";
+import { Sandbox } from "./countersign.ts";
+
+const box = new Sandbox();
+afterAll(() => box.remove());
+
+const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+describe("server init", () => {
+  const init = (...more: readonly string[]): ReturnType<Sandbox["run"]> =>
+    box.run(["server", "init", "--trust-domain", "example.org", ...more]);
+
+  it("makes a server whose folders are closed to others", async () => {
+    const { code, stdout } = await init("--data", box.path("a"), "--policy", "hardened");
+    expect(code).toBe(0);
+    expect(stdout).toContain(`countersign server run --data ${box.path("a")}`);
+    expect(mode(box.path("a", "server"))).toBe("700");
+    expect(mode(box.path("a", "server", "server.yaml"))).toBe("600");
+    expect(readFileSync(box.path("a", "server", "server.yaml"), "utf8")).toBe(
+      'trust_domain: "example.org"\npolicy: "hardened"\n',
+    );
+  });
+
+  it("refuses a second time and changes nothing", async () => {
+    const before = readFileSync(box.path("a", "server", "server.yaml"), "utf8");
+    const { code, stderr } = await init("--data", box.path("a"));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/already[\s\S]*next: Run it: countersign server run/);
+    expect(readFileSync(box.path("a", "server", "server.yaml"), "utf8")).toBe(before);
+  });
+
+  it.each([
+    [["--policy", "kind"], "policy"],
+    [["--api-port", "65536"], "api_port"],
+    [["--issuer", "http://id.example.org"], "issuer"],
+  ] as const)("refuses %j, naming the setting", async (more, setting) => {
+    const { code, stderr } = await init("--data", box.path("bad"), ...more);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${setting} `);
+    expect(existsSync(box.path("bad", "server", "server.yaml"))).toBe(false);
+  });
+
+  it("refuses a development trust domain", async () => {
+    const { code, stderr } = await box.run([
+      "server",
+      "init",
+      "--trust-domain",
+      "x.dev.invalid",
+      "--data",
+      box.path("bad"),
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("[configuration_invalid]");
+  });
+
+  it("refuses the folder of countersign dev, wherever it is", async () => {
+    mkdirSync(box.path("dev"));
+    writeFileSync(box.path("dev", "relying-party.json"), "{}");
+    for (const folder of [box.path("dev"), box.path("state", "countersign")]) {
+      const { code, stderr } = await init("--data", folder);
+      expect(code).toBe(1);
+      expect(stderr).toContain("belongs to countersign dev");
+    }
+  });
+
+  it("refuses a data folder that others may enter", async () => {
+    mkdirSync(box.path("open", "server"), { recursive: true, mode: 0o755 });
+    chmodSync(box.path("open", "server"), 0o755);
+    const { code, stderr } = await init("--data", box.path("open"));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/\[private_mode\]/);
+  });
+
+  it("prints its settings so that they read back", async () => {
+    const { code, stdout } = await box.run(["server", "--print-config", "--data", box.path("a")]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('policy: "hardened"');
+    expect(stdout).toMatch(/# TCP port of that listener.*\(default 8443\)\napi_port: 8443/);
+  });
+
+  it("does not run with a configuration that others can read", async () => {
+    chmodSync(box.path("a", "server", "server.yaml"), 0o644);
+    const { code, stderr } = await box.run(["server", "run", "--data", box.path("a")]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/can be read by others[\s\S]*0600/);
+  });
+});
+
+describe("doctor", () => {
+  it("says what is wrong, what to do, and exits with 1", async () => {
+    const { code, stdout } = await box.run(["doctor", "--data", box.path("a")]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ server {7}no server.sock in .*\n {4}next: Start it/);
+    expect(stdout).toMatch(/✓ node/);
+  });
+});
+
+describe("verify and credential inspect", () => {
+  beforeAll(async () => {
+    const { story, files } = await makeFolder();
+    mkdirSync(box.path("out"));
+    for (const [name, octets] of files) writeFileSync(box.path("out", name), octets);
+    writeFileSync(box.path("trust.json"), trustFileOf(story));
+  });
+
+  it("verifies a folder as of its own second", async () => {
+    const { code, stdout } = await box.run(["verify", "out", "--trust", "trust.json"]);
+    expect(stdout).toMatch(/^As of 2027-01-15 08:00:00 UTC \(CHECK.md\):\n {2}✓ wit /);
+    expect(stdout).toMatch(
+      /✓ evidence-file[^\n]*\nVerified\. spiffe:\/\/example.org\/agent\/mailer\//,
+    );
+    expect(code).toBe(0);
+  });
+
+  it("stops at the first gap", async () => {
+    const args = ["verify", "out", "--trust", "trust.json", "--at", "1800086400", "--json"];
+    const { code, stdout } = await box.run(args);
+    const report = JSON.parse(stdout) as { verified: boolean; at_from: string; gap: object };
+    expect(code).toBe(1);
+    expect(report).toMatchObject({
+      verified: false,
+      at_from: "--at",
+      gap: { id: "wit", reason: "expired" },
+    });
+  });
+
+  it("verifies a bundle with its token, and says what was not looked at", async () => {
+    const args = ["verify", "out/bundle.json", "--wit", "out/wit.jwt", "--trust", "trust.json"];
+    const { code, stdout } = await box.run([...args, "--at", "1800000000", "--proof", "verified"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/· wic .*skipped: no certificate was given/);
+    expect(stdout).toMatch(/· inclusion .*skipped: not needed for --proof verified/);
+    const without = await box.run(["verify", "out/bundle.json", "--trust", "trust.json"]);
+    expect(without.code).toBe(1);
+    expect(without.stderr).toContain("--wit FILE");
+  });
+
+  it("inspects from standard input and says loudly that nothing was verified", async () => {
+    const wit = readFileSync(box.path("out", "wit.jwt"), "utf8");
+    const { code, stdout } = await box.run(["credential", "inspect", "-"], { stdin: wit });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^UNVERIFIED: /);
+    expect(stdout).toMatch(/owner {7}urn:agent-owner:example.org:alice-0001/);
+    const json = await box.run(["credential", "inspect", "out/wic.pem", "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ kind: "certificates", verified: false });
+  });
+});
