@@ -193,7 +193,7 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
   const now = w.clock();
   const hash = secretHash(w, secret);
   const token = await w.store.joinToken(hash);
-  if (token === undefined || now > token.exp)
+  if (token === undefined || now >= token.exp)
     throw new Refusal("join_token_invalid", "unknown or over");
   if (token.usedBy !== undefined) return tokenReused(w, token.proxy);
   const before = await w.store.proxy(token.proxy);
