@@ -238,7 +238,7 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
 /**
  * EST simplereenroll over mutual TLS: the next certificate of the same proxy. The superseded one is accepted until
  * its successor was used.
- * @throws Refusal as `simpleEnroll`; `stale`
+ * @throws Refusal as `simpleEnroll`; `stale`, `halted`
  */
 export async function simpleReenroll(
   w: World,
@@ -248,6 +248,8 @@ export async function simpleReenroll(
   const now = w.clock();
   const before = await w.store.proxy(peer.id);
   if (before === undefined) throw new Refusal("attester_unknown");
+  const stops = await w.store.stops({ scope: "proxy", target: peer.id, inForce: true });
+  if (stops.length > 0) throw new Refusal("halted", "the proxy is stopped");
   const made = await certify(w, peer.id, csr, now);
   const owner = await w.store.keyOwner(made.jkt);
   if (owner !== undefined && (owner.kind !== "proxy" || owner.id !== peer.id))
