@@ -42,6 +42,8 @@ async function checkWit(x: Examination): Promise<void> {
   });
   const domain = x.trust.get(wit.sub.origin);
   if (domain === undefined) return no("unknown_trust_domain", wit.sub.origin);
+  // a bundle that is over says nothing about removed keys: nobody can tell, so the caller may try again later
+  if (x.now > domain.bundle.exp + x.skewSeconds) no("indeterminate", "the trust bundle is over");
   x.keep("wit", wit);
   x.keep("domain", domain);
 }

@@ -28,6 +28,14 @@ export const CREDENTIAL_MUTATIONS: readonly Mutation[] = [
   },
   { name: "a token at its end", link: "wit", code: "expired", now: NOW + 600 + 60 },
   { name: "a token before its time", link: "wit", code: "not_yet_valid", now: NOW - 121 },
+  {
+    name: "a trust bundle that is over",
+    link: "wit",
+    code: "indeterminate",
+    change: {
+      trust: (domain) => ({ ...domain, bundle: { ...domain.bundle, exp: NOW - 61 } }),
+    },
+  },
 
   // development
   {
