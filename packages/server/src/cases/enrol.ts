@@ -11,7 +11,7 @@ import {
 } from "@countersign/core";
 import type { Bytes, Jwk, Seconds } from "@countersign/core";
 import type { ProxyRow } from "../store/rows.ts";
-import type { Change, Decision } from "../store/store.ts";
+import type { Change, Decision, Once } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { logRow } from "./record.ts";
 
@@ -140,6 +140,16 @@ function liveChanges(
   ];
 }
 
+/** Single-use value that says whose successor a certificate is: only that one may still be used, until the new one is. */
+export function successorMark(before: string, serial: string): string {
+  return `after:${before}:${serial}`;
+}
+
+function succession(before: string, made: LDevId): Once {
+  const value = successorMark(before, made.serial);
+  return { kind: "session", value, until: made.notAfter };
+}
+
 async function commitOr(w: World, decision: Decision, onFail: () => Promise<never>): Promise<void> {
   const committed = await w.store.commit(decision);
   if (committed === "conflict" || committed === "used") await onFail();
@@ -226,6 +236,7 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
       once: [
         { kind: "joinToken", value: hash, until: Number.MAX_SAFE_INTEGER },
         { kind: "key", value: made.jkt, until: Number.MAX_SAFE_INTEGER },
+        ...(before === undefined ? [] : [succession(before.liveSerial, made)]),
       ],
       bumpEpoch: before !== undefined,
       issues: true,
@@ -242,7 +253,7 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
  */
 export async function simpleReenroll(
   w: World,
-  peer: { readonly id: string; readonly serial: string; readonly jkt: string },
+  peer: { readonly id: string; readonly serial: string; readonly liveSerial: string },
   csr: Bytes,
 ): Promise<Bytes> {
   const now = w.clock();
@@ -264,7 +275,9 @@ export async function simpleReenroll(
         record: { v: 1, proxy: peer.id, serial: made.serial, key: made.jkt, replaces: peer.serial },
       }),
       changes: liveChanges(peer.id, made, before, now),
-      expect: { liveSerial: { proxy: peer.id, serial: peer.serial } },
+      once: [succession(peer.serial, made)],
+      // the one it replaces may be another than the caller's: its answer was lost, and it was never used
+      expect: { liveSerial: { proxy: peer.id, serial: peer.liveSerial } },
       issues: true,
     },
     () => Promise.reject(new Refusal("stale", "the certificate was renewed already")),

@@ -1,7 +1,8 @@
-import { parseCertificate, parseName, Refusal, thumbprint } from "@countersign/core";
+import { parseCertificate, parseName, Refusal } from "@countersign/core";
 import type { Bytes, Certificate } from "@countersign/core";
 import type { ProxyPeer } from "../cases/credential.ts";
 import type { World } from "../world.ts";
+import { successorMark } from "../cases/enrol.ts";
 import { markForked } from "../cases/forked.ts";
 
 /** What is known of a connection on the API listener: the caller's certificate, only if TLS verified it. */
@@ -10,7 +11,8 @@ export interface ApiContext {
 }
 
 export interface AuthenticatedProxy extends ProxyPeer {
-  readonly jkt: string;
+  /** Serial of the live certificate: the caller's own, or its successor that was never used. */
+  readonly liveSerial: string;
 }
 
 const parsed = new WeakMap<ApiContext, Certificate>();
@@ -38,6 +40,15 @@ async function confirm(w: World, serial: string): Promise<void> {
   serials.add(serial);
 }
 
+/** Whether a superseded certificate is in other hands: its successor was used, or it is older than the one replaced. */
+async function isCopy(w: World, serial: string, live: string): Promise<boolean> {
+  const [isUsed, isReplaced] = await Promise.all([
+    w.store.onceSeen("session", `used:${live}`),
+    w.store.onceSeen("session", successorMark(serial, live)),
+  ]);
+  return isUsed || !isReplaced;
+}
+
 /**
  * The proxy that calls, judged anew at every request: TLS checks a certificate only when the connection opens.
  * @throws Refusal `client_certificate_required`, `attester_unknown`, `expired`, `proxy_forked`
@@ -59,7 +70,7 @@ export async function authenticate(w: World, context: ApiContext): Promise<Authe
     throw new Refusal("attester_unknown", "not a certificate of this server");
   if (proxy.forkedAt !== undefined) throw new Refusal("proxy_forked");
   if (proxy.liveSerial === row.serial) await confirm(w, row.serial);
-  else if (await w.store.onceSeen("session", `used:${proxy.liveSerial}`)) {
+  else if (await isCopy(w, row.serial, proxy.liveSerial)) {
     await markForked(w, proxy, row.serial);
     throw new Refusal("proxy_forked", "a superseded certificate was used after its successor");
   }
@@ -67,6 +78,6 @@ export async function authenticate(w: World, context: ApiContext): Promise<Authe
     id: uri,
     key: certificate.key,
     serial: certificate.serialHex,
-    jkt: thumbprint(w.c, certificate.key),
+    liveSerial: proxy.liveSerial,
   };
 }
