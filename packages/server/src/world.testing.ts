@@ -69,6 +69,8 @@ async function hierarchyOf(
 
 /** What a test may have otherwise. */
 export interface RigOptions {
+  /** Two servers with different ones have nothing in common but their names. */
+  readonly seed?: string;
   readonly config?: Partial<ServerFile>;
   /** Stands before the store: `faulty`, or one that lets something happen in between. */
   readonly wrap?: (store: Store) => Store;
@@ -168,7 +170,7 @@ async function keysOf(
 export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   let now = START;
   const clock = (): Seconds => now;
-  const random = seededRandom("server");
+  const random = seededRandom(options.seed ?? "server");
   const config = configOf({
     trust_domain: DOMAIN,
     api_host: "127.0.0.1",
