@@ -54,11 +54,11 @@ export class StateFeed {
     for (const proxy of changed === "all" ? this.#streams.keys() : changed)
       if (this.#streams.has(proxy)) this.#pending.add(proxy);
     if (this.#isSending || this.#pending.size === 0) return;
-    this.#isSending = true;
-    void this.#send().finally(() => (this.#isSending = false));
+    void this.#send();
   }
 
   async #send(): Promise<void> {
+    this.#isSending = true;
     for (let proxy = this.#next(); proxy !== undefined; proxy = this.#next()) {
       try {
         const data = JSON.stringify(writeProxyState(await stateFor(this.#world, proxy)));
@@ -68,6 +68,7 @@ export class StateFeed {
         this.#world.log.error("state.unsent", { proxy, error });
       }
     }
+    this.#isSending = false; // in the same step that found nothing more to send
   }
 
   #next(): string | undefined {
