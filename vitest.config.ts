@@ -17,6 +17,9 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts", "test/conformance/**/*.test.ts"],
           // Nothing here mocks or works at import: a module once loaded serves every file, four times as fast.
           isolate: false,
+          // A bound against hanging, not a measure of speed: machines are shared.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
       },
@@ -24,6 +27,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "whole",
+          globalSetup: ["test/demo-run.ts"],
           include: [
             "test/e2e/**/*.test.ts",
             "test/cli/**/*.test.ts",

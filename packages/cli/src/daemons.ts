@@ -2,4 +2,3 @@
 export { initServer, runServer, SERVER_SCHEMA } from "@countersign/server/main";
 export type { RunningServer } from "@countersign/server/main";
 export { enrolProxy, peerOfSocket, PROXY_SCHEMA, runProxy } from "@countersign/proxy/main";
-export type { RunningProxy } from "@countersign/proxy/main";

@@ -3,7 +3,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
-import { Refusal } from "@countersign/core";
+import { fromUtf8, Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import {
   callJson,
@@ -78,8 +78,7 @@ async function writeTrustFile(path: string, server: RunningServer, admin: Target
     };
     const wanted = `${JSON.stringify({ v: 1, domains: [domain] }, undefined, 2)}\n`;
     const present = await readPrivateFile(path);
-    if (present === undefined || new TextDecoder().decode(present) !== wanted)
-      await writePrivateFile(path, wanted);
+    if (present === undefined || fromUtf8(present) !== wanted) await writePrivateFile(path, wanted);
   } finally {
     open.close();
   }

@@ -62,7 +62,7 @@ function announce(cli: Cli, event: string, value: JsonObject): void {
   }
 }
 
-const isRefusalCode = (text: string): text is RefusalCode => Object.hasOwn(REFUSALS, text);
+const isRefusalCode = (code: string): code is RefusalCode => Object.hasOwn(REFUSALS, code);
 
 /** Shows what happens at the door, for as long as the child lives. The code comes from the proxy, which made the request. */
 function follow(cli: Cli, target: Target, door: string, signal: AbortSignal): void {

@@ -120,10 +120,6 @@ export async function openRequest(
   return { id: row.id, statement, request: row.request, row };
 }
 
-/** A decision as posted: the statement as signed and the signature, or a plain no. */
-export type PostedDecision =
-  { readonly statement: string; readonly sig: JsonObject } | { readonly deny: true };
-
 function grantRowOf(
   row: AskRow,
   grant: Grant,
