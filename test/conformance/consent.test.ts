@@ -370,7 +370,6 @@ describe.skipIf(!vectorsPresent)("vectors owner/consent-vectors.json", () => {
         const isAction = (row.statement as { kind?: string }).kind === "action";
         expect(await judge(row)).toBe(isAction ? "statement_invalid" : "key_unsupported");
       });
-      it.todo(`${row.name}: ${row.reason ?? "accepted"}, when WebAuthn is built`);
     } else
       it(`${row.name}: ${row.reason ?? "accepted"}`, async () => {
         expect(await judge(row)).toBe(row.reason ?? "accepted");

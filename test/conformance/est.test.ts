@@ -53,8 +53,3 @@ describe("RFC 7030 4.2.1: requests", () => {
     expect((await parseCsr(c, csr)).key).toEqual(signer.key);
   });
 });
-
-describe("RFC 8951 4, RFC 9908: csrattrs", () => {
-  // not applicable yet: the registrar offers no csrattrs, which RFC 7030 4.5 allows; names come from the entry
-  test.todo("the example of RFC 8951 section 4");
-});

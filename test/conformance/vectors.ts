@@ -6,7 +6,8 @@ const ROOT = fileURLToPath(new URL("../../../shared/vectors/", import.meta.url))
 /** Whether the published and derived vectors lie beside the checkout; in CI they must. */
 export const vectorsPresent: boolean = existsSync(ROOT);
 
-if (!vectorsPresent && process.env["CI"] !== undefined) throw new Error("the vectors must be present in CI");
+if (!vectorsPresent && process.env["CI"] !== undefined)
+  throw new Error("the vectors must be present in CI");
 
 /** Octets of one vector file; fails where it is absent. */
 export function vectorFile(path: string): Uint8Array {
