@@ -14,7 +14,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "test/conformance/**/*.test.ts"],
+          include: [
+            "packages/*/src/**/*.test.ts",
+            "test/conformance/**/*.test.ts",
+            "test/whole/**/*.test.ts",
+          ],
           // Nothing here mocks or works at import: a module once loaded serves every file, four times as fast.
           isolate: false,
           // A bound against hanging, not a measure of speed: machines are shared.

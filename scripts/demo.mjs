@@ -91,6 +91,7 @@ async function main() {
       await stopped;
     }
   }
+  if (signal !== undefined) report.mute();
   await world.stop();
   await world.remove();
   if (signal !== undefined) return 130;

@@ -123,6 +123,7 @@ export class Processes {
   #started = [];
   #env;
   #cwd;
+  #isStopping = false;
 
   constructor({ env, cwd }) {
     this.#env = env;
@@ -130,6 +131,7 @@ export class Processes {
   }
 
   start(file, args, env = {}) {
+    if (this.#isStopping) throw new Error("everything is being ended");
     const started = new Started(file, args, { env: { ...this.#env, ...env }, cwd: this.#cwd });
     this.#started.push(started);
     return started;
@@ -145,6 +147,7 @@ export class Processes {
 
   /** Ends everything, the last started first. */
   async stop() {
+    this.#isStopping = true;
     for (const one of this.#started.toReversed()) await one.stop();
   }
 }

@@ -35,6 +35,11 @@ export class Report {
     return this.#failed.length;
   }
 
+  /** Nothing more is told: somebody has stopped it. */
+  mute() {
+    this.#stream = { write: () => undefined };
+  }
+
   line(text = "") {
     this.#stream.write(`${text}\n`);
   }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -48,7 +48,7 @@ export async function until<T>(
 
 export interface End {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
 }
 
 /** A process of ours, leader of its own group, with its lines. */
@@ -292,6 +292,19 @@ export function codeShown({ err }: Running): string | undefined {
   return err
     .map((line) => /waiting for the owner, code ([0-9A-Z]{5}-[0-9A-Z]{5})/.exec(line)?.[1])
     .find((code) => code !== undefined);
+}
+
+/** Command lines of live processes in which this word stands. */
+export function processesNaming(word: string): readonly string[] {
+  const lines = readdirSync("/proc").flatMap((pid) => {
+    if (!/^[0-9]+$/.test(pid)) return [];
+    try {
+      return [readFileSync(join("/proc", pid, "cmdline"), "utf8").replaceAll("\0", " ")];
+    } catch {
+      return []; // it ended, or is another user's
+    }
+  });
+  return lines.filter((line) => line.includes(word));
 }
 
 /** Whether a program is there; a missing one is said in one line, and where CI is set it is a failure. */

@@ -16,7 +16,7 @@ describe("countersign dev", () => {
     const { proxy, certificate } = await home.local("proxy.sock", "/v1/status");
     expect(await first.running.stop()).toEqual({ code: 0, signal: null });
     for (const socket of ["server.sock", "proxy.sock", "run.sock"])
-      expect(existsSync(join(home.data, "run", socket)), socket).toBe(false);
+      expect(existsSync(join(home.data, "run", socket))).toBe(false);
 
     const second = await home.dev();
     expect(second.ready).toEqual(first.ready);
