@@ -1,7 +1,5 @@
 // `npm run demo [-- --keep] [-- --out DIR]`: the whole story with real processes on this machine, in under a minute.
-import { mkdir, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { run } from "./run.mjs";
 
@@ -25,13 +23,17 @@ async function build() {
   return code === 0;
 }
 
+/** npm starts scripts in the root of the checkout: a relative folder is meant where it was typed. */
+function placeOf(out) {
+  return out === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? "", out);
+}
+
 async function tell(s, steps) {
   for (const step of steps) {
     try {
       await step(s);
     } catch (error) {
       s.report.check(false, `this step could not be done: ${error.message}`);
-      if (process.env["DEBUG"] !== undefined) console.error(error);
       return; // later steps stand on this one
     }
   }
@@ -59,11 +61,10 @@ async function main() {
     import("./demo/folder.mjs"),
   ]);
   const report = new Report(process.stdout, process.env["NO_COLOR"]);
-  const folder = out ?? (await mkdtemp(join(tmpdir(), "countersign-out-")));
-  await mkdir(folder, { recursive: true });
   const world = await World.create();
+  process.on("exit", () => world.kill()); // whatever happens here, nothing stays behind
   const port = await freePort();
-  const s = { report, world, port, url: `http://localhost:${port}/`, folder: resolve(folder) };
+  const s = { report, world, port, url: `http://localhost:${port}/`, out: placeOf(out) };
   report.title("Countersign: an identity for an agent, countersigned by its owner.");
   report.line("Everything runs on this machine with keys of its own, and is gone afterwards.");
   const story = tell(s, [
@@ -87,15 +88,19 @@ async function main() {
   if (signal === undefined) {
     report.summary((performance.now() - begun) / 1000);
     if (keep) {
-      report.line(`It goes on. Look around: countersign --data ${world.data} …   (Ctrl-C ends it)`);
+      report.line("It goes on until Ctrl-C. Look around from another terminal, for example:");
+      report.line(`  node packages/cli/dist/main.js --data ${world.data} agent list`);
       await stopped;
     }
-  }
-  if (signal !== undefined) report.mute();
+  } else report.mute();
   await world.stop();
   await world.remove();
   if (signal !== undefined) return 130;
   return report.failed === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+if (process.platform === "linux") process.exitCode = await main();
+else {
+  console.error("The demo needs Linux: the proxy asks its kernel who is at the door.");
+  process.exitCode = 1;
+}

@@ -1,5 +1,6 @@
 // The files of one issue, for people who want to check it with tools of their own (`CHECK.md` says how).
-import { copyFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBase64, fromBase64url, fromUtf8, writeArmor } from "@countersign/core";
 import { checkMd } from "./check-md.mjs";
@@ -60,18 +61,20 @@ export async function writeFolder(s) {
     "Everything about one credential is written down for strangers",
     "CHECK.md gives the commands with which OpenSSL, ssh-keygen and Python verify it, without a line of our code.",
   );
+  const folder = s.out ?? (await mkdtemp(join(tmpdir(), "countersign-out-")));
+  await mkdir(folder, { recursive: true });
   const found = await until(20_000, "files of one issue", () => collect(s));
   const files = filesOf(s, found);
   const bundle = await published(s, "/bundle");
   files["trust-bundle.json"] = bundle;
   files["root.pem"] = rootOf(bundle);
   files["jwks.json"] = await published(s, "/jwks");
-  for (const [name, content] of Object.entries(files))
-    await writeFile(join(s.folder, name), content);
-  await copyFile(s.world.ready.relying_party, join(s.folder, "relying-party.json"));
-  s.report.command(`countersign verify ${s.folder} --trust relying-party.json`);
-  const trust = ["--trust", join(s.folder, "relying-party.json")];
-  const { code, out, err } = await s.world.cli("verify", s.folder, ...trust, "--json");
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  await copyFile(s.world.ready.relying_party, join(folder, "relying-party.json"));
+  s.report.note(`They are in ${folder}; begin with CHECK.md.`);
+  s.report.command(`countersign verify ${folder} --trust relying-party.json`);
+  const trust = ["--trust", join(folder, "relying-party.json")];
+  const { code, out, err } = await s.world.cli("verify", folder, ...trust, "--json");
   s.report.check(
     code === 0,
     `${Object.keys(files).length} files, verified link by link`,

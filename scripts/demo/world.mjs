@@ -9,6 +9,7 @@ import { Processes, until } from "./processes.mjs";
 
 const MAIN = join(ROOT, "packages/cli/dist/main.js");
 const START_MS = 20_000;
+const MAX_BASE_LENGTH = 36;
 
 /** Of this terminal's environment only what programs need to start: no keys, no loader variables. */
 function cleanEnvironment(home) {
@@ -37,9 +38,10 @@ export class World {
     this.#processes = new Processes({ env, cwd: this.work });
   }
 
-  /** Socket paths are short: the folder lies directly under the system's temporary folder. */
   static async create() {
-    const world = new World(await mkdtemp(join(tmpdir(), "countersign-demo-")));
+    // paths of sockets are short: a temporary folder deep down does not do
+    const base = tmpdir().length <= MAX_BASE_LENGTH ? tmpdir() : "/tmp";
+    const world = new World(await mkdtemp(join(base, "countersign-demo-")));
     await mkdir(world.work);
     // what is copied here finds its packages as in a project of its own
     await symlink(join(ROOT, "node_modules"), join(world.work, "node_modules"));
@@ -126,6 +128,11 @@ export class World {
 
   async stop() {
     await this.#processes.stop();
+  }
+
+  /** At once, without waiting. */
+  kill() {
+    this.#processes.kill();
   }
 
   async remove() {
