@@ -8,12 +8,19 @@ const OPEN = { maxBytes: 1e6, maxDepth: 16, nullAllowed: true, fractionsAllowed:
 
 /** Documents with several members, some of whose names and values look like structure. */
 const document = fc.dictionary(
-  fc.oneof(fc.string({ maxLength: 5 }), fc.constantFrom(":", '"', "\\", "{", "a")),
+  fc.oneof(
+    fc.string({ maxLength: 5 }).filter((name) => JSON.stringify(name).length === name.length + 2),
+    fc.constantFrom(":", "{", "a"),
+  ),
   fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom('":"', "{}", "\\")),
   { minKeys: 1, maxKeys: 6, noNullPrototype: true },
 );
+/** A member name with an escape, or something in a string that looks like one: refused, so not for this property. */
+const ESCAPED_NAME = /\\(?:[^"\\]|\\.)*"\s*:/;
 const isSafe = (text: string): boolean =>
-  !text.includes("__proto__") && !/-0|[0-9]e\+?[0-9]|[0-9]{16}/.test(text);
+  !ESCAPED_NAME.test(text) &&
+  !text.includes("__proto__") &&
+  !/-0|[0-9]e\+?[0-9]|[0-9]{16}/.test(text);
 
 describe("RFC 7493 (I-JSON), RFC 8259", () => {
   test("2.3 objects MUST NOT have members with duplicate names: a planted one is always found", async () => {
@@ -21,7 +28,7 @@ describe("RFC 7493 (I-JSON), RFC 8259", () => {
       fc.asyncProperty(document, fc.nat(), fc.boolean(), async (value, at, isEscaped) => {
         const text = JSON.stringify(value);
         fc.pre(isSafe(text));
-        expect(parseJson(text, OPEN)).toEqual(value);
+        expect(parseJson(text, OPEN)).toEqual(JSON.parse(text));
         const names = Object.keys(value);
         const name = JSON.stringify(names[at % names.length]);
         const spelled = isEscaped ? name.replaceAll("a", "\\u0061") : name;
