@@ -1,4 +1,5 @@
 // `npm run demo [-- --keep] [-- --out DIR]`: the whole story with real processes on this machine, in under a minute.
+import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { run } from "./run.mjs";
@@ -24,8 +25,11 @@ async function build() {
 }
 
 /** npm starts scripts in the root of the checkout: a relative folder is meant where it was typed. */
-function placeOf(out) {
-  return out === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? "", out);
+async function placeOf(out) {
+  if (out === undefined) return undefined;
+  const place = resolve(process.env["INIT_CWD"] ?? "", out);
+  await mkdir(place, { recursive: true });
+  return place;
 }
 
 async function tell(s, steps) {
@@ -48,7 +52,8 @@ function interrupted() {
 }
 
 async function main() {
-  const { keep, out } = readArguments();
+  const { keep, out: given } = readArguments();
+  const out = await placeOf(given);
   const begun = performance.now();
   const stopped = interrupted();
   if (!(await build())) return 1;
@@ -64,7 +69,7 @@ async function main() {
   const world = await World.create();
   process.on("exit", () => world.kill()); // whatever happens here, nothing stays behind
   const port = await freePort();
-  const s = { report, world, port, url: `http://localhost:${port}/`, out: placeOf(out) };
+  const s = { report, world, port, url: `http://localhost:${port}/`, out };
   report.title("Countersign: an identity for an agent, countersigned by its owner.");
   report.line("Everything runs on this machine with keys of its own, and is gone afterwards.");
   const story = tell(s, [
@@ -99,7 +104,11 @@ async function main() {
   return report.failed === 0 ? 0 : 1;
 }
 
-if (process.platform === "linux") process.exitCode = await main();
+if (process.platform === "linux")
+  process.exitCode = await main().catch((error) => {
+    console.error(`the demo could not be told: ${error.message}`);
+    return 1;
+  });
 else {
   console.error("The demo needs Linux: the proxy asks its kernel who is at the door.");
   process.exitCode = 1;
