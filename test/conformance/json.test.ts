@@ -16,7 +16,7 @@ const document = fc.dictionary(
   { minKeys: 1, maxKeys: 6, noNullPrototype: true },
 );
 /** A member name with an escape, or something in a string that looks like one: refused, so not for this property. */
-const ESCAPED_NAME = /\\(?:[^"\\]|\\.)*"\s*:/;
+const ESCAPED_NAME = /\\.(?:[^"\\]|\\.)*"\s*:/;
 const isSafe = (text: string): boolean =>
   !ESCAPED_NAME.test(text) &&
   !text.includes("__proto__") &&
