@@ -229,8 +229,15 @@ export type { View } from "./consent/view.ts";
 export type { Run } from "./consent/view-words.ts";
 
 // transparency
-export { openCheckpoint, signCheckpoint } from "./transparency/checkpoint.ts";
+export { openCheckpoint, readTreeHead, signCheckpoint } from "./transparency/checkpoint.ts";
 export type { Checkpoint, TreeHead } from "./transparency/checkpoint.ts";
+export {
+  checkWitnesses,
+  cosign,
+  cosignaturesOn,
+  MAX_WITNESSES,
+} from "./transparency/cosignature.ts";
+export type { Cosignature, WitnessPolicy } from "./transparency/cosignature.ts";
 export { readIssueRecord, writeIssueRecord } from "./transparency/issue-record.ts";
 export type { IssueRecord } from "./transparency/issue-record.ts";
 export {
@@ -243,8 +250,23 @@ export {
   SALT_BYTES,
 } from "./transparency/leaf.ts";
 export type { Actor, Leaf, LeafDraft, LeafType } from "./transparency/leaf.ts";
-export { openNote, parseVkey, signNote, vkeyOf } from "./transparency/note.ts";
-export type { NoteKey } from "./transparency/note.ts";
+export { openNote, parseNote, parseVkey, signNote, vkeyOf } from "./transparency/note.ts";
+export type { NoteKey, NoteKeyType, SignedNote } from "./transparency/note.ts";
+export { tiledTree, tileOf } from "./transparency/tiled-tree.ts";
+export type { TiledTree, TileSource } from "./transparency/tiled-tree.ts";
+export {
+  MAX_TILE_BYTES,
+  parseTilePath,
+  readEntries,
+  readTile,
+  TILE_WIDTH,
+  tileIn,
+  tilePath,
+  tilesIn,
+  writeEntries,
+  writeTile,
+} from "./transparency/tiles.ts";
+export type { Tile } from "./transparency/tiles.ts";
 export { parseTlogProof, verifyTlogProof, writeTlogProof } from "./transparency/tlog-proof.ts";
 export type { LoggedAt, TlogProof } from "./transparency/tlog-proof.ts";
 export {
@@ -255,6 +277,17 @@ export {
   verifyInclusion,
 } from "./transparency/tree.ts";
 export type { Consistency, Inclusion } from "./transparency/tree.ts";
+export {
+  cosignatureIn,
+  judgeSubmission,
+  MAX_ADD_CHECKPOINT_BYTES,
+  openSubmission,
+  parseAddCheckpoint,
+  readSizeAnswer,
+  TLOG_SIZE_TYPE,
+  writeAddCheckpoint,
+} from "./transparency/witness.ts";
+export type { AddCheckpoint, WitnessRefusal, WitnessRuling } from "./transparency/witness.ts";
 
 // issuance
 export { issueCredential } from "./credential/issue.ts";

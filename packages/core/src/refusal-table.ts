@@ -93,6 +93,7 @@ export type RefusalCode =
   | "development_refused"
   | "log_proof_invalid"
   | "checkpoint_invalid"
+  | "witnesses_missing"
   | "record_invalid"
   | "nonce_unknown"
   | "nonce_expired"
@@ -538,6 +539,12 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     403,
     "The checkpoint is not one of the configured log",
     "Check the log's key in the trust configuration.",
+  ),
+  witnesses_missing: row(
+    403,
+    "Too few of the configured witnesses have seen the checkpoint",
+    "Fetch the bundle again: witnesses cosign seconds after the issue.",
+    "retry",
   ),
   record_invalid: row(
     403,

@@ -39,7 +39,8 @@ export function readHashLine(line: string): Bytes | undefined {
   }
 }
 
-function readTreeHead(body: string): TreeHead {
+/** The three lines of a checkpoint's text; nothing is verified. @throws Refusal `checkpoint_invalid` */
+export function readTreeHead(body: string): TreeHead {
   const [origin = "", second = "", third = "", ...extensions] = body.slice(0, -1).split("\n");
   const size = readDecimal(second);
   const root = readHashLine(third);

@@ -16,8 +16,9 @@ export const MAX_NOTE_LENGTH: number = 128 * 1024;
 const MAX_SIGNATURES = 64;
 const MAX_NAME_LENGTH = 255;
 
-/** Signature type of C2SP signed-note: Ed25519 over the note text. */
-const ED25519_TYPE = 0x01;
+/** Signature types of C2SP signed-note: Ed25519 over the note text; a witness's timestamped cosignature. */
+const TYPES = { note: 0x01, cosignature: 0x04 } as const;
+export type NoteKeyType = keyof typeof TYPES;
 const KEY_NAME = /^[^\s\u0085+]+$/u;
 const CONTROL = /[\u0000-\u0009\u000b-\u001f]/;
 
@@ -37,42 +38,42 @@ function isKeyName(name: string): boolean {
   return name.length <= MAX_NAME_LENGTH && KEY_NAME.test(name) && !CONTROL.test(name);
 }
 
-function typeAndKey(key: OkpJwk): Bytes {
-  return concat(new Uint8Array([ED25519_TYPE]), fromBase64url(key.x));
+function typeAndKey(type: NoteKeyType, key: OkpJwk): Bytes {
+  return concat(new Uint8Array([TYPES[type]]), fromBase64url(key.x));
 }
 
-function keyId(c: Crypto, name: string, key: OkpJwk): Bytes {
-  return c.sha256(concat(utf8(`${name}\n`), typeAndKey(key))).subarray(0, 4);
-}
-
-function noteKey(c: Crypto, name: string, key: Jwk): NoteKey {
+/** The key of a signer as notes know it. @throws Refusal `checkpoint_invalid` */
+export function noteKey(c: Crypto, name: string, key: Jwk, type: NoteKeyType): NoteKey {
   if (key.kty !== "OKP") return refuse("notes are signed with Ed25519");
   if (!isKeyName(name)) return refuse("a key name holds neither spaces nor plus");
-  return { name, id: keyId(c, name, key), key };
+  const id = c.sha256(concat(utf8(`${name}\n`), typeAndKey(type, key))).subarray(0, 4);
+  return { name, id, key };
 }
 
 /**
  * The verifier key, as it stands in configuration.
+ * @param type default `note`: it signs what it says; `cosignature`: a witness
  * @throws Refusal `checkpoint_invalid` for keys that are not Ed25519 and names that a note cannot carry
  */
-export function vkeyOf(c: Crypto, name: string, key: Jwk): string {
-  const made = noteKey(c, name, key);
-  return `${name}+${hex(made.id)}+${base64(typeAndKey(made.key))}`;
+export function vkeyOf(c: Crypto, name: string, key: Jwk, type: NoteKeyType = "note"): string {
+  const made = noteKey(c, name, key, type);
+  return `${name}+${hex(made.id)}+${base64(typeAndKey(type, made.key))}`;
 }
 
 /**
- * Reads a verifier key of type 0x01 and checks its id.
+ * Reads a verifier key of the given type (0x01 `note`, the default; 0x04 `cosignature`) and checks its id.
  * @throws Refusal `checkpoint_invalid`
  */
-export function parseVkey(c: Crypto, text: string): NoteKey {
+export function parseVkey(c: Crypto, text: string, type: NoteKeyType = "note"): NoteKey {
+  const wanted = `not a verifier key of type 0x0${TYPES[type]}`;
   // the last part is base64, which may hold a plus
   const [, name, id, body] =
     /^([^+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{44})$/.exec(text) ?? [];
-  if (name === undefined || body === undefined) return refuse("not a verifier key of type 0x01");
+  if (name === undefined || body === undefined) return refuse(wanted);
   const data = base64Or(body);
-  if (data.length !== 33 || data[0] !== ED25519_TYPE)
-    return refuse("not a verifier key of type 0x01");
-  const made = noteKey(c, name, { kty: "OKP", crv: "Ed25519", x: base64url(data.subarray(1)) });
+  if (data.length !== 33 || data[0] !== TYPES[type]) return refuse(wanted);
+  const x = base64url(data.subarray(1));
+  const made = noteKey(c, name, { kty: "OKP", crv: "Ed25519", x }, type);
   if (hex(made.id) !== id) return refuse("the id of the verifier key is of another key");
   if (!c.isValidKey(made.key)) return refuse("not an Ed25519 key");
   return made;
@@ -93,8 +94,13 @@ function base64Or(text: string): Bytes {
  */
 export async function signNote(c: Crypto, text: string, name: string, by: Signer): Promise<string> {
   if (!text.endsWith("\n") || CONTROL.test(text)) refuse("not a note text");
-  const { id } = noteKey(c, name, by.key);
-  return `${text}\n— ${name} ${base64(concat(id, await by.sign(utf8(text))))}\n`;
+  const key = noteKey(c, name, by.key, "note");
+  return `${text}\n${signatureLine(key, await by.sign(utf8(text)))}`;
+}
+
+/** One signature line with its newline. */
+export function signatureLine({ name, id }: NoteKey, signature: Bytes): string {
+  return `— ${name} ${base64(concat(id, signature))}\n`;
 }
 
 interface SignatureLine {
@@ -113,6 +119,39 @@ function readSignatureLine(line: string): SignatureLine {
   return { name, id: data.subarray(0, 4), signature: data.subarray(4) };
 }
 
+/** A note taken apart; nothing is verified. */
+export interface SignedNote {
+  /** With its final newline. */
+  readonly text: string;
+  /** Signature lines as they stand in the note, each with its newline. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * Takes a signed note apart.
+ * @throws Refusal `checkpoint_invalid`
+ */
+export function parseNote(note: string): SignedNote {
+  if (note.length > MAX_NOTE_LENGTH) refuse("longer than a note may be");
+  if (CONTROL.test(note) || !note.endsWith("\n")) refuse("not a note");
+  const blank = note.lastIndexOf("\n\n");
+  if (blank < 1) refuse("no blank line before the signatures");
+  const lines = note.slice(blank + 2, -1).split("\n");
+  if (lines.length > MAX_SIGNATURES) refuse("more signatures than are read");
+  return { text: note.slice(0, blank + 1), lines: lines.map((line) => `${line}\n`) };
+}
+
+/**
+ * What this key has signed in a note's lines; lines of other keys are ignored.
+ * @throws Refusal `checkpoint_invalid` for a line that is none, whosesoever it is
+ */
+export function signaturesOf({ lines }: SignedNote, key: NoteKey): readonly Bytes[] {
+  return lines
+    .map((line) => readSignatureLine(line.slice(0, -1)))
+    .filter((line) => line.name === key.name && equalBytes(line.id, key.id))
+    .map(({ signature }) => signature);
+}
+
 /**
  * Opens a signed note (C2SP signed-note): lines of other keys are ignored, every line of this key must verify,
  * and there is at least one.
@@ -120,19 +159,11 @@ function readSignatureLine(line: string): SignatureLine {
  * @throws Refusal `checkpoint_invalid`
  */
 export async function openNote(c: Crypto, note: string, key: NoteKey): Promise<string> {
-  if (note.length > MAX_NOTE_LENGTH) refuse("longer than a note may be");
-  if (CONTROL.test(note) || !note.endsWith("\n")) refuse("not a note");
-  const blank = note.lastIndexOf("\n\n");
-  if (blank < 1) refuse("no blank line before the signatures");
-  const text = note.slice(0, blank + 1);
-  const lines = note.slice(blank + 2, -1).split("\n");
-  if (lines.length > MAX_SIGNATURES) refuse("more signatures than are read");
-  const ours = lines
-    .map(readSignatureLine)
-    .filter((line) => line.name === key.name && equalBytes(line.id, key.id));
+  const parsed = parseNote(note);
+  const ours = signaturesOf(parsed, key);
   if (ours.length === 0) refuse("not signed by this key");
-  for (const line of ours)
-    if (!(await c.verify("Ed25519", key.key, utf8(text), line.signature)))
+  for (const signature of ours)
+    if (!(await c.verify("Ed25519", key.key, utf8(parsed.text), signature)))
       refuse("a signature of this key does not hold");
-  return text;
+  return parsed.text;
 }

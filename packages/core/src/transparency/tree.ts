@@ -1,6 +1,8 @@
 import type { Bytes, Crypto } from "../crypto.ts";
 import { concat, equalBytes } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
+import { consistencyRanges, inclusionRanges, subtreesOf } from "./ranges.ts";
+import type { Range } from "./ranges.ts";
 
 /** No tree whose size is a safe integer has longer paths; a longer proof is refused unread. */
 export const MAX_PROOF_HASHES = 64;
@@ -18,15 +20,14 @@ export function leafHash(c: Crypto, entry: Bytes): Bytes {
   return c.sha256(concat(LEAF, entry));
 }
 
-function nodeHash(c: Crypto, left: Bytes, right: Bytes): Bytes {
+/** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right). */
+export function nodeHash(c: Crypto, left: Bytes, right: Bytes): Bytes {
   return c.sha256(concat(NODE, left, right));
 }
 
-/** Largest power of two below `size`, as RFC 9162 splits a tree; `size` is at least 2. */
-function splitOf(size: number): number {
-  let k = 1;
-  while (k * 2 < size) k *= 2;
-  return k;
+/** Hash over subtrees that stand side by side, the largest first. */
+export function joinHashes(c: Crypto, hashes: readonly Bytes[]): Bytes {
+  return hashes.reduceRight((right, left) => nodeHash(c, left, right));
 }
 
 /**
@@ -64,7 +65,7 @@ export class MerkleTree {
    */
   root(size: number = this.size): Bytes {
     this.#checkSize(size);
-    return size === 0 ? emptyRoot(this.#c) : this.#over(0, size);
+    return size === 0 ? emptyRoot(this.#c) : this.#over({ start: 0, end: size });
   }
 
   /**
@@ -74,16 +75,7 @@ export class MerkleTree {
   inclusionProof(index: number, size: number = this.size): readonly Bytes[] {
     this.#checkSize(size);
     if (!Number.isSafeInteger(index) || index < 0 || index >= size) throw new RangeError("index");
-    const path: Bytes[] = [];
-    let start = 0;
-    let end = size;
-    while (end - start > 1) {
-      const middle = start + splitOf(end - start);
-      path.push(index < middle ? this.#over(middle, end) : this.#over(start, middle));
-      if (index < middle) end = middle;
-      else start = middle;
-    }
-    return path.toReversed();
+    return inclusionRanges(index, size).map((range) => this.#over(range));
   }
 
   /**
@@ -94,40 +86,26 @@ export class MerkleTree {
   consistencyProof(from: number, to: number = this.size): readonly Bytes[] {
     this.#checkSize(to);
     if (!Number.isSafeInteger(from) || from < 0 || from > to) throw new RangeError("from");
-    if (from === 0 || from === to) return [];
-    const path: Bytes[] = [];
-    let start = 0;
-    let end = to;
-    while (end !== from) {
-      const middle = start + splitOf(end - start);
-      path.push(from <= middle ? this.#over(middle, end) : this.#over(start, middle));
-      if (from <= middle) end = middle;
-      else start = middle;
-    }
-    if (start > 0) path.push(this.#over(start, end)); // the verifier knows the old root where it is one subtree
-    return path.toReversed();
+    return consistencyRanges(from, to).map((range) => this.#over(range));
   }
 
   #checkSize(size: number): void {
     if (!Number.isSafeInteger(size) || size < 0 || size > this.size) throw new RangeError("size");
   }
 
-  /** Hash over the entries start … end − 1, where `start` is as the recursion of the RFC reaches it. */
-  #over(start: number, end: number): Bytes {
-    const width = end - start;
-    let level = 0;
-    let span = 1;
-    while (span < width) {
-      span *= 2;
-      level += 1;
-    }
-    if (span === width) {
-      const hash = this.#levels[level]?.[start / span];
-      if (hash === undefined) throw new RangeError("subtree");
-      return hash;
-    }
-    const middle = start + span / 2;
-    return nodeHash(this.#c, this.#over(start, middle), this.#over(middle, end));
+  /**
+   * Hashes of complete subtrees that stand side by side: `count` of those over 2^level entries, from `start` on.
+   * @throws RangeError where the tree does not have them
+   */
+  row(level: number, start: number, count: number): readonly Bytes[] {
+    const found = this.#levels[level]?.slice(start, start + count) ?? [];
+    if (found.length !== count) throw new RangeError("row");
+    return found;
+  }
+
+  #over(range: Range): Bytes {
+    const parts = subtreesOf(range).flatMap(({ level, index }) => this.row(level, index, 1));
+    return joinHashes(this.#c, parts);
   }
 }
 
