@@ -69,8 +69,8 @@ export async function checkApproval(
 }
 
 /**
- * The approval to endorse with, if the state holds a good one for this program. A new owner key is said loudly;
- * an approval that is replaced or gone is never endorsed again.
+ * The approval to endorse with: the newest good one for this program that the state holds, newest first. A new owner
+ * key is said loudly; an approval that is replaced or gone is never endorsed again.
  */
 export async function chooseApproval(
   w: ProxyWorld,
@@ -79,7 +79,7 @@ export async function chooseApproval(
   const agent = agentId(of.entry.id, of.anchor);
   const offered = (w.server().state?.approvals ?? []).filter((item) => item.agent === agent);
   const memory = await w.anchors.memory(of.entry.id);
-  for (const standing of offered.toReversed()) {
+  for (const standing of offered) {
     if (memory.ended.includes(standing.cs)) continue;
     try {
       const checked = await checkApproval(w, standing, of);
