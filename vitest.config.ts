@@ -17,6 +17,7 @@ export default defineConfig({
           include: [
             "packages/*/src/**/*.test.ts",
             "test/conformance/**/*.test.ts",
+            "test/fuzz/**/*.test.ts",
             "test/whole/**/*.test.ts",
           ],
           // Nothing here mocks or works at import: a module once loaded serves every file, four times as fast.

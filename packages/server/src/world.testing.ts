@@ -114,7 +114,7 @@ export function textOf(value: Json | undefined): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-async function readAnswer(response: Response): Promise<Answered> {
+export async function readAnswer(response: Response): Promise<Answered> {
   const text = await response.text();
   const type = response.headers.get("content-type") ?? "";
   const parsed: Json =
