@@ -11,6 +11,7 @@ export interface Shown {
 function skippedWhy(id: string, demand: Demand): string {
   if (id === "wic" || id === "forms") return "no certificate was given";
   if (id === "ceiling" && demand.resource === undefined) return "no --resource was given";
+  if (id === "witnessed" && demand.proof === "logged") return "no witnesses are configured";
   return `not needed for --proof ${demand.proof ?? "verified"}`;
 }
 

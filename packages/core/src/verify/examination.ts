@@ -5,6 +5,7 @@ import type { ApprovalPart, Bundle, CredentialPart } from "../credential/bundle.
 import type { VerifiedWit } from "../credential/wit.ts";
 import type { EndorsementClaims } from "../issuance/endorsement.ts";
 import type { Signed } from "../jose/signed.ts";
+import type { Checkpoint } from "../transparency/checkpoint.ts";
 import type { VerifiedWic } from "../x509/wic.ts";
 import type { DomainTrust, Trust } from "./trust.ts";
 
@@ -94,4 +95,5 @@ export interface Findings {
   acceptance: Acceptance;
   assurance: number;
   endorsement: Signed<EndorsementClaims>;
+  checkpoint: Checkpoint;
 }

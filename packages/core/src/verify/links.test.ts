@@ -6,6 +6,7 @@ import { LINKS } from "./links.ts";
 import { owned, unbound } from "./mutation.testing.ts";
 import type { Mutation } from "./mutation.testing.ts";
 import { CREDENTIAL_MUTATIONS } from "./mutations-credential.testing.ts";
+import { LOG_MUTATIONS } from "./mutations-log.testing.ts";
 import { OWNER_MUTATIONS } from "./mutations-owner.testing.ts";
 import { makeStory, NOW, RESOURCE } from "./story.testing.ts";
 import type { StoryOptions } from "./story.testing.ts";
@@ -15,7 +16,7 @@ import { verify } from "./verify.ts";
 import type { Demand } from "./verify.ts";
 
 const DEMAND: Demand = { proof: "logged", resource: RESOURCE };
-const ROWS: readonly Mutation[] = [...CREDENTIAL_MUTATIONS, ...OWNER_MUTATIONS];
+const ROWS: readonly Mutation[] = [...CREDENTIAL_MUTATIONS, ...OWNER_MUTATIONS, ...LOG_MUTATIONS];
 
 async function judge(row: Omit<Mutation, "link" | "code">): Promise<Verdict | LinkRefusal> {
   const own = await makeStory(row.change);
@@ -63,10 +64,20 @@ describe("one story that is true, one mutation for each link", () => {
     expect(verdict).not.toBeInstanceOf(LinkRefusal);
     expect(verdict).toMatchObject({
       proof,
-      log: proof === "logged" ? "unwitnessed" : "unchecked",
+      log: proof === "logged" ? "witnessed" : "unchecked",
       revocation: "expiry only",
       development: false,
     });
+  });
+
+  it("says that nobody was a witness, where none are configured", async () => {
+    const change: StoryOptions = {
+      cosignedBy: [],
+      trust: ({ witnesses: _none, ...domain }) => domain,
+    };
+    const verdict = await judge({ name: "unwitnessed", change });
+    expect(verdict).toMatchObject({ proof: "logged", log: "unwitnessed" });
+    expect(verdict.links.at(-1)).toMatchObject({ id: "witnessed", result: "skipped" });
   });
 
   it("walks every row when everything is demanded", async () => {

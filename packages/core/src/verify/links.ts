@@ -10,6 +10,7 @@ import { sameKey, thumbprint } from "../jose/jwk.ts";
 import { open } from "../jose/signed.ts";
 import { matchesLocation } from "../proof/audience.ts";
 import { Refusal } from "../refusal.ts";
+import { checkWitnesses } from "../transparency/cosignature.ts";
 import { formPayload, opensForm, readLeaf } from "../transparency/leaf.ts";
 import { verifyTlogProof } from "../transparency/tlog-proof.ts";
 import { witTrustOf } from "../trust/wit-trust.ts";
@@ -241,11 +242,20 @@ function checkLeaf(x: Examination): void {
 
 async function checkInclusion(x: Examination): Promise<void> {
   const logged = x.presented.logged ?? no("owner_evidence_needed", "no credential part");
-  await verifyTlogProof(x.c, {
+  const { checkpoint } = await verifyTlogProof(x.c, {
     proof: logged.proof,
     entry: logged.leaf,
     vkey: x.found("domain").bundle.log.vkey,
   });
+  x.keep("checkpoint", checkpoint);
+}
+
+/** A log that shows others another tree cannot show this one to its witnesses (T47). */
+async function checkWitnessed(x: Examination): Promise<void> {
+  const { witnesses } = x.found("domain");
+  const { text } = x.found("checkpoint");
+  if (witnesses === undefined) return no("witnesses_missing", "none are configured");
+  await checkWitnesses(x.c, text, witnesses);
 }
 
 const hasChain = (x: Examination): boolean => x.presented.chain !== undefined;
@@ -360,5 +370,12 @@ export const LINKS: readonly Link[] = [
     towards: "logged",
     check: checkInclusion,
     earns: "logged",
+  },
+  {
+    id: "witnessed",
+    title: "enough of the configured witnesses saw the log so",
+    towards: "logged",
+    applies: (x) => x.found("domain").witnesses !== undefined,
+    check: checkWitnessed,
   },
 ];

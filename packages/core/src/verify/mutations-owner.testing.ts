@@ -1,13 +1,13 @@
 import { base64, fromBase64 } from "../bytes.ts";
 import { agentId, entryId } from "../identifier/workload.ts";
-import { approvalOf, flipped, loggedOf, owned, ownerId, tampered } from "./mutation.testing.ts";
+import { approvalOf, flipped, owned, ownerId, tampered } from "./mutation.testing.ts";
 import type { Mutation } from "./mutation.testing.ts";
 import { NOW, strangerKey } from "./story.testing.ts";
 import type { Story, StoryOptions } from "./story.testing.ts";
 
 const other = strangerKey("Ed25519");
 
-/** What the owner signed, what leads from there to the credential's key, and the log. */
+/** What the owner signed, and what leads from there to the credential's key. */
 export const OWNER_MUTATIONS: readonly Mutation[] = [
   // evidence
   {
@@ -279,82 +279,5 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
     link: "ceiling",
     code: "outside_ceiling",
     demand: { resource: "https://mail.example.com.evil.example" },
-  },
-
-  // leaf
-  {
-    name: "no log part",
-    link: "leaf",
-    code: "owner_evidence_needed",
-    mix: ({ presented: { logged: _none, ...presented } }) => ({ presented }),
-  },
-  {
-    name: "a leaf of another event",
-    link: "leaf",
-    code: "log_proof_invalid",
-    change: {
-      leaf: ({ forms: _none, ...draft }) => ({
-        ...draft,
-        type: "approval.approved",
-        actor: "owner",
-      }),
-    },
-  },
-  {
-    name: "a leaf of another token",
-    link: "leaf",
-    code: "log_proof_invalid",
-    mix: ({ presented }, stranger) => ({
-      presented: { ...presented, logged: loggedOf(stranger.presented) },
-    }),
-  },
-  {
-    name: "another salt for the token",
-    link: "leaf",
-    code: "log_proof_invalid",
-    change: {
-      presented: (p) => {
-        const logged = loggedOf(p);
-        return { ...p, logged: { ...logged, salts: { ...logged.salts, wit: logged.salts.x509 } } };
-      },
-    },
-  },
-  {
-    name: "another salt for the certificate",
-    link: "leaf",
-    code: "log_proof_invalid",
-    change: {
-      presented: (p) => {
-        const logged = loggedOf(p);
-        return { ...p, logged: { ...logged, salts: { ...logged.salts, x509: logged.salts.wit } } };
-      },
-    },
-  },
-  {
-    name: "a leaf that is not JSON",
-    link: "leaf",
-    code: "log_proof_invalid",
-    change: {
-      presented: (p) => ({ ...p, logged: { ...loggedOf(p), leaf: flipped(loggedOf(p).leaf, 0) } }),
-    },
-  },
-
-  // inclusion
-  {
-    name: "a checkpoint of another log",
-    link: "inclusion",
-    code: "checkpoint_invalid",
-    change: { checkpointBy: strangerKey("Ed25519") },
-  },
-  {
-    name: "a proof for another place in the log",
-    link: "inclusion",
-    code: "log_proof_invalid",
-    change: {
-      presented: (p) => ({
-        ...p,
-        logged: { ...loggedOf(p), proof: loggedOf(p).proof.replace("index 1", "index 2") },
-      }),
-    },
   },
 ];

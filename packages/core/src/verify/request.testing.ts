@@ -21,6 +21,7 @@ export function trustFileOf(...stories: readonly Story[]): string {
       owner_pins: domain.ownerPins,
       inside: domain.isInside,
       evidence_origin: domain.evidenceOrigin,
+      witnesses: domain.witnesses,
       insecureAcceptServerEnrolment: domain.insecureAcceptServerEnrolment,
       insecureAcceptDevelopment: domain.insecureAcceptDevelopment,
     })),

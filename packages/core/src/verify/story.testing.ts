@@ -21,6 +21,7 @@ import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
 import type { Signed } from "../jose/signed.ts";
 import { signCheckpoint } from "../transparency/checkpoint.ts";
+import { cosign } from "../transparency/cosignature.ts";
 import { formPayload, makeLeaf } from "../transparency/leaf.ts";
 import type { LeafDraft } from "../transparency/leaf.ts";
 import { vkeyOf } from "../transparency/note.ts";
@@ -65,6 +66,8 @@ export interface StoryOptions {
   readonly leaf?: (draft: LeafDraft) => LeafDraft;
   /** Who signs the checkpoint in the log's place. */
   readonly checkpointBy?: Signer;
+  /** Which of the three witnesses cosign, from 0; default the first two. */
+  readonly cosignedBy?: readonly number[];
   /** What the relying party decided. */
   readonly trust?: (domain: DomainTrust) => DomainTrust;
   /** What was shown, at the very end. */
@@ -76,6 +79,8 @@ export interface StoryKeys {
   readonly issuing: Signer;
   readonly wit: Signer;
   readonly log: Signer;
+  /** Three, of which two are demanded. */
+  readonly witnesses: readonly Signer[];
   readonly owner: Signer;
   readonly anchor: Signer;
   /** The credential's: proofs are made with it. */
@@ -102,6 +107,7 @@ function makeKeys(options: StoryOptions): StoryKeys {
     issuing: generateSigner(),
     wit: generateSigner(),
     log: generateSigner("Ed25519"),
+    witnesses: [0, 1, 2].map(() => generateSigner("Ed25519")),
     owner: options.owner ?? generateSigner("Ed25519"),
     anchor: generateSigner(),
     credential: generateSigner(),
@@ -255,7 +261,11 @@ async function logIssue(
   for (const entry of ["before", leaf, "after"])
     tree.append(leafHash(c, typeof entry === "string" ? utf8(entry) : entry));
   const head = { origin, size: tree.size, root: tree.root() };
-  const checkpoint = await signCheckpoint(c, head, options.checkpointBy ?? keys.log);
+  let checkpoint = await signCheckpoint(c, head, options.checkpointBy ?? keys.log);
+  const signed = checkpoint;
+  for (const [i, witness] of keys.witnesses.entries())
+    if ((options.cosignedBy ?? [0, 1]).includes(i))
+      checkpoint += await cosign(c, signed, `witness.example/${i}`, NOW - 29, witness);
   return {
     leaf,
     salts,
@@ -310,6 +320,12 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
     bundle: trustBundle,
     ownerPins: [{ jkt: thumbprint(c, keys.owner.key), owner: statement.body.owner.id }],
     isInside: false,
+    witnesses: {
+      vkeys: keys.witnesses.map(({ key }, i) =>
+        vkeyOf(c, `witness.example/${i}`, key, "cosignature"),
+      ),
+      threshold: 2,
+    },
     insecureAcceptServerEnrolment: false,
     insecureAcceptDevelopment: false,
   };

@@ -6,6 +6,8 @@ import { parseJsonObject } from "../json/strict.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 import { readTrustBundle } from "../trust/bundle.ts";
+import { MAX_WITNESSES } from "../transparency/cosignature.ts";
+import type { WitnessPolicy } from "../transparency/cosignature.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
 
 /** An owner's key that the relying party accepts by its own decision. */
@@ -29,6 +31,8 @@ export interface DomainTrust {
   readonly isInside: boolean;
   /** Where evidence may be fetched from; default nowhere. */
   readonly evidenceOrigin?: string;
+  /** Whose cosignatures a checkpoint of the log needs; default nobody's: then the log alone says that it does not fork. */
+  readonly witnesses?: WitnessPolicy;
   /** You lose: the owner's signature then only says what the server says about keys. */
   readonly insecureAcceptServerEnrolment: boolean;
   /** You lose: development trust domains have keys on a developer's disk and no uid wall. */
@@ -56,6 +60,26 @@ function readPin(value: Json): OwnerPin {
   return pin;
 }
 
+const WITNESS_VKEY = /^[^+\s]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}$/;
+
+function readWitnesses(members: Members): WitnessPolicy {
+  const vkeys = members.list(
+    "vkeys",
+    (item) =>
+      typeof item === "string" && WITNESS_VKEY.test(item)
+        ? item
+        : members.fail("vkeys", "holds something that is no verifier key"),
+    MAX_WITNESSES,
+  );
+  // its last part is the public key: one key under two names is one witness
+  if (new Set(vkeys.map((vkey) => vkey.slice(-44))).size !== vkeys.length)
+    members.fail("vkeys", "names one witness twice");
+  const policy = { vkeys, threshold: members.integer("threshold", 1, Math.max(1, vkeys.length)) };
+  if (vkeys.length === 0) members.fail("vkeys", "is empty");
+  members.end();
+  return policy;
+}
+
 function readDomain(value: Json, now: Seconds): DomainTrust {
   const members = new Members(value, "configuration_invalid", "domain");
   const flag = (name: string): boolean => members.optional(name, () => members.flag(name)) ?? false;
@@ -66,12 +90,14 @@ function readDomain(value: Json, now: Seconds): DomainTrust {
   const evidenceOrigin = members.optional("evidence_origin", (name) =>
     members.text(name, { pattern: /^https?:\/\/[^/?#\s]+$/ }),
   );
+  const witnesses = members.optional("witnesses", (name) => readWitnesses(members.object(name)));
   const domain: DomainTrust = {
     origin,
     bundle,
     ownerPins: members.optional("owner_pins", (name) => members.list(name, readPin, 10_000)) ?? [],
     isInside: flag("inside"),
     ...(evidenceOrigin === undefined ? {} : { evidenceOrigin }),
+    ...(witnesses === undefined ? {} : { witnesses }),
     insecureAcceptServerEnrolment: flag("insecureAcceptServerEnrolment"),
     insecureAcceptDevelopment: flag("insecureAcceptDevelopment"),
   };

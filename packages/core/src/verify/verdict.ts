@@ -39,7 +39,8 @@ export interface Verdict {
   readonly proof: OwnerProof;
   /** Why the proof is not higher. */
   readonly gap?: { readonly link: string; readonly code: RefusalCode };
-  readonly log: "unchecked" | "unwitnessed";
+  /** `witnessed`: enough of the configured witnesses have cosigned the checkpoint that covers this issue. */
+  readonly log: "unchecked" | "unwitnessed" | "witnessed";
   readonly revocation: "expiry only";
   readonly development: boolean;
   readonly expiresAt: number;

@@ -99,6 +99,12 @@ export async function verify(
   return verdict;
 }
 
+function logOf({ proof, results }: Walk): Verdict["log"] {
+  if (proof !== "logged") return "unchecked";
+  const isWitnessed = results.some(({ id, result }) => id === "witnessed" && result === "ok");
+  return isWitnessed ? "witnessed" : "unwitnessed";
+}
+
 function verdictOf(x: Examination, walked: Walk): Verdict {
   const wit = x.found("wit");
   const acceptance = x.peek("acceptance");
@@ -120,7 +126,7 @@ function verdictOf(x: Examination, walked: Walk): Verdict {
         }),
     proof: walked.proof,
     ...(walked.gap === undefined ? {} : { gap: { link: walked.gap.link, code: walked.gap.code } }),
-    log: walked.proof === "logged" ? "unwitnessed" : "unchecked",
+    log: logOf(walked),
     revocation: "expiry only",
     development: isDevelopment(x.found("domain")),
     expiresAt: wit.exp,
