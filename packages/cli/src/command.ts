@@ -24,8 +24,8 @@ function openCli(host: NodeJS.Process, { isJson, data }: Given): Cli {
     stderr,
     stdin,
     isTerminal: stdin.isTTY && stdout.isTTY,
-    columns: stdout.columns ?? 80,
-    rows: stdout.rows ?? 24,
+    columns: stdout.columns || 80, // a terminal of unknown size says 0
+    rows: stdout.rows || 24,
     paint: paintFor(stdout, env["NO_COLOR"]),
     paintErr: paintFor(stderr, env["NO_COLOR"]),
     home: homedir(),

@@ -40,6 +40,7 @@ async function serverConfiguration(): Promise<string> {
     trust_domain: trustDomain,
     development: true,
     policy: "laptop",
+    ...(process.getuid === undefined ? {} : { proxy_uid: process.getuid() }),
     api_port: api,
     public_port: publicPort,
     consent_rp_id: "localhost",
