@@ -58,6 +58,12 @@ describe("parseConfig", () => {
     ["an alias", `${least}names: &a [x]\nnote: *a`, "alias"],
     ["a merge", `${least}<<: { api_port: 1 }`, "<<"],
     ["a tag", `${least}note: !x y`, "YAML"],
+    // deep ones must not reach the parser: a stack that ends inside of a regular expression ends the process
+    ["lists in lists", `${least}names: ${"[".repeat(65)}`, "nested"],
+    ["maps in maps", '{"a":'.repeat(12_000), "nested"],
+    ["lists in lists on a line", "- ".repeat(30_000), "nested"],
+    ["lists in lists behind stray ends", "]".repeat(100) + "[".repeat(100), "nested"],
+    ["brackets in a text", `${least}note: "${"[".repeat(100)}"`, "ok"],
     ["a list", "- a", "not a list of settings"],
     ["a name that is no text", `${least}1: 2`, "text"],
     ["no YAML", "{", "YAML"],

@@ -1,10 +1,12 @@
 import { open } from "node:fs/promises";
-import { parseDocument } from "yaml";
+import { CST, Lexer, parseDocument } from "yaml";
 import { Refusal } from "@countersign/core";
 
 const MAX_CONFIG_BYTES = 65_536;
 const MAX_LIST_ITEMS = 1_000;
 const MAX_TEXT_CHARACTERS = 4_096;
+/** Levels within each other, or markers of levels on one line; settings need two. */
+const MAX_NESTING = 64;
 
 interface Described {
   /** One sentence: what it decides. */
@@ -104,15 +106,42 @@ function readValue(name: string, option: ConfigOption, value: unknown): ConfigVa
   }
 }
 
+/**
+ * The parser goes down a level for a level: far enough down, the stack ends inside of a regular expression, which ends
+ * the process and not the call.
+ */
+function checkNesting(text: string): void {
+  let levels = 0;
+  let onLine = 0;
+  for (const token of new Lexer().lex(text)) {
+    const type = CST.tokenType(token) ?? "";
+    if (type === "newline") onLine = 0;
+    else if (/^flow-(map|seq)-start$/.test(type)) levels += 1;
+    else if (/^flow-(map|seq)-end$/.test(type))
+      levels = Math.max(0, levels - 1); // a stray one closes nothing
+    else if (type.endsWith("-ind")) onLine += 1;
+    if (levels + onLine > MAX_NESTING)
+      throw new Refusal("configuration_invalid", "nested too deeply");
+  }
+}
+
 /** The document as a plain map. Aliases, tags and duplicate keys are refused: none has a use here. */
 function parseYaml(text: string): ReadonlyMap<string, unknown> {
   if (text.length > MAX_CONFIG_BYTES) throw new Refusal("configuration_invalid", "file too large");
-  const document = parseDocument(text, { version: "1.2", schema: "core", uniqueKeys: true });
+  checkNesting(text);
+  // pretty errors take the whole line for each of them: quadratic
+  const options = {
+    version: "1.2",
+    schema: "core",
+    uniqueKeys: true,
+    prettyErrors: false,
+  } as const;
+  const document = parseDocument(text, options);
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined)
     throw new Refusal(
       "configuration_invalid",
-      `not YAML at line ${problem.linePos?.[0].line ?? "?"}: ${problem.code}`,
+      `not YAML at line ${text.slice(0, problem.pos[0]).split("\n").length}: ${problem.code}`,
     );
   let value: unknown;
   try {
