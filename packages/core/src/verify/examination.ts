@@ -16,7 +16,8 @@ export interface Presented {
   readonly chain?: readonly Bytes[];
   readonly approval?: ApprovalPart;
   readonly endorsement?: string;
-  readonly logged?: Pick<CredentialPart, "leaf" | "salts" | "proof">;
+  readonly logged?: Pick<CredentialPart, "leaf" | "salts" | "proof"> &
+    Partial<Pick<CredentialPart, "jti" | "cs">>;
 }
 
 /** Joins what came by different ways. */

@@ -221,10 +221,12 @@ function checkCeiling(x: Examination): void {
 function checkLeaf(x: Examination): void {
   const logged = x.presented.logged ?? no("owner_evidence_needed", "no credential part");
   const leaf = readLeaf(logged.leaf);
-  const { owner, octets } = x.found("wit");
+  const { owner, octets, jti } = x.found("wit");
   const cs = owner?.cs;
   if (leaf.type !== "credential.issued" || leaf.actor !== "server")
     no("log_proof_invalid", "the leaf is of another event");
+  if (logged.jti !== undefined && (logged.jti !== jti || logged.cs !== cs))
+    no("log_proof_invalid", "the credential part is of another credential");
   if (
     !opensForm(x.c, leaf, 1, {
       salt: logged.salts.wit,

@@ -37,6 +37,20 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     }),
   },
   {
+    name: "a log part that says it is of another credential",
+    link: "leaf",
+    code: "log_proof_invalid",
+    change: { presented: (p) => ({ ...p, logged: { ...loggedOf(p), jti: "A".repeat(22) } }) },
+  },
+  {
+    name: "a log part that says it is of another approval",
+    link: "leaf",
+    code: "log_proof_invalid",
+    change: {
+      presented: (p) => ({ ...p, logged: { ...loggedOf(p), cs: `sha-256:${"A".repeat(43)}` } }),
+    },
+  },
+  {
     name: "another salt for the token",
     link: "leaf",
     code: "log_proof_invalid",
