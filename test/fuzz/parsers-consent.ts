@@ -1,0 +1,143 @@
+import {
+  agentMessageLength,
+  canonicalBytes,
+  claimedKeyOf,
+  concat,
+  CONSENT_NAMESPACE,
+  fenceNote,
+  parseOpensshPrivateKey,
+  parsePublicKeyLine,
+  base64,
+  readAgentIdentities,
+  readAgentSignature,
+  readArmor,
+  readCode,
+  readKeyBlob,
+  readOwnerSignature,
+  readPublicKeyLine,
+  readSshsig,
+  readStatement,
+  render,
+  renderTerminal,
+  requestCode,
+  signedText,
+  sshKeyOf,
+  utf8,
+  verifyApproval,
+  verifyOwnerSignature,
+  verifySshsig,
+  writeArmor,
+  writeOpensshPrivateKey,
+  writePublicKeyLine,
+  blobOfJwk,
+} from "@countersign/core";
+import type { Jwk } from "@countersign/core";
+import { nodeCrypto, nodeRandom } from "@countersign/node";
+import { CREDENTIAL, REQUEST_R } from "../conformance/consent-fixture.ts";
+import { credulous, ofJson, ofOctets, ofText } from "./parser.ts";
+import type { Parser } from "./parser.ts";
+import type { Samples } from "./samples.ts";
+
+const string = (data: Uint8Array): Uint8Array =>
+  concat(new Uint8Array([0, 0, data.length >> 8, data.length & 255]), data);
+const APP = "ssh:";
+
+function keyParsers({ story, sshsig }: Samples): readonly Parser[] {
+  const { key: ed } = story.keys.log;
+  const { key: ec } = story.keys.wit;
+  if (ed.kty !== "OKP") throw new TypeError("logs sign with Ed25519");
+  const keys: readonly [Jwk, string?][] = [[ed], [ec], [ed, APP], [ec, APP]];
+  const lines = keys.map(([jwk, app]) => writePublicKeyLine(sshKeyOf(jwk, app), "a b"));
+  const [line = ""] = lines;
+  const blob = blobOfJwk(ed);
+  const file = writeOpensshPrivateKey(nodeRandom, { jwk: ed, seed: nodeRandom(32), comment: "a" });
+  const identities = string(
+    concat(new Uint8Array([12, 0, 0, 0, 1]), string(blob), string(utf8("a comment"))),
+  );
+  return [
+    ofOctets("SSH key", "ssh", [blob, blobOfJwk(ec), blobOfJwk(ec, APP)], readKeyBlob, 1024),
+    ofText("public key line", "lines", [line, ...lines], readPublicKeyLine, 2048),
+    ofText("owner's key line", "lines", [line, ...lines], parsePublicKeyLine, 2048),
+    ofText("private key file", "lines", [file], parseOpensshPrivateKey, 16_384),
+    ofOctets("agent's keys", "ssh", [identities], readAgentIdentities),
+    ofOctets(
+      "agent's signature",
+      "ssh",
+      [string(concat(new Uint8Array([14]), string(sshsig)))],
+      readAgentSignature,
+    ),
+    ofOctets("agent's length", "ssh", [identities], agentMessageLength),
+  ];
+}
+
+function signatureParsers({ story, sshsig, statements }: Samples): readonly Parser[] {
+  const key = { jwk: story.keys.owner.key };
+  const [statement] = statements;
+  const given = { message: statement, namespace: CONSENT_NAMESPACE };
+  const sk = sshKeyOf(key.jwk, APP);
+  const text = base64(sshsig);
+  const signatures: readonly [object, ...object[]] = [
+    { k: "sshsig", s: text },
+    { k: "jws", s: "eyJhbGciOiJFZDI1NTE5IiwidHlwIjoiYWdlbnQtY29uc2VudCtqd3QifQ.e30.AAAA" },
+    { k: "webauthn", a: "AAAA", c: "AAAA", s: "AAAA" },
+  ];
+  return [
+    ofOctets("SSHSIG", "ssh", [sshsig], readSshsig, 4096),
+    ofText("armour", "lines", [writeArmor(sshsig)], readArmor, 8192),
+    ofText("claimed key", "lines", [text], claimedKeyOf),
+    ofOctets("verified SSHSIG", "ssh", [sshsig], (signature) =>
+      verifySshsig(credulous, { ...given, signature, key: sshKeyOf(key.jwk) }),
+    ),
+    ofOctets("verified SSHSIG of a security key", "ssh", [sshsig], (signature) =>
+      verifySshsig(credulous, { ...given, signature, key: sk }),
+    ),
+    ofJson("owner's signature", signatures, (value) => readOwnerSignature(value)),
+    ofJson("verified owner's signature", signatures, (value) =>
+      verifyOwnerSignature(credulous, {
+        statementBytes: statement,
+        signature: readOwnerSignature(value),
+        key,
+      }),
+    ),
+  ];
+}
+
+function statementParsers({ story, statements }: Samples): readonly Parser[] {
+  const shown = canonicalBytes(CREDENTIAL);
+  const approval = story.bundle.approval;
+  return [
+    ofOctets("statement", "json", statements, (octets) => readStatement(nodeCrypto, octets), 8192),
+    ofOctets(
+      "statement signed before",
+      "json",
+      statements,
+      (octets) => readStatement(nodeCrypto, octets, { preSigned: true }),
+      8192,
+    ),
+    ofOctets("words of a statement", "json", [shown, ...statements], (octets) =>
+      signedText(readStatement(nodeCrypto, octets)),
+    ),
+    ofOctets("screen of a statement", "json", [shown], (octets) =>
+      renderTerminal(render(nodeCrypto, readStatement(nodeCrypto, octets), REQUEST_R), {
+        columns: 80,
+      }),
+    ),
+    ofOctets("approval", "json", [statements[0]], (octets) => {
+      if (approval === undefined) throw new TypeError("the story has an owner");
+      return verifyApproval(
+        credulous,
+        readStatement(nodeCrypto, octets),
+        approval.sig,
+        approval.key,
+      );
+    }),
+    ofText("code", "plain", ["9DD6X-2QK7M", "9dd6x 2qk7m"], readCode),
+    ofText("code of a request", "jws", ["a.b.c"], (text) => requestCode(nodeCrypto, text)),
+    ofText("note", "plain", ["please\u202e **mail** <b> https://a.b"], (text) => fenceNote(text)),
+  ];
+}
+
+/** SSH formats, statements and what is shown of them. */
+export function consentParsers(s: Samples): readonly Parser[] {
+  return [...keyParsers(s), ...signatureParsers(s), ...statementParsers(s)];
+}
