@@ -32,7 +32,7 @@ class Bucket {
   take(now: number): boolean {
     this.#tokens = Math.min(
       MAX_PROOFS_PER_SECOND,
-      this.#tokens + (now - this.#at) * MAX_PROOFS_PER_SECOND,
+      this.#tokens + Math.max(0, now - this.#at) * MAX_PROOFS_PER_SECOND, // the clock may be set back
     );
     this.#at = now;
     if (this.#tokens < 1) return false;
