@@ -119,7 +119,7 @@ export class Session {
     const stop = stopOf(state, {
       entry: this.door.entry.id,
       owner: this.#entryOrNone()?.owner,
-      agent: this.#held?.id,
+      agent: this.#held?.id ?? this.#waiting?.agent,
       cs: this.#held?.cs,
       proxy: this.#world.identity().id,
     });
