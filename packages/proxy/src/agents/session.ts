@@ -156,10 +156,11 @@ export class Session {
     const ask = state.asks.find((item) => item.req === waiting.req);
     if (ask?.state === "asked") return;
     if (ask?.state === "denied") return this.#refuse(new Refusal("approval_denied"));
-    if (
-      ask?.state === "approved" ||
-      state.approvals.some((approval) => approval.agent === waiting.agent)
-    ) {
+    const isApproved =
+      ask === undefined
+        ? state.approvals.some((approval) => approval.agent === waiting.agent)
+        : ask.state === "approved";
+    if (isApproved) {
       this.#waiting = undefined;
       return this.#askAgain(0);
     }
