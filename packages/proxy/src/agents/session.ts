@@ -49,6 +49,8 @@ export class Session {
   #note: string | undefined;
   #held: Held | undefined;
   #waiting: Waiting | undefined;
+  /** Whether a state has shown the question that is waited for. */
+  #isAskSeen = false;
   #last: Refusal | undefined;
   #asking: Promise<void> | undefined;
   #attempt = 0;
@@ -154,7 +156,12 @@ export class Session {
 
   #onAsk(waiting: Waiting, state: ProxyState): void {
     const ask = state.asks.find((item) => item.req === waiting.req);
-    if (ask?.state === "asked") return;
+    if (ask?.state === "asked") {
+      this.#isAskSeen = true;
+      return;
+    }
+    // a state that was sent before the question comes after its answer: it says nothing about it
+    if (ask === undefined && !this.#isAskSeen && this.#world.clock() < waiting.deadline) return;
     if (ask?.state === "denied") return this.#refuse(new Refusal("approval_denied"));
     const isApproved =
       ask === undefined
@@ -203,6 +210,7 @@ export class Session {
     this.#last = undefined;
     if ("waiting" in answer) {
       this.#waiting = answer.waiting;
+      this.#isAskSeen = false;
       const { code, deadline, next, reasons } = answer.waiting;
       this.#emit(this, { event: "waiting", code, deadline, next, reasons });
     } else {
