@@ -6,7 +6,7 @@ import type { Peer } from "../facts/peer.ts";
 import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
 import { measured, requestCredential } from "./request.ts";
-import type { Held, Waiting } from "./request.ts";
+import type { Answered, Held, Waiting } from "./request.ts";
 import { stopOf } from "./stops.ts";
 
 /** What happens to a session, for event streams and for `countersign run`. */
@@ -118,22 +118,9 @@ export class Session {
 
   /** The server's state changed: an approval may have come, or a stop. */
   onState(state: ProxyState): void {
-    const stop = stopOf(state, {
-      entry: this.door.entry.id,
-      owner: this.#entryOrNone()?.owner,
-      agent: this.#held?.id ?? this.#waiting?.agent,
-      cs: this.#held?.cs,
-      proxy: this.#world.identity().id,
-    });
-    if (stop !== undefined) return this.#halt(new Refusal("halted", `${stop.scope} stopped`));
+    const refusal = this.#refusalIn(state);
+    if (refusal !== undefined) return this.#halt(refusal);
     if (this.#last?.code === "halted") this.#last = undefined;
-    if (
-      this.#held?.cs !== undefined &&
-      !state.approvals.some((approval) => approval.cs === this.#held?.cs)
-    )
-      this.#halt(
-        new Refusal("halted", "the approval was ended", "Ask again: the owner is asked anew."),
-      );
     const waiting = this.#waiting;
     if (waiting !== undefined) this.#onAsk(waiting, state);
   }
@@ -144,6 +131,22 @@ export class Session {
     this.#peer.close();
     this.#drop();
     this.#notify();
+  }
+
+  /** Why the state forbids what is held or waited for, if it does. */
+  #refusalIn(state: ProxyState): Refusal | undefined {
+    const cs = this.#held?.cs;
+    const stop = stopOf(state, {
+      entry: this.door.entry.id,
+      owner: this.#entryOrNone()?.owner,
+      agent: this.#held?.id ?? this.#waiting?.agent,
+      cs,
+      proxy: this.#world.identity().id,
+    });
+    if (stop !== undefined) return new Refusal("halted", `${stop.scope} stopped`);
+    return cs === undefined || state.approvals.some((approval) => approval.cs === cs)
+      ? undefined
+      : new Refusal("halted", "the approval was ended", "Ask again: the owner is asked anew.");
   }
 
   #entryOrNone(): Entry | undefined {
@@ -208,23 +211,24 @@ export class Session {
     if (this.#isClosed) return;
     this.#attempt = 0;
     this.#last = undefined;
-    if ("waiting" in answer) {
-      this.#waiting = answer.waiting;
-      this.#isAskSeen = false;
-      const { code, deadline, next, reasons } = answer.waiting;
-      this.#emit(this, { event: "waiting", code, deadline, next, reasons });
-    } else {
-      this.#waiting = undefined;
-      this.#held = answer.held;
-      this.#emit(this, {
-        event: "credential",
-        id: answer.held.id,
-        expires_at: answer.held.exp,
-        n: answer.held.n,
-      });
-      this.#scheduleRenewal(answer.held);
-    }
+    this.#waiting = "waiting" in answer ? answer.waiting : undefined;
+    this.#isAskSeen = false;
+    if ("held" in answer) this.#held = answer.held;
+    const { state } = this.#world.server();
+    const refusal = state === undefined ? undefined : this.#refusalIn(state);
+    if (refusal !== undefined) return this.#halt(refusal); // stopped while the answer was on its way
+    this.#say(answer);
     this.#notify();
+  }
+
+  #say(answer: Answered): void {
+    if ("waiting" in answer) {
+      const { code, deadline, next, reasons } = answer.waiting;
+      return this.#emit(this, { event: "waiting", code, deadline, next, reasons });
+    }
+    const { id, exp, n } = answer.held;
+    this.#emit(this, { event: "credential", id, expires_at: exp, n });
+    this.#scheduleRenewal(answer.held);
   }
 
   /** Half of the life, earlier by up to a tenth: many agents must not renew in step. */
