@@ -218,6 +218,8 @@ export class Session {
     const refusal = state === undefined ? undefined : this.#refusalIn(state);
     if (refusal !== undefined) return this.#halt(refusal); // stopped while the answer was on its way
     this.#say(answer);
+    // the state may have been told of the question, even of its end, before we were
+    if (this.#waiting !== undefined && state !== undefined) this.#onAsk(this.#waiting, state);
     this.#notify();
   }
 
