@@ -1,5 +1,5 @@
 import { parseName, Refusal } from "@countersign/core";
-import type { Entry, ProxyState } from "@countersign/core";
+import type { Digest, Entry, ProxyState } from "@countersign/core";
 import type { Door } from "../doors/door.ts";
 import type { Peer } from "../facts/peer.ts";
 import type { Facts } from "../facts/process.ts";
@@ -20,7 +20,7 @@ export class Agents {
   readonly #listeners: Map<Door, Set<DoorListener>> = new Map();
   readonly #lastEvidence: Map<string, { readonly evidence: string; readonly jti: string }> =
     new Map();
-  #standing: Map<string, ReadonlySet<string>> = new Map();
+  #standing: Map<string, ReadonlySet<Digest>> = new Map();
 
   constructor(world: ProxyWorld) {
     this.#world = world;
@@ -84,9 +84,10 @@ export class Agents {
 
   /** The whole state came: stops end sessions, approvals wake those that wait. */
   async onState(state: ProxyState): Promise<void> {
-    for (const programs of this.#sessions.values())
-      for (const session of programs.values()) session.onState(state);
-    await this.#endReplaced(state);
+    const sessions = [...this.#sessions.values()].flatMap((programs) => [...programs.values()]);
+    const endorsed = sessions.map(({ door, held }) => ({ entry: door.entry.id, cs: held?.cs }));
+    for (const session of sessions) session.onState(state); // drops what is ended
+    await this.#endReplaced(state, endorsed);
   }
 
   /** A door closed: its sessions end and their keys are gone. */
@@ -109,7 +110,10 @@ export class Agents {
   }
 
   /** Looks at an entry's memory only when its standing approvals changed: it is a file. */
-  async #endReplaced(state: ProxyState): Promise<void> {
+  async #endReplaced(
+    state: ProxyState,
+    endorsed: readonly { readonly entry: string; readonly cs: Digest | undefined }[],
+  ): Promise<void> {
     const now = new Map(
       state.entries.map((entry) => [
         entry.id,
@@ -123,7 +127,10 @@ export class Agents {
     for (const [entry, standing] of now) {
       const before = this.#standing.get(entry);
       if (before?.size === standing.size && [...standing].every((cs) => before.has(cs))) continue;
-      await endMissing(this.#world, entry, standing);
+      const ofEntry = endorsed.flatMap((item) =>
+        item.entry === entry && item.cs !== undefined ? [item.cs] : [],
+      );
+      await endMissing(this.#world, entry, standing, ofEntry);
     }
     this.#standing = now;
   }

@@ -114,14 +114,25 @@ async function remember(
   });
 }
 
-/** Marks approvals that the state no longer holds as ended for good: the anchor never speaks for them again. */
+/**
+ * Marks approvals that the state no longer holds as ended for good: the anchor never speaks for them again.
+ * @param endorsed statements that credentials are held under
+ */
 export async function endMissing(
   w: ProxyWorld,
   entry: string,
   standing: ReadonlySet<Digest>,
+  endorsed: readonly Digest[],
 ): Promise<void> {
   const memory = await w.anchors.memory(entry);
   const { approval, ...rest } = memory;
-  if (approval === undefined || standing.has(approval.cs)) return;
-  await w.anchors.remember(entry, { ...rest, ended: [...rest.ended, approval.cs] });
+  const known = new Set(approval === undefined ? endorsed : [...endorsed, approval.cs]);
+  const ended = [...known].filter((cs) => !standing.has(cs) && !memory.ended.includes(cs));
+  if (ended.length === 0) return;
+  const isKept = approval !== undefined && standing.has(approval.cs);
+  await w.anchors.remember(entry, {
+    ...rest,
+    ...(isKept ? { approval } : {}),
+    ended: [...rest.ended, ...ended],
+  });
 }
