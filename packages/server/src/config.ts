@@ -1,4 +1,4 @@
-import { parseTrustDomain, Refusal } from "@countersign/core";
+import { MAX_WITNESSES, parseTrustDomain, Refusal } from "@countersign/core";
 import type { Seconds } from "@countersign/core";
 import type { ConfigSchema } from "@countersign/node";
 
@@ -19,6 +19,7 @@ export interface ServerFile {
   readonly proxy_uid?: number;
   readonly consent_rp_id?: string;
   readonly consent_origins?: readonly string[];
+  readonly witnesses?: readonly string[];
   readonly development: boolean;
 }
 
@@ -86,6 +87,10 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "strings",
     doc: "origins of that host; default https://<consent_rp_id>",
   },
+  witnesses: {
+    type: "strings",
+    doc: "who cosigns the log's checkpoints, each as VKEY@URL: its verifier key and the https address before /add-checkpoint",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -97,6 +102,15 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
 export interface Bind {
   readonly host: string;
   readonly port: number;
+}
+
+/** A witness as configured. */
+export interface WitnessAddress {
+  readonly vkey: string;
+  /** Origin. */
+  readonly url: string;
+  /** Path before `/add-checkpoint`; often empty. */
+  readonly prefix: string;
 }
 
 /** The server's configuration, parsed once. */
@@ -116,6 +130,8 @@ export interface ServerConfig {
   readonly policy: Policy;
   readonly proxyUid?: number;
   readonly consent: { readonly rpId: string; readonly origins: readonly string[] };
+  /** Asked beside the releases; no decision waits for one. */
+  readonly witnesses: readonly WitnessAddress[];
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -126,6 +142,33 @@ const POLICIES: readonly Policy[] = ["standard", "laptop", "hardened"];
 /** The address of a bound listener as a URL. */
 export function urlOf(scheme: "http" | "https", bind: Bind): string {
   return `${scheme}://${bind.host.includes(":") ? `[${bind.host}]` : bind.host}:${bind.port}`;
+}
+
+const WITNESS =
+  /^([^+\s]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44})@(https?:\/\/[^\s/?#@]+)((?:\/[^\s/?#]+)*)\/?$/;
+
+function witnessOf(text: string): WitnessAddress {
+  const [, vkey, url, prefix] = WITNESS.exec(text) ?? [];
+  if (vkey === undefined || url === undefined || prefix === undefined)
+    throw new Refusal(
+      "configuration_invalid",
+      "a witness is no VKEY@URL",
+      "Write its verifier key as `countersign log witness init` prints it, then @ and its https address.",
+    );
+  return { vkey, url, prefix };
+}
+
+function witnessesOf(texts: readonly string[]): readonly WitnessAddress[] {
+  const witnesses = texts.map(witnessOf);
+  if (
+    witnesses.length > MAX_WITNESSES ||
+    new Set(witnesses.map(({ vkey }) => vkey)).size !== witnesses.length
+  )
+    throw new Refusal(
+      "configuration_invalid",
+      `more than ${MAX_WITNESSES} witnesses, or one twice`,
+    );
+  return witnesses;
 }
 
 /**
@@ -154,6 +197,7 @@ export function configOf(file: ServerFile): ServerConfig {
     policy: POLICIES.find((policy) => policy === file.policy) ?? "standard",
     ...(file.proxy_uid === undefined ? {} : { proxyUid: file.proxy_uid }),
     consent: { rpId, origins: file.consent_origins ?? [`https://${rpId}`] },
+    witnesses: witnessesOf(file.witnesses ?? []),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,
   };

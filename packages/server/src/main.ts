@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { fromUtf8, Refusal } from "@countersign/core";
+import { fromUtf8, parseVkey, Refusal } from "@countersign/core";
 import type { Clock, Listener, Log, Metrics } from "@countersign/node";
 import {
   createMetrics,
   createPrivateFile,
   nodeCrypto,
   nodeRandom,
+  openTarget,
   parseConfig,
   privateDirectory,
   readPrivateFile,
@@ -21,6 +22,8 @@ import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
+import { WitnessRounds } from "./log/witnesses.ts";
+import type { Witness } from "./log/witnesses.ts";
 import { createKeys, loadKeys } from "./signer/keys.ts";
 import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
 import { fileCheckpoint } from "./store/checkpoint-file.ts";
@@ -189,6 +192,24 @@ function keepHouse(world: World): () => void {
   return () => cancel();
 }
 
+/** @throws Refusal `configuration_invalid`, `checkpoint_invalid` for a key that is no witness's */
+function openWitnesses({ witnesses }: ServerConfig): readonly Witness[] {
+  return witnesses.map(({ vkey, url, prefix }) => {
+    parseVkey(nodeCrypto, vkey, "cosignature");
+    return { vkey, prefix, target: openTarget({ url, ca: "system" }) };
+  });
+}
+
+/** Begins to ask; returns how to stop. */
+function askWitnesses(world: World, witnesses: readonly Witness[]): () => Promise<void> {
+  if (witnesses.length === 0) return () => Promise.resolve();
+  const rounds = new WitnessRounds({ ...world, witnesses, timers: systemTimers });
+  return async () => {
+    await rounds.close();
+    for (const { target } of witnesses) target.close();
+  };
+}
+
 /**
  * Runs the server of a data directory until `close`.
  * @throws Refusal `configuration_invalid`, `private_mode`, `signer_unsuitable`
@@ -201,6 +222,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
       "made by countersign dev",
       "Run countersign dev, or make a server for real: countersign server init.",
     );
+  const witnesses = openWitnesses(loaded);
   const opened = await openWorld(options, loaded);
   const feed = new StateFeed(opened);
   const api = await listenApi(opened, feed);
@@ -223,6 +245,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   });
   const stopRenewal = renewTls(world, api);
   const stopHousekeeping = keepHouse(world);
+  const stopWitnesses = askWitnesses(world, witnesses);
   world.log.info("server.running", {
     api: world.config.apiUrl,
     public: publicListener.address,
@@ -239,6 +262,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
       stopHousekeeping();
       unwatch();
       feed.close();
+      await stopWitnesses();
       await Promise.all([api.close(), publicListener.close(), admin.close()]);
       await world.store.close();
     },

@@ -102,6 +102,12 @@ export const SETTINGS: readonly Setting[] = [
     about: "origins of that host (default: https on it)",
     kind: "list",
   },
+  {
+    name: "witnesses",
+    flag: "--witnesses <vkey@url...>",
+    about: "who cosigns the log's checkpoints",
+    kind: "list",
+  },
 ];
 
 type InitOptions = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -1,4 +1,4 @@
-import { isHash, jwksOf, Refusal } from "@countersign/core";
+import { isHash, jwksOf, parseTilePath, Refusal } from "@countersign/core";
 import type { Digest } from "@countersign/core";
 import type { Handler } from "@countersign/node";
 import { publicApproval, publicCredentialPart } from "../cases/bundle.ts";
@@ -44,6 +44,13 @@ export function publicApp(w: World): Handler<object> {
       new Response(await w.store.checkpoint(), {
         headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
       }),
+    "GET /log/tile/:rest{.+}": async (_request, _context, { rest }) => {
+      const octets = await w.store.tile(parseTilePath(`tile/${rest ?? ""}`));
+      // a partial tile too is never another one: its width is part of its path
+      return new Response(new Uint8Array(octets), {
+        headers: { "content-type": "application/octet-stream", "cache-control": IMMUTABLE },
+      });
+    },
     "GET /log/entry/:seq": async (_request, _context, { seq }) => {
       const row = /^(0|[1-9][0-9]{0,14})$/.test(seq ?? "")
         ? await w.store.logRow(Number(seq))

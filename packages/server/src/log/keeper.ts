@@ -3,14 +3,19 @@ import {
   leafHash,
   MerkleTree,
   openCheckpoint,
+  parseNote,
+  readTreeHead,
   Refusal,
   signCheckpoint,
+  TILE_WIDTH,
+  tileOf,
   vkeyOf,
   writeTlogProof,
 } from "@countersign/core";
-import type { Bytes, Checkpoint, Crypto, Signer } from "@countersign/core";
+import type { Bytes, Checkpoint, Crypto, Signer, Tile } from "@countersign/core";
 import type { CheckpointFile } from "../store/checkpoint-file.ts";
 import type { Release } from "../store/store.ts";
+import { CosignedCheckpoints } from "./cosigned.ts";
 
 export interface KeeperOptions {
   readonly crypto: Crypto;
@@ -35,6 +40,7 @@ export class LogKeeper {
   readonly #vkey: string;
   readonly #tree: MerkleTree;
   readonly #listeners: Set<(release: Release) => void> = new Set();
+  readonly #cosigned = new CosignedCheckpoints();
   #released: Checkpoint | undefined;
   #releasing: Promise<void> | undefined;
   #frozen: string | undefined;
@@ -121,6 +127,14 @@ export class LogKeeper {
     return this.#released?.text;
   }
 
+  /** As `checkpoint`, with what witnesses have added to it so far. */
+  get published(): string | undefined {
+    const released = this.#released;
+    return released === undefined
+      ? undefined
+      : (this.#cosigned.of(released.size)?.text ?? released.text);
+  }
+
   /** Number of leaves under `checkpoint`. */
   get releasedSize(): number {
     return this.#released?.size ?? 0;
@@ -169,22 +183,55 @@ export class LogKeeper {
     this.#released = checkpoint;
   }
 
+  /** @throws Refusal `hold` when frozen, `not_found` unless all these leaves are released */
+  #demandReleased(leaves: number): Checkpoint {
+    if (this.#frozen !== undefined) throw new Refusal("hold", this.#frozen);
+    if (this.#released === undefined || !(leaves > 0 && leaves <= this.#released.size))
+      throw new Refusal("not_found", "not in the log, or not yet");
+    return this.#released;
+  }
+
   /**
-   * A tlog-proof of a leaf under the newest checkpoint.
+   * A tlog-proof of a leaf under the newest checkpoint, or under an older one that covers it and that more witnesses
+   * have cosigned.
    * @throws Refusal `hold` when frozen, `not_found` for a leaf that is not released
    */
   proofFor(index: number): string {
-    if (this.#frozen !== undefined) throw new Refusal("hold", this.#frozen);
-    const released = this.#released;
-    if (
-      released === undefined ||
-      !Number.isSafeInteger(index) ||
-      index < 0 ||
-      index >= released.size
-    )
-      throw new Refusal("not_found", "no such leaf");
-    const proof = this.#tree.inclusionProof(index, released.size);
-    return writeTlogProof({ index, proof, checkpoint: released.text });
+    if (!Number.isSafeInteger(index)) throw new Refusal("not_found", "no such leaf");
+    const { size, text } = this.#cosigned.covering(index) ?? this.#demandReleased(index + 1);
+    this.#demandReleased(index + 1);
+    const proof = this.#tree.inclusionProof(index, size);
+    return writeTlogProof({ index, proof, checkpoint: text });
+  }
+
+  /**
+   * Checks that a tile is one of the released log, and gives its octets; those of an entry bundle are the database's.
+   * @throws Refusal `hold` when frozen, `not_found`
+   */
+  tile(tile: Tile): Bytes | undefined {
+    const { level, index, width } = tile;
+    const span = level === "entries" ? 1 : TILE_WIDTH ** level;
+    this.#demandReleased((index * TILE_WIDTH + width) * span);
+    return level === "entries" ? undefined : tileOf(this.#tree, tile);
+  }
+
+  /** @throws Refusal `hold` when frozen, `not_found` for sizes that are not released */
+  consistencyProof(from: number, to: number): readonly Bytes[] {
+    if (from === 0 && to === 0) return [];
+    this.#demandReleased(to);
+    if (!Number.isSafeInteger(from) || from < 0 || from > to) throw new Refusal("not_found");
+    return this.#tree.consistencyProof(from, to);
+  }
+
+  /**
+   * Publishes a checkpoint of this log with cosignatures that the caller has verified.
+   * @param checkpoint as it was released
+   * @param lines signature lines with their newlines, one a witness
+   */
+  addCosignatures(checkpoint: string, lines: readonly string[]): void {
+    const { size } = readTreeHead(parseNote(checkpoint).text);
+    const text = checkpoint + lines.join("");
+    if (this.#frozen === undefined) this.#cosigned.add({ size, text, witnesses: lines.length });
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { Digest, Seconds } from "@countersign/core";
+import { TILE_WIDTH } from "@countersign/core";
+import type { Bytes, Digest, Seconds } from "@countersign/core";
 import type { CredentialRow, EntryRow, GrantRow, LogRow, StopRow } from "./rows.ts";
 import { epochOf } from "./sql.ts";
 import type { Sqlite, SqlParams, SqlValue } from "./sqlite.ts";
@@ -234,4 +235,15 @@ export function logRows(db: Sqlite, from: number, to: number): readonly LogRow[]
       to,
     })
     .map((row) => t.LOG.read(row));
+}
+
+/** Leaves of one entry bundle. */
+export function leaves(db: Sqlite, bundle: number, width: number): readonly Bytes[] {
+  const from = bundle * TILE_WIDTH;
+  return db
+    .all("SELECT leaf FROM log WHERE seq >= :from AND seq < :to ORDER BY seq", {
+      from,
+      to: from + width,
+    })
+    .map(({ leaf }) => leaf as Bytes); // NOT NULL BLOB
 }

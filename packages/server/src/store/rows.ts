@@ -204,6 +204,6 @@ export interface LogRow {
   readonly leaf: Bytes;
   /** JCS octets of the record; absent once erased. */
   readonly record?: Bytes;
-  /** Salts of the commits, base64url. */
+  /** Salts of the commits, base64url; that of an erased record is gone too. */
   readonly salts: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,5 @@
-import { Refusal } from "@countersign/core";
-import type { Digest, Seconds } from "@countersign/core";
+import { Refusal, writeEntries } from "@countersign/core";
+import type { Bytes, Digest, Seconds, Tile } from "@countersign/core";
 import type { LogKeeper } from "../log/keeper.ts";
 import * as q from "./queries.ts";
 import type {
@@ -269,14 +269,27 @@ export class SqliteStore implements Store {
 
   checkpoint(): Promise<string> {
     return this.#read(() => {
-      const { checkpoint, frozen } = this.#keeper;
-      if (checkpoint === undefined) throw new Refusal("hold", frozen);
-      return checkpoint;
+      const { published, frozen } = this.#keeper;
+      if (published === undefined) throw new Refusal("hold", frozen);
+      return published;
     });
   }
 
   proofFor(seq: number): Promise<string> {
     return this.#read(() => this.#keeper.proofFor(seq));
+  }
+
+  tile(tile: Tile): Promise<Bytes> {
+    const { index, width } = tile;
+    return this.#read((db) => this.#keeper.tile(tile) ?? writeEntries(q.leaves(db, index, width)));
+  }
+
+  consistencyProof(from: number, to: number): Promise<readonly Bytes[]> {
+    return this.#read(() => this.#keeper.consistencyProof(from, to));
+  }
+
+  addCosignatures(checkpoint: string, lines: readonly string[]): void {
+    this.#keeper.addCosignatures(checkpoint, lines);
   }
 
   commit(decision: Decision): Promise<Committed | "conflict" | "used"> {

@@ -1,4 +1,4 @@
-import type { Bytes, Digest, Seconds } from "@countersign/core";
+import type { Bytes, Digest, Seconds, Tile } from "@countersign/core";
 import type {
   AskRow,
   AskState,
@@ -88,7 +88,7 @@ export type Change =
     }
   /** The trust bundle changed: its sequence moves by one. */
   | { readonly bump: "bundleSequence" }
-  /** Removes what a log row said about people; its leaf stays. */
+  /** Removes what a log row said about people, with the salt of its commit; leaf, tree and proofs stay. */
   | { readonly erase: "record"; readonly seq: number }
   /** Removes R's octets (and the note in them) of questions decided before an instant. */
   | { readonly erase: "requests"; readonly decidedBefore: Seconds }
@@ -304,10 +304,22 @@ export interface Store {
   logRow(seq: number): Promise<LogRow | undefined>;
   /** Rows with from ≤ seq < to, at most 1000. */
   logRows(from: number, to: number): Promise<readonly LogRow[]>;
-  /** The newest signed checkpoint. @throws Refusal `hold` where it was lost */
+  /** The newest signed checkpoint, with the cosignatures that it has so far. @throws Refusal `hold` where it was lost */
   checkpoint(): Promise<string>;
-  /** A tlog-proof of that leaf under the newest checkpoint. @throws Refusal `not_found`, `hold` */
+  /**
+   * A tlog-proof of that leaf under the newest checkpoint, or under an older one that more witnesses have cosigned.
+   * @throws Refusal `not_found`, `hold`
+   */
   proofFor(seq: number): Promise<string>;
+  /** Octets of a tile or entry bundle of the released log (C2SP tlog-tiles). @throws Refusal `not_found`, `hold` */
+  tile(tile: Tile): Promise<Bytes>;
+  /** That the released log of size `to` only appends to that of size `from`. @throws Refusal `not_found`, `hold` */
+  consistencyProof(from: number, to: number): Promise<readonly Bytes[]>;
+  /**
+   * Adds what witnesses have answered to a checkpoint of this log, one verified signature line a witness. Kept in
+   * memory only: witnesses are asked again after a start.
+   */
+  addCosignatures(checkpoint: string, lines: readonly string[]): void;
 
   /**
    * The only write. "used": something single-use was used before. "conflict": an expectation did not hold; load

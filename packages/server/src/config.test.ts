@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { Refusal, vkeyOf } from "@countersign/core";
+import { generateSigner, nodeCrypto as c, parseConfig } from "@countersign/node";
+import { configOf, SERVER_SCHEMA } from "./config.ts";
+import type { ServerConfig } from "./config.ts";
+
+const vkey = vkeyOf(c, "witness.example/w1", generateSigner("Ed25519").key, "cosignature");
+
+function configWith(...witnesses: readonly string[]): ServerConfig {
+  const yaml = `trust_domain: example.org\nwitnesses: ${JSON.stringify(witnesses)}\n`;
+  return configOf(parseConfig(yaml, SERVER_SCHEMA));
+}
+
+describe("witnesses in the configuration", () => {
+  it.each([
+    ["an origin", `${vkey}@https://w.example`, { url: "https://w.example", prefix: "" }],
+    ["a prefix", `${vkey}@https://w.example/a/b`, { url: "https://w.example", prefix: "/a/b" }],
+    [
+      "a slash at its end",
+      `${vkey}@https://w.example:1/a/`,
+      { url: "https://w.example:1", prefix: "/a" },
+    ],
+  ])("takes %s", (_name, text, wanted) => {
+    expect(configWith(text).witnesses).toEqual([{ vkey, ...wanted }]);
+  });
+
+  it("takes none", () => {
+    expect(configWith().witnesses).toEqual([]);
+  });
+
+  it.each([
+    ["an address alone", ["https://w.example"]],
+    ["a key alone", [vkey]],
+    ["another scheme", [`${vkey}@ftp://w.example`]],
+    ["a name and password", [`${vkey}@https://me:pw@w.example`]],
+    ["a query", [`${vkey}@https://w.example/?q`]],
+    ["one witness twice", [`${vkey}@https://w.example`, `${vkey}@https://v.example`]],
+  ])("refuses %s", (_name, texts) => {
+    expect(() => configWith(...texts)).toThrow(Refusal);
+  });
+});
