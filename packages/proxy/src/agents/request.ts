@@ -10,10 +10,13 @@ import {
   REQUEST_LIFE_SECONDS,
   Refusal,
   requestCode,
+  sameKey,
   seal,
   thumbprint,
   utf8,
   verify,
+  verifyWit,
+  witTrustOf,
 } from "@countersign/core";
 import type {
   Bundle,
@@ -228,7 +231,7 @@ async function send(
     return { waiting: { agent, req: request.digest, code, id, deadline, next, reasons } };
   }
   const { approval, entry } = making;
-  await checkIssued(w, answer, { approval, signer, entry });
+  await checkIssued(w, answer, { agent, approval, signer, entry });
   return {
     held: heldOf(agent, answer, { approval, signer, evidence: evidence.octets, now: fresh.now }),
   };
@@ -244,21 +247,26 @@ async function checkIssued(
   w: ProxyWorld,
   answer: Issued,
   of: {
+    readonly agent: string;
     readonly approval: CheckedApproval | undefined;
     readonly signer: Signer;
     readonly entry: Entry;
   },
 ): Promise<void> {
   const proof = of.entry.binding === "owner" ? "logged" : "none";
+  const trust = ownTrust(w, of.approval?.ownerJkt);
   const verdict = await verify(
     w.c,
     presentedOf(answer.wit, answer.wic, answer.bundle),
-    ownTrust(w, of.approval?.ownerJkt),
+    trust,
     { proof },
     w.clock(),
   );
   if (verdict.owner !== undefined && verdict.owner.cs !== of.approval?.cs)
     throw new Refusal("owner_claim", "issued under another approval");
+  const { confirmation } = await verifyWit(w.c, answer.wit, witTrustOf(w.c, trust), w.clock());
+  if (verdict.agent !== of.agent || !sameKey(confirmation.key, of.signer.key))
+    throw new Refusal("invalid_key", "issued to another agent or key");
 }
 
 function heldOf(
