@@ -63,7 +63,7 @@ export function readJoinToken(text: string, now: Seconds): JoinToken {
       exp: members.integer("exp"),
     };
     members.end();
-    if (now > token.exp) throw new Refusal("join_token_invalid", "it has expired");
+    if (now >= token.exp) throw new Refusal("join_token_invalid", "it has expired");
     return token;
   } catch (error) {
     if (error instanceof Refusal && error.code === "join_token_invalid") throw error;
