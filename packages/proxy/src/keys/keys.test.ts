@@ -1,0 +1,140 @@
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  buildProxy,
+  buildIssuingCa,
+  buildRoot,
+  parseCertificate,
+  proxyId,
+  Refusal,
+} from "@countersign/core";
+import {
+  generatePrivateKey,
+  generateSigner,
+  nodeCrypto as c,
+  publicJwkOf,
+} from "@countersign/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { d } from "../world.testing.ts";
+import { Anchors } from "./anchors.ts";
+import { loadIdentity, saveIdentity } from "./identity.ts";
+
+const ENTRY = "spiffe://example.org/agent/mailer";
+const NOW = 1_800_000_000;
+let data = "";
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), "proxy-"));
+});
+afterAll(() => rm(data, { recursive: true }));
+const folder = (): Promise<string> => mkdtemp(join(data, "x-"));
+const codeOf = (run: Promise<unknown>): Promise<string> =>
+  run.then(
+    () => "accepted",
+    (error: unknown) => (error instanceof Refusal ? error.code : String(error)),
+  );
+
+describe("anchors", () => {
+  it("are made once, one for each entry, for nobody else to read", async () => {
+    const dir = await folder();
+    const anchors = new Anchors(dir);
+    const [one, same, other] = [
+      await anchors.signer(ENTRY),
+      await anchors.signer(ENTRY),
+      await anchors.signer(`${ENTRY}-2`),
+    ];
+    expect(same.key).toEqual(one.key);
+    expect(other.key).not.toEqual(one.key);
+    expect((await new Anchors(dir).signer(ENTRY)).key).toEqual(one.key);
+    const names = await readdir(join(dir, "anchors"));
+    expect(names).toHaveLength(2);
+    for (const name of names)
+      expect((await stat(join(dir, "anchors", name))).mode & 0o777).toBe(0o600);
+  });
+
+  it("remember what is over across a restart", async () => {
+    const dir = await folder();
+    const memory = { ownerKeys: ["k"], ended: [d(1), d(2)] };
+    expect(await new Anchors(dir).memory(ENTRY)).toEqual({ ownerKeys: [], ended: [] });
+    await new Anchors(dir).remember(ENTRY, memory);
+    expect(await new Anchors(dir).memory(ENTRY)).toEqual(memory);
+  });
+
+  it.each<readonly [string, (path: string) => Promise<unknown>, string]>([
+    ["as written", () => Promise.resolve(), "accepted"],
+    ["readable by others", (path) => chmod(path, 0o644), "private_mode"],
+    ["cut off", (path) => writeFile(path, '{"owner_keys":['), "malformed_json"],
+    [
+      "of another form",
+      (path) => writeFile(path, '{"owner_keys":[1],"ended":[]}'),
+      "configuration_invalid",
+    ],
+  ])("memory %s → %s", async (_name, spoil, code) => {
+    const dir = await folder();
+    await new Anchors(dir).memory(ENTRY); // makes the folder
+    await new Anchors(dir).remember(ENTRY, { ownerKeys: [], ended: [] });
+    await spoil(join(dir, "anchors", "mailer.json"));
+    expect(await codeOf(new Anchors(dir).memory(ENTRY))).toBe(code);
+  });
+});
+
+async function save(dir: string, name: string): Promise<void> {
+  const key = generatePrivateKey("P-256");
+  const [rootSigner, caSigner] = [generateSigner(), generateSigner()];
+  const common = {
+    origin: "spiffe://example.org",
+    hierarchy: "infrastructure",
+    name: "x",
+    notBefore: NOW,
+    notAfter: NOW + 86_400,
+  } as const;
+  const serial = new Uint8Array(20).fill(1);
+  const root = await buildRoot(c, { ...common, serial }, rootSigner);
+  const ca = await buildIssuingCa(
+    c,
+    { ...common, serial, key: caSigner.key, issuer: parseCertificate(root) },
+    rootSigner,
+  );
+  const leaf = await buildProxy(
+    c,
+    {
+      uri: proxyId("example.org", name),
+      key: publicJwkOf(key),
+      serial,
+      notBefore: NOW,
+      notAfter: NOW + 60,
+      issuer: parseCertificate(ca),
+    },
+    caSigner,
+  );
+  await saveIdentity(dir, { key, chain: [leaf, ca], root });
+}
+
+describe("the proxy's identity", () => {
+  it.each<readonly [string, (dir: string) => Promise<unknown>, string]>([
+    ["as saved", () => Promise.resolve(), "accepted"],
+    ["never enrolled", (dir) => rm(join(dir, "keys"), { recursive: true }), "attester_unknown"],
+    ["of another name", (dir) => save(dir, "host-2"), "signer_unsuitable"],
+    ["readable by others", (dir) => chmod(join(dir, "keys", "proxy.pem"), 0o640), "private_mode"],
+    [
+      "without its certificate",
+      (dir) => writeFile(join(dir, "keys", "proxy.pem"), "x"),
+      "malformed_certificate",
+    ],
+    ["without the root", (dir) => rm(join(dir, "keys", "infrastructure.crt")), "attester_unknown"],
+  ])("%s → %s", async (_name, spoil, code) => {
+    const dir = await folder();
+    await chmod(dir, 0o700);
+    await save(dir, "host-1");
+    await spoil(dir);
+    expect(await codeOf(loadIdentity(dir, "example.org", "host-1"))).toBe(code);
+  });
+
+  it("loads key and certificate that belong together", async () => {
+    const dir = await folder();
+    await save(dir, "host-1");
+    const identity = await loadIdentity(dir, "example.org", "host-1");
+    expect(identity.signer.key).toEqual(identity.certificate.key);
+    expect(identity.cert.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+  });
+});
