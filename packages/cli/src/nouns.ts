@@ -50,7 +50,11 @@ export const NOUNS: readonly Noun[] = [
     about: "lift a stop; owners sign anew",
     load: () => import("./commands/lift.ts"),
   },
-  { name: "log", about: "show and verify the log", load: () => import("./commands/log.ts") },
+  {
+    name: "log",
+    about: "show, verify, follow and witness the log",
+    load: () => import("./commands/log.ts"),
+  },
   {
     name: "doctor",
     about: "look for what is wrong on this machine",

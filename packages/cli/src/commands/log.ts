@@ -4,10 +4,14 @@ import type { JsonObject } from "@countersign/core";
 import { nodeCrypto, printable } from "@countersign/node";
 import { columns } from "../columns.ts";
 import { verifyLog } from "../log-verify.ts";
+import type { LogHead } from "../log-verify.ts";
 import { list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { addExport, addMonitor } from "./log-published.ts";
+import type { ReadLog } from "./log-published.ts";
+import { addWitness } from "./log-witness.ts";
 
 const NEWEST_ROWS = 50;
 const PAGE_ROWS = 200;
@@ -106,7 +110,14 @@ async function* rowsOf(cli: Cli, api: LocalApi, size: number): AsyncGenerator<Js
   }
 }
 
-async function verify(cli: Cli): Promise<void> {
+interface OpenedLog {
+  readonly api: LocalApi;
+  readonly head: LogHead;
+  readonly size: number;
+}
+
+/** The running server's log. */
+async function withLog(cli: Cli, use: (log: OpenedLog) => Promise<void>): Promise<void> {
   await withApi(cli, "server.sock", async (api) => {
     const status = await api.get("/v1/status");
     const keys = status["keys"];
@@ -114,14 +125,21 @@ async function verify(cli: Cli): Promise<void> {
     const checkpoint = text(status, "checkpoint");
     const size = Number(checkpoint.split("\n")[1] ?? 0);
     say(cli, cli.paintErr("dim", `reading ${size} rows …`));
-    const report = await verifyLog(
-      nodeCrypto,
-      { checkpoint, vkey },
-      {
-        rows: rowsOf(cli, api, size),
-        proofOf: async (seq) => text(await api.get(`/v1/log/${seq}`), "proof"),
-      },
-    );
+    await use({ api, head: { checkpoint, vkey }, size });
+  });
+}
+
+function readerOf(cli: Cli): ReadLog {
+  return (use) => withLog(cli, ({ api, head, size }) => use(head, rowsOf(cli, api, size)));
+}
+
+async function verify(cli: Cli): Promise<void> {
+  await withLog(cli, async ({ api, head, size }) => {
+    const { vkey } = head;
+    const report = await verifyLog(nodeCrypto, head, {
+      rows: rowsOf(cli, api, size),
+      proofOf: async (seq) => text(await api.get(`/v1/log/${seq}`), "proof"),
+    });
     const tick = cli.paint("green", "✓");
     const { origin } = report.checkpoint;
     show(
@@ -143,7 +161,7 @@ async function verify(cli: Cli): Promise<void> {
 
 export function build(cli: Cli): Command {
   const noun = new Command("countersign log")
-    .description("Shows the log of every decision, and verifies it.")
+    .description("Shows the log of every decision, verifies, publishes, follows and witnesses it.")
     .addHelpText("after", "\nExample:\n  countersign log show\n  countersign log verify");
   noun
     .command("show")
@@ -161,5 +179,8 @@ export function build(cli: Cli): Command {
     .description("recomputes leaves, records and root against the signed checkpoint")
     .addHelpText("after", "\nExample:\n  countersign log verify --json")
     .action(() => verify(cli));
+  addMonitor(cli, noun);
+  addExport(cli, noun, readerOf(cli));
+  addWitness(cli, noun);
   return noun;
 }

@@ -2,7 +2,7 @@ import type { Bytes, Crypto } from "../crypto.ts";
 import { base64, equalBytes } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
 import { openCheckpoint, readDecimal, readHashLine, readTreeHead } from "./checkpoint.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import type { Checkpoint, TreeHead } from "./checkpoint.ts";
 import { cosignaturesOn, MAX_WITNESSES } from "./cosignature.ts";
 import { MAX_NOTE_LENGTH, parseNote } from "./note.ts";
 import { emptyRoot, verifyConsistency } from "./tree.ts";
@@ -66,7 +66,7 @@ function no(status: WitnessRefusal["status"], why: string): WitnessRefusal {
   return { do: "refuse", status, why };
 }
 
-function treeHeadOf(checkpoint: string): ReturnType<typeof readTreeHead> | undefined {
+function treeHeadOf(checkpoint: string): TreeHead | undefined {
   try {
     return readTreeHead(parseNote(checkpoint).text);
   } catch {
@@ -116,8 +116,8 @@ export async function openSubmission(
 export function judgeSubmission(
   c: Crypto,
   { oldSize, proof }: AddCheckpoint,
-  checkpoint: Checkpoint,
-  latest: Checkpoint | undefined,
+  checkpoint: TreeHead,
+  latest: TreeHead | undefined,
 ): WitnessRuling {
   const known = latest ?? { size: 0, root: emptyRoot(c) };
   const isFork = known.size === checkpoint.size && !equalBytes(known.root, checkpoint.root);
