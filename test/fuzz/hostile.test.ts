@@ -21,6 +21,10 @@ describe("every parser", () => {
     expect(new Set(parsers.map(([name]) => name)).size).toBe(parsers.length);
   });
 
+  it.each(parsers)("takes its sample: %s", async (_name, parser) => {
+    expect(await outcomeOf(parser, parser.samples[0])).toBe("accepted");
+  });
+
   it.each(parsers)("answers or refuses, whatever it is given: %s", async (_name, parser) => {
     const { shape } = parser;
     await fc.assert(

@@ -8,6 +8,7 @@ import {
   parseOpensshPrivateKey,
   parsePublicKeyLine,
   base64,
+  base64url,
   readAgentIdentities,
   readAgentSignature,
   readArmor,
@@ -28,6 +29,7 @@ import {
   verifySshsig,
   writeArmor,
   writeOpensshPrivateKey,
+  writeSshsig,
   writePublicKeyLine,
   blobOfJwk,
 } from "@countersign/core";
@@ -75,10 +77,17 @@ function signatureParsers({ story, sshsig, statements }: Samples): readonly Pars
   const [statement] = statements;
   const given = { message: statement, namespace: CONSENT_NAMESPACE };
   const sk = sshKeyOf(key.jwk, APP);
+  const touched = concat(
+    string(utf8("sk-ssh-ed25519@openssh.com")),
+    string(new Uint8Array(64)),
+    new Uint8Array([5, 0, 0, 0, 1]),
+  );
+  const skSig = writeSshsig({ ...readSshsig(sshsig), publicKey: sk.blob, signature: touched });
   const text = base64(sshsig);
+  const header = '{"alg":"Ed25519","typ":"agent-consent+jwt"}';
   const signatures: readonly [object, ...object[]] = [
     { k: "sshsig", s: text },
-    { k: "jws", s: "eyJhbGciOiJFZDI1NTE5IiwidHlwIjoiYWdlbnQtY29uc2VudCtqd3QifQ.e30.AAAA" },
+    { k: "jws", s: `${base64url(utf8(header))}.${base64url(statement)}.AAAA` },
     { k: "webauthn", a: "AAAA", c: "AAAA", s: "AAAA" },
   ];
   return [
@@ -88,7 +97,7 @@ function signatureParsers({ story, sshsig, statements }: Samples): readonly Pars
     ofOctets("verified SSHSIG", "ssh", [sshsig], (signature) =>
       verifySshsig(credulous, { ...given, signature, key: sshKeyOf(key.jwk) }),
     ),
-    ofOctets("verified SSHSIG of a security key", "ssh", [sshsig], (signature) =>
+    ofOctets("verified SSHSIG of a security key", "ssh", [skSig], (signature) =>
       verifySshsig(credulous, { ...given, signature, key: sk }),
     ),
     ofJson("owner's signature", signatures, (value) => readOwnerSignature(value)),
@@ -133,7 +142,9 @@ function statementParsers({ story, statements }: Samples): readonly Parser[] {
     }),
     ofText("code", "plain", ["9DD6X-2QK7M", "9dd6x 2qk7m"], readCode),
     ofText("code of a request", "jws", ["a.b.c"], (text) => requestCode(nodeCrypto, text)),
-    ofText("note", "plain", ["please\u202e **mail** <b> https://a.b"], (text) => fenceNote(text)),
+    ofText("words of an agent", "plain", ["please\u202e **mail** <b> https://a.b"], (text) =>
+      fenceNote(text),
+    ),
   ];
 }
 

@@ -153,7 +153,7 @@ function procParsers(): readonly Parser[] {
     ofOctets(
       "/proc environ",
       "plain",
-      [utf8("A=b\0LD_PRELOAD=c\0"), utf8("PATH=/bin\0")],
+      [utf8("PATH=/bin\0"), utf8("A=b\0LD_PRELOAD=c\0")],
       (octets) => checkEnvironment(octets, true),
     ),
     ofOctets(

@@ -1,26 +1,39 @@
 import {
-  canonicalJson,
+  checkWitnesses,
+  cosignatureIn,
   EAR_PROFILE,
   isObject,
+  makeLeaf,
+  MAX_ADD_CHECKPOINT_BYTES,
   openCheckpoint,
   openNote,
   openRecord,
+  openSubmission,
+  parseAddCheckpoint,
+  parseNote,
+  parseTilePath,
   parseTlogProof,
   parseVkey,
   presentedOf,
   readApprovalPart,
   readBundle,
   readCredentialPart,
+  readEntries,
   readEar,
   readIssueRecord,
   readLeaf,
+  readSizeAnswer,
+  readTile,
   readTrust,
   readTrustBundle,
   VERAISON_PROFILE,
   verify,
   verifyTlogProof,
+  writeAddCheckpoint,
   writeApprovalPart,
   writeCredentialPart,
+  writeEntries,
+  writeTile,
 } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
 import { credulous, ofJson, ofOctets, ofText } from "./parser.ts";
@@ -81,7 +94,16 @@ function logParsers({ story }: Samples): readonly Parser[] {
   const { vkey } = story.domain.bundle.log;
   const { checkpoint } = parseTlogProof(proof);
   const key = parseVkey(nodeCrypto, vkey);
-  const read = readLeaf(leaf);
+  const salt = new Uint8Array(16);
+  const draft = {
+    type: "halt.set",
+    t: NOW,
+    actor: "admin",
+    record: RECORD,
+    recordSalt: salt,
+  } as const;
+  const made = makeLeaf(nodeCrypto, draft);
+  const opens = readLeaf(made.leaf);
   return [
     ofText("verifier key", "lines", [vkey], (text) => parseVkey(nodeCrypto, text)),
     ofText(
@@ -102,18 +124,57 @@ function logParsers({ story }: Samples): readonly Parser[] {
     ofText("verified tlog-proof", "lines", [proof], (text) =>
       verifyTlogProof(credulous, { proof: text, entry: leaf, vkey }),
     ),
-    ofOctets("leaf", "json", [leaf], readLeaf, 2048),
+    ofOctets("leaf", "json", [leaf, made.leaf], readLeaf, 2048),
     ofOctets(
       "record",
       "json",
-      [Buffer.from(canonicalJson(RECORD))],
-      (octets) => openRecord(nodeCrypto, read, octets, new Uint8Array(16)),
+      [made.record],
+      (octets) => openRecord(nodeCrypto, opens, octets, salt),
       65_536,
     ),
     ofJson("record of an issue", [RECORD], (value) =>
       readIssueRecord(isObject(value) ? value : {}),
     ),
     ofJson("EAR", EARS, (value) => readEar(isObject(value) ? value : {})),
+  ];
+}
+
+function witnessParsers({ story }: Samples): readonly Parser[] {
+  const { proof } = story.bundle.credential;
+  const { checkpoint } = parseTlogProof(proof);
+  const { witnesses } = story.domain;
+  const { log } = story.domain.bundle;
+  const [witness = ""] = witnesses?.vkeys ?? [];
+  if (witnesses === undefined) throw new TypeError("the story has witnesses");
+  const lines = checkpoint.slice(checkpoint.indexOf("\n\n") + 2);
+  const submission = writeAddCheckpoint({ oldSize: 1, proof: [new Uint8Array(32)], checkpoint });
+  const tile = { level: 0, index: 0, width: 2 };
+  const hashes = [new Uint8Array(32), new Uint8Array(32).fill(1)];
+  const logs = new Map([[log.origin, [log.vkey]]]);
+  return [
+    ofText("note", "lines", [checkpoint], parseNote, 131_072),
+    ofText("verifier key of a witness", "lines", [witness], (text) =>
+      parseVkey(nodeCrypto, text, "cosignature"),
+    ),
+    ofText("checkpoint with witnesses", "lines", [checkpoint], (text) =>
+      checkWitnesses(credulous, text, witnesses),
+    ),
+    ofText("answer of a witness", "lines", [lines], (text) =>
+      cosignatureIn(credulous, checkpoint, text, witness),
+    ),
+    ofText("size at a witness", "plain", ["17\n"], readSizeAnswer),
+    ofText(
+      "checkpoint for a witness",
+      "lines",
+      [submission],
+      (text) => openSubmission(credulous, parseAddCheckpoint(text), logs),
+      MAX_ADD_CHECKPOINT_BYTES,
+    ),
+    ofText("path of a tile", "plain", ["tile/0/x001/234.p/17", "tile/entries/000"], parseTilePath),
+    ofOctets("tile", "plain", [writeTile(hashes)], (octets) => readTile(tile, octets)),
+    ofOctets("entries of a tile", "ssh", [writeEntries(hashes)], (octets) =>
+      readEntries(tile, octets),
+    ),
   ];
 }
 
@@ -125,6 +186,7 @@ export function bundleParsers(s: Samples): readonly Parser[] {
   const { wit, chain } = story.presented;
   return [
     ...logParsers(s),
+    ...witnessParsers(s),
     ofText("bundle", "json", [bundleText], readBundle, 65_536),
     ofJson("approval part", [writeApprovalPart(approval)], readApprovalPart),
     ofJson("credential part", [writeCredentialPart(credential)], readCredentialPart),

@@ -10,6 +10,7 @@ import {
   fromUtf8,
   isObject,
   lintIdentifier03,
+  makeNonce,
   matchesLocation,
   memoryReplayStore,
   open,
@@ -34,7 +35,7 @@ import {
   checkNonce,
 } from "@countersign/core";
 import type { HeaderLines, Json, SignedType } from "@countersign/core";
-import { nodeCrypto } from "@countersign/node";
+import { nodeCrypto, nodeRandom } from "@countersign/node";
 import { credulous, ofJson, ofOctets, ofText } from "./parser.ts";
 import type { Parser } from "./parser.ts";
 import { ISSUER, NOW, RESOURCE } from "./samples.ts";
@@ -109,7 +110,10 @@ function credentialParsers({ story, wpt }: Samples): readonly Parser[] {
   const { wit } = story.presented;
   const trust = witTrustOf(nodeCrypto, story.trust);
   const judgeWit = (token: string): Promise<unknown> => verifyWit(credulous, token, trust, NOW);
-  const judgeWpt = async (proof: string, headers: HeaderLines = []): Promise<unknown> =>
+  const judgeWpt = async (
+    proof: string,
+    headers: HeaderLines = [["ctx2", "abc"]],
+  ): Promise<unknown> =>
     verifyWpt(credulous, {
       proof,
       wit: await verifyWit(credulous, wit, trust, NOW),
@@ -133,7 +137,7 @@ function credentialParsers({ story, wpt }: Samples): readonly Parser[] {
     ),
     ofText("WPT", "jws", [wpt], (proof) => judgeWpt(proof), 4096),
     ofText("claims of WPT", "json", [canonicalJson(payloadOf(wpt))], (claims) =>
-      judgeWpt(tokenOf({ alg: "ES256", typ: "wpt+jwt" }, claims), [["ctx", "abc"]]),
+      judgeWpt(tokenOf({ alg: "ES256", typ: "wpt+jwt" }, claims)),
     ),
     ofText("header lines", "lines", [lines], (text) => credentialsOf(text.split("\n").map(line))),
   ];
@@ -181,12 +185,13 @@ function postedParsers({ triple, hands }: Samples): readonly Parser[] {
     issuer: ISSUER,
     checkNonce: () => undefined,
   };
+  const mac = (data: Uint8Array): Uint8Array => nodeCrypto.sha256(data);
   const check = (value: Json): unknown =>
     checkBelonging(credulous, readPostedRequest(value), context, NOW);
   return [
     ofJson("R, E and N together", [triple.posted], check),
-    ofText("nonce", "plain", ["A".repeat(54)], (text) =>
-      checkNonce((data) => nodeCrypto.sha256(data), text, context.proxy, NOW),
+    ofText("nonce", "plain", [makeNonce(mac, nodeRandom, context.proxy, NOW)], (text) =>
+      checkNonce(mac, text, context.proxy, NOW),
     ),
   ];
 }
