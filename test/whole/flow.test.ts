@@ -161,6 +161,15 @@ describe("renewal", () => {
     await whole.end();
   });
 
+  it("an approval for one credential is used up: nobody is asked for another by itself", async () => {
+    const grant = { use: "single", max_ttl: 900, max_live: 4, ceiling: [] };
+    const whole = await held({ entry: { grant } });
+    await whole.pass(850);
+    expect(await issued(whole)).toBe(1);
+    expect(await asks(whole)).toHaveLength(1);
+    await whole.end();
+  });
+
   it("a process that ended is not renewed", async () => {
     const whole = await held();
     const [session] = whole.agents.sessionsOf(whole.door);

@@ -1,6 +1,5 @@
 import { agentId, readStatement, Refusal, thumbprint, verifyApproval } from "@countersign/core";
 import type { CeilingEntry, Digest, Entry, Measurement, StandingApproval } from "@countersign/core";
-import type { AnchorMemory } from "../keys/anchors.ts";
 import type { ProxyWorld } from "../world.ts";
 
 /** An approval that this proxy has checked itself and may endorse keys for. */
@@ -9,6 +8,8 @@ export interface CheckedApproval {
   readonly ownerJkt: string;
   readonly until: number;
   readonly ceiling: readonly CeilingEntry[];
+  /** One credential only: it is not renewed. */
+  readonly isSingle: boolean;
   readonly standing: StandingApproval;
 }
 
@@ -64,6 +65,7 @@ export async function checkApproval(
     ownerJkt: thumbprint(w.c, standing.approval.key.jwk),
     until: body.grant.exp,
     ceiling: body.grant.ceiling,
+    isSingle: body.grant.use === "single",
     standing,
   };
 }
@@ -83,8 +85,7 @@ export async function chooseApproval(
     if (memory.ended.includes(standing.cs)) continue;
     try {
       const checked = await checkApproval(w, standing, of);
-      await remember(w, of.entry.id, memory, checked);
-      return checked;
+      if (await remember(w, of.entry.id, checked)) return checked;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       w.log.debug("approval.unsuitable", { agent, cs: standing.cs, why: error.message });
@@ -93,25 +94,27 @@ export async function chooseApproval(
   return undefined;
 }
 
-async function remember(
-  w: ProxyWorld,
-  entry: string,
-  memory: AnchorMemory,
-  checked: CheckedApproval,
-): Promise<void> {
-  const isKnownKey = memory.ownerKeys.includes(checked.ownerJkt);
-  if (!isKnownKey)
-    w.log.warn("owner.key_first_seen", {
-      entry,
-      key: checked.ownerJkt,
-      known: memory.ownerKeys.length,
-    });
-  if (isKnownKey && memory.approval?.cs === checked.cs) return;
-  await w.anchors.remember(entry, {
-    approval: { cs: checked.cs, part: checked.standing.approval },
-    ownerKeys: isKnownKey ? memory.ownerKeys : [...memory.ownerKeys, checked.ownerJkt],
-    ended: memory.ended,
+/** @returns false when the approval was ended meanwhile */
+async function remember(w: ProxyWorld, entry: string, checked: CheckedApproval): Promise<boolean> {
+  let isStanding = true;
+  await w.anchors.update(entry, (memory) => {
+    isStanding = !memory.ended.includes(checked.cs);
+    if (!isStanding) return undefined;
+    const isKnownKey = memory.ownerKeys.includes(checked.ownerJkt);
+    if (!isKnownKey)
+      w.log.warn("owner.key_first_seen", {
+        entry,
+        jkt: checked.ownerJkt,
+        known: memory.ownerKeys.length,
+      });
+    if (isKnownKey && memory.approval?.cs === checked.cs) return undefined;
+    return {
+      approval: { cs: checked.cs, part: checked.standing.approval },
+      ownerKeys: isKnownKey ? memory.ownerKeys : [...memory.ownerKeys, checked.ownerJkt],
+      ended: memory.ended,
+    };
   });
+  return isStanding;
 }
 
 /**
@@ -124,15 +127,16 @@ export async function endMissing(
   standing: ReadonlySet<Digest>,
   endorsed: readonly Digest[],
 ): Promise<void> {
-  const memory = await w.anchors.memory(entry);
-  const { approval, ...rest } = memory;
-  const known = new Set(approval === undefined ? endorsed : [...endorsed, approval.cs]);
-  const ended = [...known].filter((cs) => !standing.has(cs) && !memory.ended.includes(cs));
-  if (ended.length === 0) return;
-  const isKept = approval !== undefined && standing.has(approval.cs);
-  await w.anchors.remember(entry, {
-    ...rest,
-    ...(isKept ? { approval } : {}),
-    ended: [...rest.ended, ...ended],
+  await w.anchors.update(entry, (memory) => {
+    const { approval, ...rest } = memory;
+    const known = new Set(approval === undefined ? endorsed : [...endorsed, approval.cs]);
+    const ended = [...known].filter((cs) => !standing.has(cs) && !memory.ended.includes(cs));
+    if (ended.length === 0) return undefined;
+    const isKept = approval !== undefined && standing.has(approval.cs);
+    return {
+      ...rest,
+      ...(isKept ? { approval } : {}),
+      ended: [...rest.ended, ...ended],
+    };
   });
 }

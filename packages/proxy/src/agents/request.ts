@@ -53,6 +53,8 @@ export interface Held {
   readonly ceiling: readonly { readonly locations: readonly string[] }[];
   /** The evidence that it was issued upon. */
   readonly evidence: string;
+  /** Whether its approval was for this one credential: nobody is asked for a next one unless the agent asks. */
+  readonly isSingle: boolean;
 }
 
 /** The owner is being asked. The code is computed here, from R as it was sent. */
@@ -291,6 +293,7 @@ function heldOf(
     exp: answer.expires_at,
     ...(of.approval === undefined ? {} : { cs: of.approval.cs }),
     ceiling: of.approval?.ceiling ?? [],
+    isSingle: of.approval?.isSingle ?? false,
     evidence: of.evidence,
   };
 }

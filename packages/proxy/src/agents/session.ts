@@ -235,6 +235,7 @@ export class Session {
 
   /** Half of the life, earlier by up to a tenth: many agents must not renew in step. */
   #scheduleRenewal(held: Held): void {
+    if (held.isSingle) return this.#cancelTimer();
     const halfMs = ((held.exp - held.iat) * 1000) / 2;
     const earlierMs = jitteredDelayMs(this.#world.random, 0, halfMs / 10 + 1, halfMs / 10 + 1);
     this.#askAgain(Math.max(0, halfMs - earlierMs));

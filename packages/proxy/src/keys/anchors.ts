@@ -55,6 +55,7 @@ function readMemory(octets: Uint8Array): AnchorMemory {
 export class Anchors {
   readonly #folder: string;
   readonly #signers: Map<string, Promise<Signer>> = new Map();
+  readonly #updates: Map<string, Promise<void>> = new Map();
 
   constructor(data: string) {
     this.#folder = join(data, "anchors");
@@ -75,6 +76,25 @@ export class Anchors {
     return octets === undefined ? { ownerKeys: [], ended: [] } : readMemory(octets);
   }
 
+  /**
+   * Changes what is remembered of an entry, one change after the other: two sessions of one entry never undo each
+   * other's marks.
+   * @param change returns what to write, or undefined to leave it
+   */
+  update(entry: string, change: (memory: AnchorMemory) => AnchorMemory | undefined): Promise<void> {
+    const before = this.#updates.get(entry) ?? Promise.resolve();
+    const update = before.then(async () => {
+      const after = change(await this.memory(entry));
+      if (after !== undefined) await this.remember(entry, after);
+    });
+    this.#updates.set(
+      entry,
+      update.catch(() => undefined), // its caller hears of it; the next change starts from what is on disk
+    );
+    return update;
+  }
+
+  /** Writes the whole memory of an entry. */
   async remember(entry: string, memory: AnchorMemory): Promise<void> {
     const { approval } = memory;
     const object = {

@@ -60,6 +60,27 @@ describe("anchors", () => {
     expect(await new Anchors(dir).memory(ENTRY)).toEqual(memory);
   });
 
+  it("change one after the other, so that no mark is lost", async () => {
+    const anchors = new Anchors(await folder());
+    const marks = Array.from({ length: 20 }, (_, at) => d(at));
+    await Promise.all(
+      marks.map((mark) =>
+        anchors.update(ENTRY, (memory) => ({ ...memory, ended: [...memory.ended, mark] })),
+      ),
+    );
+    expect((await anchors.memory(ENTRY)).ended).toEqual(marks);
+  });
+
+  it("go on after a change that failed", async () => {
+    const anchors = new Anchors(await folder());
+    const fails = anchors.update(ENTRY, () => {
+      throw new Error("no");
+    });
+    await expect(fails).rejects.toThrow("no");
+    await anchors.update(ENTRY, (memory) => ({ ...memory, ownerKeys: ["k"] }));
+    expect((await anchors.memory(ENTRY)).ownerKeys).toEqual(["k"]);
+  });
+
   it.each<readonly [string, (path: string) => Promise<unknown>, string]>([
     ["as written", () => Promise.resolve(), "accepted"],
     ["readable by others", (path) => chmod(path, 0o644), "private_mode"],
