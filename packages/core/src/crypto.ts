@@ -34,7 +34,10 @@ export interface Crypto {
   sha256(data: Bytes): Bytes;
   sha512(data: Bytes): Bytes;
   verify(alg: SignatureAlgorithm, key: Jwk, data: Bytes, signature: Bytes): Promise<boolean>;
-  /** Whether the point lies on its curve and the coordinates are canonical (import succeeds). */
+  /**
+   * Whether the point lies on its curve and the coordinates are canonical; of Ed25519, what `isSoundEd25519` says.
+   * `verify` takes no other key.
+   */
   isValidKey(key: Jwk): boolean;
 }
 

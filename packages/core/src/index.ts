@@ -38,6 +38,7 @@ export type { Json, JsonLimits, JsonObject } from "./json/strict.ts";
 // jose
 export { parseCompact } from "./jose/compact.ts";
 export type { CompactJws } from "./jose/compact.ts";
+export { isSoundEd25519 } from "./jose/ed25519.ts";
 export { algorithmsFor, readConfirmationJwk, readJwk, sameKey, thumbprint } from "./jose/jwk.ts";
 export { digestOf, open, seal } from "./jose/signed.ts";
 export type { Signed, SignedType } from "./jose/signed.ts";
@@ -255,7 +256,6 @@ export type { NoteKey, NoteKeyType, SignedNote } from "./transparency/note.ts";
 export { tiledTree, tileOf } from "./transparency/tiled-tree.ts";
 export type { TiledTree, TileSource } from "./transparency/tiled-tree.ts";
 export {
-  MAX_TILE_BYTES,
   parseTilePath,
   readEntries,
   readTile,

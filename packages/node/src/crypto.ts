@@ -1,14 +1,14 @@
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   randomBytes,
   sign,
   verify,
 } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { algorithmOf, base64url } from "@countersign/core";
+import { algorithmOf, base64url, isSoundEd25519 } from "@countersign/core";
 import type { Bytes, Crypto, Jwk, Random, SignatureAlgorithm, Signer } from "@countersign/core";
 
 /** Imported public keys kept at the same time; the oldest leaves first. Importing costs more than verifying. */
@@ -36,9 +36,10 @@ function imported(key: Jwk): KeyObject | false {
   if (known !== undefined) return known;
   let made: KeyObject | false = false;
   try {
-    made = createPublicKey({ key: { ...key }, format: "jwk" });
+    if (key.kty === "EC" || isSoundEd25519(key))
+      made = createPublicKey({ key: { ...key }, format: "jwk" });
   } catch {
-    // a point off its curve: remembered as unusable
+    // a point off its curve, or no base64url: remembered as unusable
   }
   if (cache.size >= MAX_CACHED_KEYS) {
     const oldest = cache.keys().next();
@@ -50,8 +51,8 @@ function imported(key: Jwk): KeyObject | false {
 
 /** The primitives of core on `node:crypto`. Holds only a bounded cache of imported public keys. */
 export const nodeCrypto: Crypto = {
-  sha256: (data) => new Uint8Array(createHash("sha256").update(data).digest()),
-  sha512: (data) => new Uint8Array(createHash("sha512").update(data).digest()),
+  sha256: (data) => new Uint8Array(hash("sha256", data, "buffer")),
+  sha512: (data) => new Uint8Array(hash("sha512", data, "buffer")),
   isValidKey: (key) => imported(key) !== false,
   verify: (alg, key, data, signature) => {
     const object = CURVE_OF[alg] === key.crv ? imported(key) : false;

@@ -1,4 +1,4 @@
-import { fromBase64url } from "@countersign/core";
+import { fromBase64url, isSoundEd25519 } from "@countersign/core";
 import type { Jwk } from "@countersign/core";
 
 /** y² = x³ − 3x + b over the field of p elements (FIPS 186-5, SP 800-186 section 3.2.1). */
@@ -17,7 +17,6 @@ const CURVES: Readonly<Partial<Record<Jwk["crv"], Curve>>> = {
     b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
   },
 };
-const ED25519_BYTES = 32;
 
 function integerOf(text: string): bigint {
   return fromBase64url(text).reduce((value, octet) => (value << 8n) | BigInt(octet), 0n);
@@ -34,7 +33,7 @@ function isOnCurve({ p, b }: Curve, x: bigint, y: bigint): boolean {
  */
 export function isPoint(key: Jwk): boolean {
   try {
-    if (key.kty === "OKP") return fromBase64url(key.x).length === ED25519_BYTES;
+    if (key.kty === "OKP") return isSoundEd25519(key);
     const curve = CURVES[key.crv];
     return curve !== undefined && isOnCurve(curve, integerOf(key.x), integerOf(key.y));
   } catch {

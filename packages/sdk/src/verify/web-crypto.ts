@@ -1,3 +1,4 @@
+import { isSoundEd25519 } from "@countersign/core";
 import type { Bytes, Crypto, Jwk, SignatureAlgorithm } from "@countersign/core";
 import { isPoint } from "./curve.ts";
 import { sha256, sha512 } from "./hash.ts";
@@ -75,6 +76,8 @@ export function webCrypto(
     const row = ROWS[alg];
     if (row === undefined || row.crv !== key.crv) return false;
     try {
+      // EC imports judge the point; those of Ed25519 take keys under which one signature fits every message
+      if (key.kty === "OKP" && !isSoundEd25519(key)) return false;
       return await subtle.verify(row.verifyAs, await importOnce(key, row), signature, data);
     } catch {
       return false; // no such algorithm in this runtime, or a key that it does not take
