@@ -26,7 +26,9 @@ export function fromUtf8(data: Bytes): string {
 
 /** One array from many. */
 export function concat(...parts: readonly Bytes[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);
@@ -48,55 +50,88 @@ export function equalText(a: string, b: string): boolean {
   return equalBytes(utf8(a), utf8(b));
 }
 
-function encode(data: Bytes, alphabet: string, pad: boolean): string {
-  let out = "";
-  for (let i = 0; i < data.length; i += 3) {
-    const a = data[i] ?? 0;
-    const b = data[i + 1] ?? 0;
-    const c = data[i + 2] ?? 0;
-    const have = data.length - i;
-    out += alphabet.charAt(a >> 2) + alphabet.charAt(((a & 3) << 4) | (b >> 4));
-    if (have > 1) out += alphabet.charAt(((b & 15) << 2) | (c >> 6));
-    if (have > 2) out += alphabet.charAt(c & 63);
-    if (pad && have < 3) out += have === 1 ? "==" : "=";
-  }
-  return out;
+const asciiDecoder = new TextDecoder("utf-8");
+
+/** Character codes of an alphabet, and their values: −1 is no value, and makes every number it is joined to negative. */
+interface Alphabet {
+  readonly codes: Uint8Array;
+  readonly values: Int32Array;
 }
 
-function tableOf(alphabet: string): Int16Array {
-  const table = new Int16Array(128).fill(-1);
-  for (let i = 0; i < alphabet.length; i += 1) table[alphabet.charCodeAt(i)] = i;
-  return table;
+function alphabetOf(text: string): Alphabet {
+  const codes = utf8(text);
+  const values = new Int32Array(128).fill(-1);
+  for (const [value, code] of codes.entries()) values[code] = value;
+  return { codes, values };
 }
-const TABLE_URL = tableOf(BASE64URL);
-const TABLE_STD = tableOf(BASE64);
+const URL_ALPHABET = alphabetOf(BASE64URL);
+const STANDARD_ALPHABET = alphabetOf(BASE64);
+const PAD = 0x3d;
 
-function decode(text: string, table: Int16Array): Bytes | undefined {
-  const rest = text.length % 4;
-  if (rest === 1) return undefined;
-  const out = new Uint8Array(Math.floor((text.length * 3) / 4));
-  let bits = 0;
-  let held = 0;
+function encode(data: Bytes, { codes }: Alphabet, pad: boolean): string {
+  const { length } = data;
+  const rest = length % 3;
+  const whole = length - rest;
+  const out = new Uint8Array(pad ? Math.ceil(length / 3) * 4 : Math.ceil((length * 4) / 3)).fill(
+    PAD,
+  );
+  const write = (at: number, value: number): void => {
+    out[at] = codes[value & 63] ?? 0;
+  };
   let at = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
-    const value = code < 128 ? (table[code] ?? -1) : -1;
-    if (value < 0) return undefined;
-    held = (held << 6) | value;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out[at] = (held >> bits) & 255;
-      at += 1;
-      held &= (1 << bits) - 1;
-    }
+  for (let i = 0; i < whole; i += 3) {
+    const group = ((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0);
+    write(at, group >> 18);
+    write(at + 1, group >> 12);
+    write(at + 2, group >> 6);
+    write(at + 3, group);
+    at += 4;
   }
-  return held === 0 ? out : undefined;
+  if (rest > 0) {
+    const group = ((data[whole] ?? 0) << 16) | ((data[whole + 1] ?? 0) << 8);
+    write(at, group >> 18);
+    write(at + 1, group >> 12);
+    if (rest === 2) write(at + 2, group >> 6);
+  }
+  return asciiDecoder.decode(out);
+}
+
+/** The octets, or undefined for what is no canonical spelling: other characters, a lone last one, non-zero trailing bits. */
+function decode(text: string, { values }: Alphabet): Bytes | undefined {
+  const { length } = text;
+  const rest = length & 3;
+  if (rest === 1) return undefined;
+  const out = new Uint8Array((length * 3) >> 2);
+  const valueAt = (i: number): number => {
+    const code = text.charCodeAt(i);
+    return code < 128 ? (values[code] ?? -1) : -1;
+  };
+  let seen = 0;
+  let at = 0;
+  for (let i = 0; i < length - rest; i += 4) {
+    const group =
+      (valueAt(i) << 18) | (valueAt(i + 1) << 12) | (valueAt(i + 2) << 6) | valueAt(i + 3);
+    seen |= group;
+    out[at] = group >> 16;
+    out[at + 1] = group >> 8;
+    out[at + 2] = group;
+    at += 3;
+  }
+  if (rest > 0) {
+    const third = rest === 3 ? valueAt(length - 1) : 0;
+    const group =
+      (valueAt(length - rest) << 18) | (valueAt(length - rest + 1) << 12) | (third << 6);
+    seen |= group;
+    if ((group & (rest === 3 ? 0xff : 0xffff)) !== 0) return undefined;
+    out[at] = group >> 16;
+    if (rest === 3) out[at + 1] = group >> 8;
+  }
+  return seen < 0 ? undefined : out;
 }
 
 /** Base64url without padding (RFC 4648 section 5). */
 export function base64url(data: Bytes): string {
-  return encode(data, BASE64URL, false);
+  return encode(data, URL_ALPHABET, false);
 }
 
 /**
@@ -104,14 +139,14 @@ export function base64url(data: Bytes): string {
  * @throws Refusal `malformed_token`
  */
 export function fromBase64url(text: string): Bytes {
-  const data = decode(text, TABLE_URL);
+  const data = decode(text, URL_ALPHABET);
   if (data === undefined) throw new Refusal("malformed_token", "not canonical base64url");
   return data;
 }
 
 /** Base64 with padding on one line (RFC 4648 section 4). */
 export function base64(data: Bytes): string {
-  return encode(data, BASE64, true);
+  return encode(data, STANDARD_ALPHABET, true);
 }
 
 /**
@@ -124,12 +159,16 @@ export function fromBase64(text: string): Bytes {
     : text.endsWith("=")
       ? text.slice(0, -1)
       : text;
-  const data = text.length % 4 === 0 ? decode(body, TABLE_STD) : undefined;
+  const data = text.length % 4 === 0 ? decode(body, STANDARD_ALPHABET) : undefined;
   if (data === undefined) throw new Refusal("malformed_token", "not canonical base64");
   return data;
 }
 
+const HEX = "0123456789abcdef";
+
 /** Lower-case hexadecimal. */
 export function hex(data: Bytes): string {
-  return Array.from(data, (octet) => octet.toString(16).padStart(2, "0")).join("");
+  let out = "";
+  for (const octet of data) out += HEX.charAt(octet >> 4) + HEX.charAt(octet & 15);
+  return out;
 }

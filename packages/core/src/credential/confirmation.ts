@@ -2,7 +2,7 @@ import type { Crypto, Jwk, SignatureAlgorithm } from "../crypto.ts";
 import { algorithmsFor, readJwk } from "../jose/jwk.ts";
 import { Members } from "../json/read.ts";
 import { isObject } from "../json/strict.ts";
-import type { JsonObject } from "../json/strict.ts";
+import type { Json, JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 
 /** The key a WIT is bound to, with the one algorithm that its proofs must name. */
@@ -28,9 +28,12 @@ function checkUse(jwk: JsonObject): void {
 /** The public members alone: strangers add `kid` or `x5c` to their keys, which say nothing here (RFC 7517 4). */
 function publicPart(jwk: JsonObject): JsonObject {
   const names = jwk["kty"] === "EC" ? ["kty", "crv", "x", "y"] : ["kty", "crv", "x"];
-  return Object.fromEntries(
-    names.flatMap((name) => (jwk[name] === undefined ? [] : [[name, jwk[name]]])),
-  );
+  const part: Record<string, Json> = {};
+  for (const name of names) {
+    const value = jwk[name];
+    if (value !== undefined) part[name] = value;
+  }
+  return part;
 }
 
 /**

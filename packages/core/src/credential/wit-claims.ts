@@ -74,28 +74,26 @@ function text(payload: JsonObject, name: string): string | undefined {
   return value;
 }
 
-/** Members that are there, without those that are not: exact optional properties. */
-function present<T extends object>(members: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== undefined),
-  ) as T; // only undefined left
-}
-
 /** Claims that are read after subject and expiry, in the order in which their refusals are reported. */
 export function readRest(c: Crypto, payload: JsonObject, sub: WorkloadId, exp: Seconds): WitClaims {
   const confirmation = readConfirmation(c, payload["cnf"]);
-  return present<WitClaims>({
-    iss: text(payload, "iss"),
+  const iss = text(payload, "iss");
+  const iat = instant(payload, "iat", "malformed_token");
+  const nbf = instant(payload, "nbf", "malformed_token");
+  const jti = text(payload, "jti");
+  const owner = Object.hasOwn(payload, "countersign_owner")
+    ? readOwner(c, payload["countersign_owner"], sub)
+    : undefined;
+  return {
+    ...(iss === undefined ? {} : { iss }),
     sub,
-    iat: instant(payload, "iat", "malformed_token"),
-    nbf: instant(payload, "nbf", "malformed_token"),
+    ...(iat === undefined ? {} : { iat }),
+    ...(nbf === undefined ? {} : { nbf }),
     exp,
-    jti: text(payload, "jti"),
+    ...(jti === undefined ? {} : { jti }),
     confirmation,
-    owner: Object.hasOwn(payload, "countersign_owner")
-      ? readOwner(c, payload["countersign_owner"], sub)
-      : undefined,
-  });
+    ...(owner === undefined ? {} : { owner }),
+  };
 }
 
 /** A trust domain speaks for its own owners only. */

@@ -7,6 +7,8 @@ import { Refusal } from "../refusal.ts";
 /** A compact JWS, split and decoded; nothing is verified yet. */
 export interface CompactJws {
   readonly octets: string;
+  /** The octets as such. */
+  readonly bytes: Bytes;
   readonly header: JsonObject;
   readonly payload: Bytes;
   /** What the signature covers: the octets up to the second dot. */
@@ -29,13 +31,11 @@ export function parseCompact(octets: string, maxBytes: number): CompactJws {
   if (parts.length !== 3 || !first || !second || third === undefined)
     throw new Refusal("malformed_token", "not three parts");
   const header = tokenJson(fromBase64url(first), MAX_HEADER_BYTES);
-  return {
-    octets,
-    header,
-    payload: fromBase64url(second),
-    signingInput: utf8(`${first}.${second}`),
-    signature: fromBase64url(third),
-  };
+  const payload = fromBase64url(second);
+  const signature = fromBase64url(third);
+  const bytes = utf8(octets); // ASCII, now that each part is base64url: characters and octets have the same places
+  const signingInput = bytes.subarray(0, first.length + 1 + second.length);
+  return { octets, bytes, header, payload, signingInput, signature };
 }
 
 /**

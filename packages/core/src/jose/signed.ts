@@ -1,4 +1,4 @@
-import type { Crypto, Digest, Jwk, SignatureAlgorithm, Signer } from "../crypto.ts";
+import type { Bytes, Crypto, Digest, Jwk, SignatureAlgorithm, Signer } from "../crypto.ts";
 import { base64url, utf8 } from "../bytes.ts";
 import { canonicalBytes } from "../json/canonical.ts";
 import { isHash } from "../json/read.ts";
@@ -44,8 +44,9 @@ const HEADER_MEMBERS = {
 } as const;
 
 /** `sha-256:…` of the octets of a token. */
-export function digestOf(c: Crypto, octets: string): Digest {
-  return `sha-256:${base64url(c.sha256(utf8(octets)))}`;
+export function digestOf(c: Crypto, octets: string | Bytes): Digest {
+  const bytes = typeof octets === "string" ? utf8(octets) : octets;
+  return `sha-256:${base64url(c.sha256(bytes))}`;
 }
 
 function chooseKey<C>(
@@ -94,7 +95,7 @@ export async function open<C>(
     throw new Refusal("invalid_signature");
   const payload = tokenJson(jws.payload, type.maxBytes);
   const claims = type.read(payload, c);
-  return { octets, digest: digestOf(c, octets), key, claims } as Signed<C>; // the brand exists for the compiler only
+  return { octets, digest: digestOf(c, jws.bytes), key, claims } as Signed<C>; // the brand exists for the compiler only
 }
 
 /**

@@ -1,15 +1,35 @@
 import type { Bytes } from "../crypto.ts";
 import { utf8 } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
-import type { Json } from "./strict.ts";
+import { isObject } from "./strict.ts";
+import type { Json, JsonObject } from "./strict.ts";
 
 /** In unicode mode a surrogate that has its pair is no surrogate. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
+/** Printable ASCII without quotation mark and backslash: stands between quotation marks as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 
 /** JSON.stringify escapes as RFC 8785 3.2.2.2 does, except for lone surrogates, which have no form at all. */
 function text(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`;
   if (LONE_SURROGATE.test(value)) throw new Refusal("malformed_json", "lone surrogate");
   return JSON.stringify(value);
+}
+
+function writeList(value: readonly Json[]): string {
+  let out = "[";
+  for (const [index, item] of value.entries()) out += (index === 0 ? "" : ",") + write(item);
+  return `${out}]`;
+}
+
+/** Names go by UTF-16 code unit, as RFC 8785 3.2.3 demands; so `sort` compares where it is not told how. */
+function writeObject(value: JsonObject): string {
+  let out = "";
+  for (const name of Object.keys(value).toSorted()) {
+    const item = value[name];
+    if (item !== undefined) out += `${out === "" ? "" : ","}${text(name)}:${write(item)}`;
+  }
+  return `{${out}}`;
 }
 
 function write(value: Json | undefined): string {
@@ -24,12 +44,7 @@ function write(value: Json | undefined): string {
       return String(value);
     case "object":
       if (value === null) return "null";
-      if (Array.isArray(value)) return `[${value.map((item: Json) => write(item)).join(",")}]`;
-      return `{${Object.entries(value)
-        .filter(([, item]) => item !== undefined)
-        .toSorted(([a], [b]) => (a < b ? -1 : 1)) // by UTF-16 code unit, as RFC 8785 3.2.3 demands
-        .map(([name, item]) => `${text(name)}:${write(item)}`)
-        .join(",")}}`;
+      return isObject(value) ? writeObject(value) : writeList(value);
     default:
       throw new Refusal("malformed_json", "not a JSON value");
   }

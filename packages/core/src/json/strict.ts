@@ -20,66 +20,97 @@ export interface JsonLimits {
 
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
+/** What a text holds before anything else has parsed it. */
+interface Written {
+  readonly members: number;
+  /** Whether a string may hold a surrogate: one stands in the text, or there is an escape. */
+  readonly mayHoldSurrogates: boolean;
+}
+
+const BACKSLASH = 0x5c;
+const QUOTATION_MARK = 0x22;
+const COLON = 0x3a;
+const FIRST_SURROGATE = 0xd800;
+
 /**
- * Counts the members written in a text, before anything else has parsed it: one for each colon outside of strings.
+ * Counts the members written: one for each colon outside of strings.
  * A member name with an escape is refused. It could be a second spelling of another name, and some releases of V8
  * read escaped names wrongly once they have met a name that is a lone backslash, for the rest of the process.
  * @throws Refusal `malformed_json`
  */
-function countMembersWritten(text: string): number {
-  let count = 0;
+function readWritten(text: string): Written {
+  let members = 0;
   let inString = false;
   let isEscaped = false;
+  let mayHoldSurrogates = false;
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
     if (inString) {
-      if (code === 0x5c) {
+      if (code === BACKSLASH) {
         isEscaped = true;
+        mayHoldSurrogates = true;
         i += 1;
-      } else if (code === 0x22) inString = false;
-    } else if (code === 0x22) {
+      } else if (code === QUOTATION_MARK) inString = false;
+      else if (code >= FIRST_SURROGATE) mayHoldSurrogates = true;
+    } else if (code === QUOTATION_MARK) {
       inString = true;
       isEscaped = false;
-    } else if (code === 0x3a) {
+    } else if (code === COLON) {
       if (isEscaped) throw new Refusal("malformed_json", "escaped member name");
-      count += 1;
+      members += 1;
     }
   }
-  return count;
+  return { members, mayHoldSurrogates };
 }
 
-/** Walks the tree once, refuses what I-JSON forbids, and counts the members that survived the parse. */
-function checkTree(value: unknown, depth: number, limits: JsonLimits): number {
-  if (typeof value === "string") {
-    if (LONE_SURROGATE.test(value)) throw new Refusal("malformed_json", "lone surrogate");
-    return 0;
+function checkNumber(value: number, limits: JsonLimits): void {
+  const fits =
+    limits.fractionsAllowed === true && !Number.isInteger(value)
+      ? Number.isFinite(value)
+      : Number.isSafeInteger(value);
+  if (!fits || Object.is(value, -0))
+    throw new Refusal("malformed_json", "number outside the safe integers");
+}
+
+/** Walks a tree once, refuses what I-JSON forbids, and counts the members that survived the parse. */
+class TreeCheck {
+  readonly #limits: JsonLimits;
+  readonly #mayHoldSurrogates: boolean;
+  members = 0;
+
+  constructor(limits: JsonLimits, mayHoldSurrogates: boolean) {
+    this.#limits = limits;
+    this.#mayHoldSurrogates = mayHoldSurrogates;
   }
-  if (typeof value === "number") {
-    const fits =
-      limits.fractionsAllowed === true && !Number.isInteger(value)
-        ? Number.isFinite(value)
-        : Number.isSafeInteger(value);
-    if (!fits || Object.is(value, -0))
-      throw new Refusal("malformed_json", "number outside the safe integers");
-    return 0;
+
+  check(value: unknown, depth: number): void {
+    if (typeof value === "string") this.#text(value, "lone surrogate");
+    else if (typeof value === "number") checkNumber(value, this.#limits);
+    else if (typeof value === "object") this.#node(value, depth);
   }
-  if (typeof value === "boolean") return 0;
-  if (value === null) {
-    if (limits.nullAllowed !== true) throw new Refusal("malformed_json", "null");
-    return 0;
+
+  #text(value: string, why: string): void {
+    if (this.#mayHoldSurrogates && LONE_SURROGATE.test(value))
+      throw new Refusal("malformed_json", why);
   }
-  if (depth > limits.maxDepth) throw new Refusal("malformed_json", "nested too deeply");
-  let members = 0;
-  if (Array.isArray(value)) {
-    for (const item of value) members += checkTree(item, depth + 1, limits);
-    return members;
+
+  #node(node: object | null, depth: number): void {
+    if (node === null) {
+      if (this.#limits.nullAllowed === true) return;
+      throw new Refusal("malformed_json", "null");
+    }
+    if (depth > this.#limits.maxDepth) throw new Refusal("malformed_json", "nested too deeply");
+    if (Array.isArray(node)) {
+      for (const item of node) this.check(item, depth + 1);
+      return;
+    }
+    for (const name of Object.keys(node)) {
+      if (name === "__proto__") throw new Refusal("malformed_json", "forbidden member name");
+      this.#text(name, "forbidden member name");
+      this.members += 1;
+      this.check((node as Readonly<Record<string, unknown>>)[name], depth + 1); // an object without its names
+    }
   }
-  for (const [name, item] of Object.entries(value as object)) {
-    if (name === "__proto__" || LONE_SURROGATE.test(name))
-      throw new Refusal("malformed_json", "forbidden member name");
-    members += 1 + checkTree(item, depth + 1, limits);
-  }
-  return members;
 }
 
 /**
@@ -91,16 +122,17 @@ export function parseJson(input: Bytes | string, limits: JsonLimits): Json {
   if (input.length > limits.maxBytes)
     throw new Refusal("too_large", `JSON over ${limits.maxBytes} bytes`);
   const text = typeof input === "string" ? input : fromUtf8(input);
-  const written = countMembersWritten(text);
+  const written = readWritten(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new Refusal("malformed_json", "not JSON");
   }
-  const members = checkTree(value, 1, limits);
-  if (written !== members) throw new Refusal("malformed_json", "duplicate member");
-  return value as Json; // checkTree has seen every node
+  const tree = new TreeCheck(limits, written.mayHoldSurrogates);
+  tree.check(value, 1);
+  if (written.members !== tree.members) throw new Refusal("malformed_json", "duplicate member");
+  return value as Json; // every node was checked
 }
 
 /** Whether the value is a JSON object (not an array, not null). */
