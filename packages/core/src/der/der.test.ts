@@ -145,6 +145,11 @@ describe("reader: values", () => {
     ["named bits, trailing zero", "03020680", (r) => r.namedBits(), REFUSED],
     ["named bits, none", "030100", (r) => r.namedBits(), REFUSED],
     ["object identifier", "0603551d11", (r) => r.oid(), "2.5.29.17"],
+    ["object identifier, first arc 0", "060103", (r) => r.oid(), "0.3"],
+    ["object identifier, second arc over 39", "06028837", (r) => r.oid(), "2.999"],
+    ["object identifier, arc of 28 bits", "060555ffffff7f", (r) => r.oid(), "2.5.268435455"],
+    ["object identifier, arc of 29 bits", "0606558180808000", (r) => r.oid(), "2.5.268435456"],
+    ["object identifier, padded long arc", "06065580ffffff7f", (r) => r.oid(), REFUSED],
     [
       "object identifier, large arc",
       "060b6982808080808080808000",

@@ -187,6 +187,7 @@ export class DerReader {
     const last = content.at(-1);
     if (last === undefined || last >= 128 || content.length > MAX_OID_OCTETS)
       return this.fail("not an object identifier");
+    if (isSmallOid(content)) return smallOid(content);
     const arcs: bigint[] = [];
     let arc = 0n;
     let isStart = true;
@@ -224,6 +225,30 @@ export class DerReader {
       tag === TAG.utcTime || (tag === TAG.generalizedTime && (at ?? 0) >= GENERALIZED_FROM);
     return at === undefined || !isRightForm ? this.fail("not a time") : at;
   }
+}
+
+/** Whether every arc fits a machine integer: at most four octets each, minimal. */
+function isSmallOid(content: Bytes): boolean {
+  let length = 0;
+  for (const octet of content) {
+    if (length === 0 && octet === 0x80) return false;
+    length = octet < 128 ? 0 : length + 1;
+    if (length > 3) return false;
+  }
+  return true;
+}
+
+function smallOid(content: Bytes): string {
+  let text = "";
+  let arc = 0;
+  for (const octet of content) {
+    arc = (arc << 7) | (octet & 127);
+    if (octet >= 128) continue;
+    const root = Math.min(2, Math.floor(arc / 40));
+    text += text === "" ? `${root}.${arc - root * 40}` : `.${arc}`;
+    arc = 0;
+  }
+  return text;
 }
 
 /** ASCII text of these octets, or undefined where one of them is not ASCII. */

@@ -1,5 +1,5 @@
 import type { Bytes, Seconds } from "../crypto.ts";
-import { concat, utf8 } from "../bytes.ts";
+import { utf8 } from "../bytes.ts";
 import { digitsOf, GENERALIZED_FROM } from "./time.ts";
 
 /** Identifier octets (X.690 section 8.1.2) of the types used here. */
@@ -28,17 +28,27 @@ export function contextConstructedTag(number: number): number {
   return 0xa0 | number;
 }
 
-function lengthOctets(length: number): Bytes {
-  if (length < 128) return Uint8Array.of(length);
-  const octets: number[] = [];
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256);
-  return Uint8Array.of(0x80 | octets.length, ...octets);
+/** Octets that say a length: one below 128, else their number and the length. */
+function lengthSize(length: number): number {
+  if (length < 0x80) return 1;
+  return length < 0x100 ? 2 : length < 0x1_0000 ? 3 : length < 0x100_0000 ? 4 : 5;
 }
 
 /** One element: tag, definite minimal length, content. */
 export function tlv(tag: number, ...parts: readonly Bytes[]): Bytes {
-  const content = concat(...parts);
-  return concat(Uint8Array.of(tag), lengthOctets(content.length), content);
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const size = lengthSize(length);
+  const whole = new Uint8Array(1 + size + length);
+  whole[0] = tag;
+  whole[1] = size === 1 ? length : 0x7f + size;
+  for (let at = size, rest = length; at > 1; at -= 1, rest >>>= 8) whole[at] = rest & 0xff;
+  let at = 1 + size;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** SEQUENCE of elements. */
@@ -64,21 +74,25 @@ export function setOf(...parts: readonly Bytes[]): Bytes {
   return tlv(TAG.set, ...sorted(parts));
 }
 
+const NO_OCTETS: Bytes = new Uint8Array(0);
+const ZERO: Bytes = Uint8Array.of(0);
+
+/** Big-endian octets of a safe integer; none for zero. */
+function magnitudeOf(value: number): Bytes {
+  let size = 0;
+  for (let rest = value; rest > 0; rest = Math.floor(rest / 256)) size += 1;
+  const octets = new Uint8Array(size);
+  for (let at = size - 1, rest = value; at >= 0; at -= 1, rest = Math.floor(rest / 256))
+    octets[at] = rest % 256;
+  return octets;
+}
+
 /** Non-negative INTEGER from a safe integer or from big-endian octets. */
 export function integer(value: number | Bytes): Bytes {
-  const octets: Bytes =
-    typeof value === "number"
-      ? Uint8Array.from(value.toString(16).padStart(14, "0").match(/../g) ?? [], (pair) =>
-          Number.parseInt(pair, 16),
-        )
-      : value;
+  const octets = typeof value === "number" ? magnitudeOf(value) : value;
   const first = octets.findIndex((octet) => octet !== 0);
-  const magnitude = first < 0 ? Uint8Array.of(0) : octets.subarray(first);
-  return tlv(
-    TAG.integer,
-    (magnitude[0] ?? 0) >= 128 ? Uint8Array.of(0) : new Uint8Array(0),
-    magnitude,
-  );
+  const magnitude = first < 0 ? ZERO : octets.subarray(first);
+  return tlv(TAG.integer, (magnitude[0] ?? 0) >= 128 ? ZERO : NO_OCTETS, magnitude);
 }
 
 /** BIT STRING; `unusedBits` of the last octet must be zero bits. */
@@ -113,10 +127,19 @@ function arcOctets(arc: number): readonly number[] {
   return octets;
 }
 
-/** OBJECT IDENTIFIER from its dotted form, for constants of ours: arcs are small integers. */
-export function oid(dotted: string): Bytes {
+function oidOctets(dotted: string): Bytes {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
   return tlv(TAG.oid, Uint8Array.from([first * 40 + second, ...rest].flatMap(arcOctets)));
+}
+const oids = new Map<string, Bytes>();
+
+/** OBJECT IDENTIFIER from its dotted form, for constants of ours: arcs are small integers, and each is written once. */
+export function oid(dotted: string): Bytes {
+  const known = oids.get(dotted);
+  if (known !== undefined) return known;
+  const made = oidOctets(dotted);
+  oids.set(dotted, made);
+  return made;
 }
 
 export function utf8String(text: string): Bytes {
