@@ -9,9 +9,6 @@ const MAX_ENTRY_BYTES = 0xffff;
 /** No tree whose size is a safe integer reaches further. */
 const MAX_LEVEL = 6;
 
-/** Octets that no tile or entry bundle exceeds. */
-export const MAX_TILE_BYTES: number = TILE_WIDTH * (MAX_ENTRY_BYTES + 2);
-
 /** A tile of hashes, or a bundle of entries. */
 export interface Tile {
   /** Level of the hashes: each is over 256^level entries. `entries` stand beside level 0. */
