@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fromUtf8, parseVkey, Refusal } from "@countersign/core";
-import type { Clock, Listener, Log, Metrics } from "@countersign/node";
+import type { Clock, Handler, Listener, Log, Metrics } from "@countersign/node";
 import {
   createMetrics,
   createPrivateFile,
@@ -24,11 +24,11 @@ import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
 import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
+import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { createKeys, loadKeys } from "./signer/keys.ts";
 import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
 import { fileCheckpoint } from "./store/checkpoint-file.ts";
 import { openStore } from "./store/open.ts";
-import type { Store } from "./store/store.ts";
 import type { World } from "./world.ts";
 
 export { SERVER_SCHEMA } from "./config.ts";
@@ -95,28 +95,11 @@ export interface RunOptions {
   readonly isDevelopment: boolean;
 }
 
-function watchMetrics(metrics: Metrics, store: Store, feed: StateFeed, clock: Clock): () => void {
-  const size = metrics.gauge("countersign_log_leaves", "Leaves in the log.");
-  const streams = metrics.gauge(
-    "countersign_state_streams",
-    "State streams of proxies that are open.",
-  );
-  const hold = metrics.gauge("countersign_hold", "1 while the server holds.");
-  const released = metrics.counter(
-    "countersign_released_groups_total",
-    "Groups of decisions released under a checkpoint.",
-  );
-  const started = metrics.gauge("countersign_start_time_seconds", "When this process started.");
-  started.set(clock());
-  return store.subscribe((release) => {
-    size.set(release.size);
-    streams.set(feed.openStreams);
-    hold.set(store.hold() === undefined ? 0 : 1);
-    released.add();
-  });
-}
-
-async function openWorld(options: RunOptions, loaded: ServerConfig): Promise<World> {
+async function openWorld(
+  options: RunOptions,
+  loaded: ServerConfig,
+  metrics: Metrics,
+): Promise<World> {
   const { data, log } = options;
   const { keys, logSigner } = await loadKeys(data, loaded, nodeCrypto, systemClock());
   const store = await openStore({
@@ -127,6 +110,7 @@ async function openWorld(options: RunOptions, loaded: ServerConfig): Promise<Wor
     origin: loaded.logOrigin,
     now: systemClock,
     report: (error) => log.error("store.failed", { error }),
+    watch: watchCommits(metrics),
   });
   return {
     c: nodeCrypto,
@@ -146,8 +130,7 @@ function withPort(config: ServerConfig, port: number): ServerConfig {
     : config;
 }
 
-async function listenApi(world: World, feed: StateFeed): Promise<Listener> {
-  const app = apiApp(world, feed);
+async function listenApi(world: World, app: Handler<ApiContext>): Promise<Listener> {
   return serve<ApiContext>({
     on: { ...world.config.api, tls: await makeTlsIdentity(world, world.clock()) },
     app,
@@ -223,23 +206,24 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
       "Run countersign dev, or make a server for real: countersign server init.",
     );
   const witnesses = openWitnesses(loaded);
-  const opened = await openWorld(options, loaded);
-  const feed = new StateFeed(opened);
-  const api = await listenApi(opened, feed);
-  const world: World = { ...opened, config: withPort(loaded, api.port) };
   const metrics = createMetrics();
-  const unwatch = watchMetrics(metrics, world.store, feed, world.clock);
+  const opened = await openWorld(options, loaded, metrics);
+  const counted = countAnswers(metrics);
+  const feed = new StateFeed(opened);
+  const api = await listenApi(opened, counted("api", apiApp(opened, feed)));
+  const world: World = { ...opened, config: withPort(loaded, api.port) };
+  const readings = watchServer(metrics, world, feed);
   const none = (): object => ({});
   const publicListener = await serve({
     on: world.config.public,
-    app: publicApp(world),
+    app: counted("public", publicApp(world)),
     contextOf: none,
     log: world.log,
   });
   const adminSocket = join(options.runtime, SERVER_SOCKET);
   const admin = await serve({
     on: { unix: adminSocket, mode: 0o600 },
-    app: adminApp(world, metrics),
+    app: counted("admin", adminApp(world, readings)),
     contextOf: none,
     log: world.log,
   });
@@ -260,7 +244,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     close: async () => {
       stopRenewal();
       stopHousekeeping();
-      unwatch();
+      readings.stop();
       feed.close();
       await stopWitnesses();
       await Promise.all([api.close(), publicListener.close(), admin.close()]);

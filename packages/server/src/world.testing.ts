@@ -18,6 +18,7 @@ import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
+import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { memoryCheckpoint } from "./store/checkpoint-file.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
@@ -184,6 +185,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     ...options.config,
   });
   const { keys, logSigner } = await keysOf(random, config.logOrigin);
+  const metrics = createMetrics();
   const opened = await openStore({
     path: ":memory:",
     checkpointFile: memoryCheckpoint(),
@@ -191,12 +193,17 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     logSigner,
     origin: config.logOrigin,
     now: clock,
+    watch: watchCommits(metrics),
   });
   const store = options.wrap?.(opened) ?? opened;
   const world: World = { c: nodeCrypto, random, clock, store, keys, config, log: silentLog };
   const feed = new StateFeed(world);
-  const api = apiApp(world, feed);
-  const apps = { admin: adminApp(world, createMetrics()), public: publicApp(world) };
+  const counted = countAnswers(metrics);
+  const api = counted("api", apiApp(world, feed));
+  const apps = {
+    admin: counted("admin", adminApp(world, watchServer(metrics, world, feed))),
+    public: counted("public", publicApp(world)),
+  };
   return {
     world,
     feed,

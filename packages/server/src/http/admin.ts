@@ -2,13 +2,14 @@ import { fromUtf8, isObject, Members, readJwk, Refusal, writeEntry } from "@coun
 import type { JsonObject, OwnerKind, StopScope } from "@countersign/core";
 import { base64url, entryId } from "@countersign/core";
 import { readJsonBody } from "@countersign/node";
-import type { Handler, Metrics } from "@countersign/node";
+import type { Handler } from "@countersign/node";
 import { approve, deny, findAsk, noteOf, openRequest } from "../cases/approve.ts";
 import { makeJoinToken } from "../cases/enrol.ts";
 import { halt, lift } from "../cases/halt.ts";
 import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
 import type { AskRow, LogRow } from "../store/rows.ts";
+import type { Readings } from "../metrics.ts";
 import type { World } from "../world.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
@@ -293,15 +294,13 @@ async function listEntries(w: World): Promise<Response> {
 }
 
 /** The calls of administrators and, on the same socket, of owners. Mode 0600: who can open it, may. */
-export function adminApp(w: World, metrics: Metrics): Handler<object> {
+export function adminApp(w: World, readings: Readings): Handler<object> {
   const routes: Routes<object> = {
     "GET /v1/status": () => status(w),
-    "GET /metrics": () =>
-      Promise.resolve(
-        new Response(metrics.render(), {
-          headers: { "content-type": "text/plain; version=0.0.4" },
-        }),
-      ),
+    "GET /metrics": async () =>
+      new Response(await readings.render(), {
+        headers: { "content-type": "text/plain; version=0.0.4" },
+      }),
     "GET /v1/entries": () => listEntries(w),
     "POST /v1/entries": async (request) => {
       const row = await putEntry(w, await body(request));

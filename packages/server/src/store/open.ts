@@ -8,6 +8,7 @@ import { Sqlite } from "./sqlite.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 import { Writer } from "./writer.ts";
+import type { WatchCommit } from "./writer.ts";
 
 export interface StoreOptions {
   /** The database's file, made with mode 0600 when it is not there; `:memory:` for tests. */
@@ -22,6 +23,8 @@ export interface StoreOptions {
   readonly now: () => Seconds;
   /** Told about failures of disk, signer and listeners that callers only see as `indeterminate`. */
   readonly report?: (error: unknown) => void;
+  /** Sees every decision; for metrics. */
+  readonly watch?: WatchCommit;
 }
 
 /** @throws Refusal `private_mode` unless the file is ours alone */
@@ -123,7 +126,7 @@ async function openLocked(options: StoreOptions, unlock: () => void): Promise<St
     );
     const noted = db.get("SELECT value FROM meta WHERE key = 'hold'")?.["value"];
     if (typeof noted === "string") keeper.freeze(noted);
-    return new SqliteStore(db, keeper, new Writer(db, keeper, now), unlock);
+    return new SqliteStore(db, keeper, new Writer(db, keeper, now, options.watch), unlock);
   } catch (error) {
     db.close();
     throw error;

@@ -143,6 +143,9 @@ export interface Committed {
   readonly checkpoint?: string;
 }
 
+/** What became of a decision; "failed": nobody knows, or it was refused. */
+export type CommitOutcome = "written" | "conflict" | "used" | "failed";
+
 export interface KnownQuery {
   readonly proxy: string;
   readonly entry: string;

@@ -4,7 +4,7 @@ import type { LogKeeper } from "../log/keeper.ts";
 import { apply, bumpEpoch, Clash, meet, takeOnce, touchedBy } from "./sql.ts";
 import { isSqliteFailure } from "./sqlite.ts";
 import type { Sqlite } from "./sqlite.ts";
-import type { Committed, Decision } from "./store.ts";
+import type { Committed, CommitOutcome, Decision } from "./store.ts";
 import { LOG } from "./tables.ts";
 
 /** Decisions in one transaction: enough to share a sync, few enough to answer the first one soon. */
@@ -25,6 +25,9 @@ interface Job {
   readonly reject: (reason: unknown) => void;
 }
 
+/** Told of a decision that is handed in; what it returns is told what became of it. */
+export type WatchCommit = (decision: Decision) => (outcome: CommitOutcome) => void;
+
 /** What one decision came to inside the transaction. */
 type Outcome =
   | { readonly is: "written"; readonly seq?: number; readonly leaf?: Bytes; readonly t?: Seconds }
@@ -43,6 +46,7 @@ export class Writer {
   readonly #db: Sqlite;
   readonly #keeper: LogKeeper;
   readonly #now: () => Seconds;
+  readonly #watch: WatchCommit | undefined;
   readonly #waiting: Job[] = [];
   #newestLeafTime: Seconds;
   #isDraining = false;
@@ -51,10 +55,11 @@ export class Writer {
   /** Set when SQLite failed in the middle: what is on disk is read again before anything is written. */
   #isUnsure = false;
 
-  constructor(db: Sqlite, keeper: LogKeeper, now: () => Seconds) {
+  constructor(db: Sqlite, keeper: LogKeeper, now: () => Seconds, watch?: WatchCommit) {
     this.#db = db;
     this.#keeper = keeper;
     this.#now = now;
+    this.#watch = watch;
     const newest = db.get("SELECT t FROM log ORDER BY seq DESC LIMIT 1");
     this.#newestLeafTime = Number(newest?.["t"] ?? 0);
   }
@@ -69,6 +74,17 @@ export class Writer {
 
   /** See `Store.commit`. */
   commit(decision: Decision): Promise<Result> {
+    const tell = this.#watch?.(decision);
+    const result = this.#enqueue(decision);
+    if (tell !== undefined)
+      void result.then(
+        (answer) => tell(typeof answer === "string" ? answer : "written"),
+        () => tell("failed"),
+      );
+    return result;
+  }
+
+  #enqueue(decision: Decision): Promise<Result> {
     if (this.#closed) return Promise.reject(unavailable("the store is closed"));
     if (this.#waiting.length >= MAX_WAITING)
       return Promise.reject(unavailable("too many decisions wait"));
