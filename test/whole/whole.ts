@@ -5,13 +5,14 @@ import { Refusal } from "../../packages/core/src/index.ts";
 import type { JsonObject, ProxyState } from "../../packages/core/src/index.ts";
 import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import { handlerTarget, silentLog } from "../../packages/node/src/index.ts";
-import type { Handler, Incoming, Target } from "../../packages/node/src/index.ts";
+import type { Handler, Incoming, Log, Target } from "../../packages/node/src/index.ts";
 import { Agents } from "../../packages/proxy/src/agents/agents.ts";
 import { doorApp } from "../../packages/proxy/src/http/door.ts";
 import type { DoorContext } from "../../packages/proxy/src/http/door.ts";
 import { uplinkOf } from "../../packages/proxy/src/uplink/server.ts";
 import type { Uplink } from "../../packages/proxy/src/uplink/server.ts";
 import { ServerState } from "../../packages/proxy/src/uplink/state.ts";
+import { timeKeeper } from "../../packages/proxy/src/uplink/time.ts";
 import type { ProxyWorld } from "../../packages/proxy/src/world.ts";
 import {
   identityOf,
@@ -74,6 +75,9 @@ export interface Between {
   readonly state?: (state: ProxyState) => ProxyState;
   readonly uplink?: (uplink: Uplink) => Uplink;
   readonly entry?: JsonObject;
+  /** How far the clock of the proxy's host is from the server's; may be set again at any time. Default 0. */
+  readonly host?: { skewSeconds: number };
+  readonly log?: Log;
 }
 
 /** A server and a proxy joined by functions: one door, the processes behind it stand-ins. */
@@ -175,7 +179,9 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
   const { rig, host } = scene;
   const folder = await mkdtemp(join(tmpdir(), "whole-"));
   const timers = new ManualTimers();
-  const server = new ServerState(rig.now);
+  const log = between.log ?? silentLog;
+  const time = timeKeeper(log, () => rig.now() + (between.host?.skewSeconds ?? 0));
+  const server = new ServerState(time.clock);
   const wire = new Wire(
     handlerTarget((request) => rig.api(request, { certificate: host.certificate })),
   );
@@ -190,7 +196,9 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
   const w = makeWorld({
     folder,
     identity: identityOf(host.id, host.signer, host.certificate),
-    clock: rig.now,
+    clock: time.clock,
+    adoptTime: time.adopt,
+    log,
     timers,
     random: seededRandom("proxy"),
     uplink: () => uplink,
@@ -201,8 +209,9 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
   const following = server.follow(wire, {
     signal: ended.signal,
     random: (byteCount) => new Uint8Array(byteCount), // connects again at once
-    log: silentLog,
-    onState: async () => {
+    log,
+    onState: async ({ now }) => {
+      time.adopt(now);
       const { state } = see();
       if (state !== undefined) await agents.onState(state);
     },

@@ -32,6 +32,8 @@ import { enrol, readJoinToken, reenrol } from "./uplink/enrol.ts";
 import { openServer, uplinkOf } from "./uplink/server.ts";
 import type { Uplink } from "./uplink/server.ts";
 import { ServerState } from "./uplink/state.ts";
+import { timeKeeper } from "./uplink/time.ts";
+import type { TimeKeeper } from "./uplink/time.ts";
 import type { ProxyWorld } from "./world.ts";
 
 export { PROXY_SCHEMA } from "./config.ts";
@@ -41,8 +43,6 @@ const CONFIG_FILE = "proxy.yaml";
 const MAX_CONFIG_BYTES = 65_536;
 const RENEW_AFTER_SECONDS = 86_400;
 const LOOK_AT_IDENTITY_MS = 3_600_000;
-const WARN_SKEW_SECONDS = 120;
-const REFUSE_SKEW_SECONDS = 600;
 export const PROXY_SOCKET = "proxy.sock";
 export const RUN_SOCKET = "run.sock";
 const VERSION = "0.1.0";
@@ -135,24 +135,6 @@ function checkUids(state: ProxyState, log: Log): void {
         uid: entry.uid,
         next: "give the agent a user of its own; the server refuses it under its standard policy",
       });
-}
-
-interface Time {
-  readonly clock: () => number;
-  readonly adopt: (serverNow: number) => void;
-}
-
-function timeKeeper(log: Log): Time {
-  let offset = 0;
-  return {
-    clock: () => systemClock() + offset,
-    adopt: (serverNow) => {
-      const skew = serverNow - systemClock();
-      if (Math.abs(skew) > REFUSE_SKEW_SECONDS) throw new Refusal("clock_skewed", `${skew} s`);
-      if (Math.abs(skew) > WARN_SKEW_SECONDS) log.warn("clock.skewed", { seconds: skew });
-      offset = skew;
-    },
-  };
 }
 
 async function prepareRuntime(folder: string): Promise<void> {
@@ -268,7 +250,13 @@ async function listen(options: RunOptions, w: ProxyWorld, agents: Agents): Promi
   return { listeners: [run, admin], doors };
 }
 
-function worldOf(data: string, log: Log, link: Link, server: ServerState, time: Time): ProxyWorld {
+function worldOf(
+  data: string,
+  log: Log,
+  link: Link,
+  server: ServerState,
+  time: TimeKeeper,
+): ProxyWorld {
   return {
     c: nodeCrypto,
     random: nodeRandom,
@@ -301,7 +289,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   if (!options.isDevelopment) makeUndumpable();
   await prepareRuntime(runtime);
   const link = new Link(file, await loadIdentity(data, file.trust_domain, file.name));
-  const time = timeKeeper(log);
+  const time = timeKeeper(log, systemClock);
   const server = new ServerState(time.clock);
   const w = worldOf(data, log, link, server, time);
   const agents = new Agents(w);

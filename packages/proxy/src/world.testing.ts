@@ -99,6 +99,8 @@ export interface WorldParts {
   uplink(): Uplink;
   server(): ServerView;
   readonly log?: Log;
+  /** Default: any time of the server's is right. */
+  readonly adoptTime?: (serverNow: Seconds) => void;
 }
 
 export function makeWorld(parts: WorldParts): ProxyWorld {
@@ -114,7 +116,7 @@ export function makeWorld(parts: WorldParts): ProxyWorld {
     uplink: () => parts.uplink(),
     server: () => parts.server(),
     hostFacts: () => Promise.resolve({ os: { kernel: "6.1" } }),
-    adoptTime: () => undefined,
+    adoptTime: parts.adoptTime ?? (() => undefined),
   };
 }
 
