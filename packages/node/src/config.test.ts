@@ -79,6 +79,26 @@ describe("parseConfig", () => {
     }
   });
 
+  it.each([
+    ["a bad value", `# x\n${least}api_port: 0\n`, "line 3, column 11: api_port is not an integer"],
+    [
+      "an unknown setting",
+      `${least}\n  \nport: 1`,
+      "line 4, column 1: port is not a known setting",
+    ],
+    ["an item of a list", `${least}names:\n  - a\n  - 2`, "line 4, column 5: names is not"],
+    ["an item on one line", `${least}names: [a, 2]`, "line 2, column 12: names is not"],
+    ["a value that is not there", `${least}api_port:\n`, "line 2, column 10: api_port is not"],
+    ["a bad value behind text", "note: Łódź\ntrust_domain: A_B", "line 2, column 15: trust_domain"],
+    ["a value in braces", "{ trust_domain: a.b, policy: lax }", "line 1, column 30: policy is"],
+    ["a quote that is not closed", `${least}note: "x\n`, "not YAML at line 3, column 1: "],
+    ["a setting twice", `${least}api_port: 1\napi_port: 2`, "not YAML at line 3, column 1: "],
+    ["Windows line ends", "trust_domain: a.b\r\napi_port: no\r\n", "line 2, column 11: api_port"],
+    ["nothing", "", "configuration_invalid: trust_domain is missing"],
+  ])("says where %s stands", (_name, text, said) => {
+    expect(() => parseConfig(text, SCHEMA)).toThrow(said);
+  });
+
   it("fills in what was left out", () => {
     expect(parseConfig(least, SCHEMA)).toEqual({
       trust_domain: "a.b",

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
-import { CST, Lexer, parseDocument } from "yaml";
+import { CST, isMap, isNode, isScalar, isSeq, Lexer, parseDocument } from "yaml";
+import type { Document } from "yaml";
 import { Refusal } from "@countersign/core";
 
 const MAX_CONFIG_BYTES = 65_536;
@@ -58,8 +59,16 @@ export type ConfigSchema<T> = { readonly [K in keyof T]-?: OptionFor<Exclude<T[K
 
 type Table = Readonly<Record<string, ConfigOption>>;
 
-function invalid(name: string, why: string): Refusal {
-  return new Refusal("configuration_invalid", `${name} ${why}`, `Correct the setting ${name}.`);
+/** A refusal about one setting; in a list, about one item of it. */
+type Fail = (why: string, item?: number) => Refusal;
+
+function invalid(name: string, why: string, place?: string): Refusal {
+  const where = place === undefined ? "" : `${place}: `;
+  return new Refusal(
+    "configuration_invalid",
+    `${where}${name} ${why}`,
+    `Correct the setting ${name}${place === undefined ? "" : ` (${place})`}.`,
+  );
 }
 
 function isText(value: unknown): value is string {
@@ -67,42 +76,44 @@ function isText(value: unknown): value is string {
 }
 
 function readInteger(
-  name: string,
   option: ConfigOption & { type: "integer" },
   value: unknown,
+  fail: Fail,
 ): number {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max)
-    throw invalid(name, `is not an integer from ${min} to ${max}`);
+    throw fail(`is not an integer from ${min} to ${max}`);
   return value;
 }
 
-function readString(
-  name: string,
-  option: ConfigOption & { type: "string" },
-  value: unknown,
-): string {
-  if (!isText(value)) throw invalid(name, "is not a text");
+function readString(option: ConfigOption & { type: "string" }, value: unknown, fail: Fail): string {
+  if (!isText(value)) throw fail("is not a text");
   if (option.choices !== undefined && !option.choices.includes(value))
-    throw invalid(name, `is not one of ${option.choices.join(", ")}`);
-  if (option.pattern !== undefined && !option.pattern.test(value))
-    throw invalid(name, "has a bad form");
+    throw fail(`is not one of ${option.choices.join(", ")}`);
+  if (option.pattern !== undefined && !option.pattern.test(value)) throw fail("has a bad form");
   return value;
 }
 
-function readValue(name: string, option: ConfigOption, value: unknown): ConfigValue {
+function readStrings(value: unknown, fail: Fail): readonly string[] {
+  const why = `is not a list of at most ${MAX_LIST_ITEMS} texts`;
+  if (!Array.isArray(value) || value.length > MAX_LIST_ITEMS) throw fail(why);
+  return value.map((item: unknown, i) => {
+    if (!isText(item)) throw fail(why, i);
+    return item;
+  });
+}
+
+function readValue(option: ConfigOption, value: unknown, fail: Fail): ConfigValue {
   switch (option.type) {
     case "boolean":
-      if (typeof value !== "boolean") throw invalid(name, "is not true or false");
+      if (typeof value !== "boolean") throw fail("is not true or false");
       return value;
     case "integer":
-      return readInteger(name, option, value);
+      return readInteger(option, value, fail);
     case "string":
-      return readString(name, option, value);
+      return readString(option, value, fail);
     default:
-      if (!Array.isArray(value) || value.length > MAX_LIST_ITEMS || !value.every(isText))
-        throw invalid(name, `is not a list of at most ${MAX_LIST_ITEMS} texts`);
-      return value;
+      return readStrings(value, fail);
   }
 }
 
@@ -125,8 +136,41 @@ function checkNesting(text: string): void {
   }
 }
 
+/** `line 3, column 7`, both from 1. */
+function placeOf(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split("\n");
+  return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
+}
+
+/** What stood in a file, and where. */
+interface Given {
+  readonly values: ReadonlyMap<string, unknown>;
+  placeOfName(name: string): string;
+  /** Of the value, or of one item of it. */
+  placeOfValue(name: string, item?: number): string;
+}
+
+/** Where a document's outermost names and their values stand. */
+function placesIn(text: string, document: Document): Pick<Given, "placeOfName" | "placeOfValue"> {
+  const place = (node: unknown): string | undefined =>
+    isNode(node) && node.range ? placeOf(text, node.range[0]) : undefined;
+  const find = (name: string): { readonly key: unknown; readonly value: unknown } | undefined =>
+    isMap(document.contents)
+      ? document.contents.items.find(({ key }) => isScalar(key) && key.value === name)
+      : undefined;
+  const placeOfName = (name: string): string => place(find(name)?.key) ?? "line 1, column 1";
+  return {
+    placeOfName,
+    placeOfValue: (name, item) => {
+      const value = find(name)?.value;
+      const one = item !== undefined && isSeq(value) ? value.items[item] : undefined;
+      return place(one) ?? place(value) ?? placeOfName(name);
+    },
+  };
+}
+
 /** The document as a plain map. Aliases, tags and duplicate keys are refused: none has a use here. */
-function parseYaml(text: string): ReadonlyMap<string, unknown> {
+function parseYaml(text: string): Given {
   if (text.length > MAX_CONFIG_BYTES) throw new Refusal("configuration_invalid", "file too large");
   checkNesting(text);
   // pretty errors take the whole line for each of them: quadratic
@@ -141,8 +185,12 @@ function parseYaml(text: string): ReadonlyMap<string, unknown> {
   if (problem !== undefined)
     throw new Refusal(
       "configuration_invalid",
-      `not YAML at line ${text.slice(0, problem.pos[0]).split("\n").length}: ${problem.code}`,
+      `not YAML at ${placeOf(text, problem.pos[0])}: ${problem.code}`,
     );
+  return { values: plainMap(document), ...placesIn(text, document) };
+}
+
+function plainMap(document: Document): ReadonlyMap<string, unknown> {
   let value: unknown;
   try {
     value = document.toJS({ mapAsMap: true, maxAliasCount: 0 });
@@ -158,17 +206,20 @@ function parseYaml(text: string): ReadonlyMap<string, unknown> {
 
 /**
  * A configuration from its YAML text.
- * @throws Refusal `configuration_invalid`, naming the setting, for whatever is unknown, missing or not of its type
+ * @throws Refusal `configuration_invalid`, naming the setting with line and column, for whatever is unknown, missing
+ * or not of its type
  */
 export function parseConfig<T>(text: string, schema: ConfigSchema<T>): T {
   const table = schema as Table; // the rows of a ConfigSchema are options
   const given = parseYaml(text);
-  for (const name of given.keys())
-    if (!Object.hasOwn(table, name)) throw invalid(name, "is not a known setting");
+  for (const name of given.values.keys())
+    if (!Object.hasOwn(table, name))
+      throw invalid(name, "is not a known setting", given.placeOfName(name));
   const values: Record<string, ConfigValue> = {};
   for (const [name, option] of Object.entries(table)) {
-    const value = given.get(name);
-    if (value !== undefined) values[name] = readValue(name, option, value);
+    const value = given.values.get(name);
+    const fail: Fail = (why, item) => invalid(name, why, given.placeOfValue(name, item));
+    if (value !== undefined) values[name] = readValue(option, value, fail);
     else if (option.default !== undefined) values[name] = option.default;
     else if (option.required === true) throw invalid(name, "is missing");
   }
