@@ -80,6 +80,30 @@ describe("server init", () => {
     expect(stdout).toMatch(/# TCP port of that listener.*\(default 8443\)\napi_port: 8443/);
   });
 
+  it("prints the settings of a proxy that is not enrolled yet", async () => {
+    const { code, stdout, stderr } = await box.run([
+      "proxy",
+      "--print-config",
+      "--data",
+      box.path("a"),
+    ]);
+    expect(code).toBe(0);
+    expect(stderr).toContain("these are the defaults");
+    expect(stdout).toMatch(/# where the server's API is reached \(required\)\n# api_url:/);
+    expect((await box.run(["proxy"])).code).toBe(2);
+    expect((await box.run(["proxy", "fly"])).stderr).toContain("unknown command 'fly'");
+  });
+
+  it("says where in its configuration a fault is", async () => {
+    const file = box.path("a", "server", "server.yaml");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, `${before}api_port: http\n`);
+    const { code, stderr } = await box.run(["server", "run", "--data", box.path("a")]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("line 3, column 11: api_port is not an integer");
+    writeFileSync(file, before);
+  });
+
   it("does not run with a configuration that others can read", async () => {
     chmodSync(box.path("a", "server", "server.yaml"), 0o644);
     const { code, stderr } = await box.run(["server", "run", "--data", box.path("a")]);

@@ -105,6 +105,8 @@ async function showConfig(cli: Cli): Promise<void> {
 export function build(cli: Cli): Command {
   const noun = new Command("countersign proxy")
     .description("Enrols and runs the identity proxy of a host.")
+    .usage("[command] [options]")
+    .option("--print-config", "print every setting with what it decides, unit and default")
     .addHelpText(
       "after",
       `\nData: --data DIR, default ${PRODUCTION_DATA}.\nExample:\n  countersign proxy enroll --token-file build-7.token\n  countersign proxy run`,
@@ -127,8 +129,12 @@ export function build(cli: Cli): Command {
     .action(() => showStatus(cli));
   noun
     .command("config")
-    .description("prints every setting with what it decides")
+    .description("prints every setting with what it decides, unit and default")
     .addHelpText("after", "\nExample:\n  countersign proxy config")
     .action(() => showConfig(cli));
-  return noun;
+  return noun.allowExcessArguments().action((options: { printConfig?: boolean }) => {
+    const [word] = noun.args;
+    if (word !== undefined) return noun.error(`error: unknown command '${word}'`);
+    return options.printConfig === true ? showConfig(cli) : noun.help({ error: true });
+  });
 }
