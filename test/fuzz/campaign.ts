@@ -76,6 +76,30 @@ async function runBatch(progress: Progress, draw: Draw, meter: CoverageMeter): P
 
 const LARGE = 65_536;
 
+const STEPS_FREE = 50_000;
+
+/** Twice as large an input may take twice as many steps of ours, and a bit: not four times. */
+async function runGrowth(progress: Progress, meter: CoverageMeter): Promise<void> {
+  const { parser } = progress;
+  const { maxLength = LARGE, shape, samples } = parser;
+  const whole = Math.min(maxLength, LARGE);
+  const count = bombs(shape, samples[0], whole).length;
+  for (let at = 0; at < count; at += 1) {
+    const steps: number[] = [];
+    for (const length of [Math.floor(whole / 2), whole]) {
+      const input = bombs(shape, samples[0], length)[at] ?? "";
+      meter.take();
+      await watched(parser.name, input, () => feed(progress, input));
+      steps.push(meter.take().steps);
+    }
+    const [half = 0, all = 0] = steps;
+    if (all > 3 * half + STEPS_FREE)
+      await watched(parser.name, bombs(shape, samples[0], whole)[at] ?? "", () =>
+        Promise.reject(new TypeError(`${half} steps for half of it, ${all} for all`)),
+      );
+  }
+}
+
 /** Large inputs once, and what is over the limit. */
 async function runBombs(progress: Progress): Promise<void> {
   const { parser } = progress;
@@ -132,6 +156,7 @@ async function campaign(): Promise<void> {
   });
   for (const progress of parsers) await runBombs(progress);
   const meter = measureCoverage();
+  for (const progress of parsers) await runGrowth(progress, meter);
   const end = performance.now() + seconds * 1000;
   for (let round = 1; performance.now() < end; round += 1) {
     for (const progress of parsers) await runBatch(progress, draw, meter);
