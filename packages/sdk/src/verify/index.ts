@@ -1,5 +1,7 @@
 // `@countersign/sdk/verify`: checks who calls, and that an owner stands behind it. Runs at an edge: no Node.
 
+export { protectFetch } from "./protect-fetch.ts";
+export type { CalledHandler, ProtectFetchOptions } from "./protect-fetch.ts";
 export { problemFor } from "./refused.ts";
 export type { ProblemAnswer, RequestProblem } from "./refused.ts";
 export { relyingParty } from "./relying-party.ts";
