@@ -18,13 +18,15 @@ import {
 import { Agents } from "./agents/agents.ts";
 import { PROXY_SCHEMA } from "./config.ts";
 import type { ProxyFile } from "./config.ts";
+import type { Door, Listening as DoorListening } from "./doors/door.ts";
+import { FixedDoors } from "./doors/fixed.ts";
 import { RunDoors } from "./doors/run.ts";
 import { hostFacts } from "./facts/host.ts";
 import { makeUndumpable, peerOfSocket } from "./facts/peer.ts";
 import type { Peer } from "./facts/peer.ts";
 import { adminApp } from "./http/admin.ts";
 import { doorApp } from "./http/door.ts";
-import { OpenRuns, runApp } from "./http/run.ts";
+import { mayServe, OpenRuns, runApp } from "./http/run.ts";
 import { Anchors } from "./keys/anchors.ts";
 import { loadIdentity, saveIdentity } from "./keys/identity.ts";
 import type { Identity } from "./keys/identity.ts";
@@ -149,7 +151,13 @@ interface Following {
 }
 
 /** Follows the state stream over the link's connection; a new identity starts it anew. */
-function followServer(link: Link, server: ServerState, w: ProxyWorld, agents: Agents): Following {
+function followServer(
+  link: Link,
+  server: ServerState,
+  w: ProxyWorld,
+  agents: Agents,
+  fixed: FixedDoors,
+): Following {
   let ended = new AbortController();
   let isHeard: () => void = () => undefined;
   const ready = new Promise<void>((resolve) => (isHeard = resolve));
@@ -163,6 +171,7 @@ function followServer(link: Link, server: ServerState, w: ProxyWorld, agents: Ag
         w.adoptTime(state.now);
         checkUids(state, w.log);
         await agents.onState(state);
+        await fixed.follow(state.entries.filter((entry) => mayServe(w, entry)));
         isHeard();
       },
     });
@@ -217,22 +226,32 @@ interface Listening {
   readonly doors: RunDoors;
 }
 
+const contextOf = (socket: Socket): { readonly peer: Peer } => ({ peer: peerOfSocket(socket) });
+
+/** Serves the Agent API at a door. */
+function listenAt(door: Door, w: ProxyWorld, agents: Agents): Promise<DoorListening> {
+  return serve({
+    on: { unix: door.path, mode: 0o600 },
+    app: doorApp(w, agents, door),
+    contextOf,
+    maxBodyBytes: 32_768,
+    requestTimeoutMs: LONGEST_WAIT_MS,
+    log: w.log,
+  });
+}
+
 /** Opens the sockets: run doors as they are asked for, the run socket for every user, the admin socket for ours. */
-async function listen(options: RunOptions, w: ProxyWorld, agents: Agents): Promise<Listening> {
+async function listen(
+  options: RunOptions,
+  w: ProxyWorld,
+  agents: Agents,
+  fixed: FixedDoors,
+): Promise<Listening> {
   const { runtime, log } = options;
-  const contextOf = (socket: Socket): { readonly peer: Peer } => ({ peer: peerOfSocket(socket) });
   const runs = new OpenRuns();
   const doors = await RunDoors.create({
     dir: runtime,
-    listen: (door) =>
-      serve({
-        on: { unix: door.path, mode: 0o600 },
-        app: doorApp(w, agents, door),
-        contextOf,
-        maxBodyBytes: 32_768,
-        requestTimeoutMs: LONGEST_WAIT_MS,
-        log,
-      }),
+    listen: (door) => listenAt(door, w, agents),
   });
   const run = await serve({
     on: { unix: join(runtime, RUN_SOCKET), mode: 0o666 },
@@ -243,7 +262,7 @@ async function listen(options: RunOptions, w: ProxyWorld, agents: Agents): Promi
   });
   const admin = await serve({
     on: { unix: join(runtime, PROXY_SOCKET), mode: 0o600 },
-    app: adminApp(w, agents, runs),
+    app: adminApp(w, agents, runs, fixed),
     contextOf: (): object => ({}),
     log,
   });
@@ -293,9 +312,15 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   const server = new ServerState(time.clock);
   const w = worldOf(data, log, link, server, time);
   const agents = new Agents(w);
-  const following = followServer(link, server, w, agents);
+  const fixed = await FixedDoors.create({
+    dir: runtime,
+    listen: (door) => listenAt(door, w, agents),
+    onClosed: (door) => agents.closeDoor(door),
+    log,
+  });
+  const following = followServer(link, server, w, agents, fixed);
   const stopRenewal = renewIdentity(data, file, link, w, () => following.restart());
-  const { listeners, doors } = await listen(options, w, agents);
+  const { listeners, doors } = await listen(options, w, agents, fixed);
   log.info("proxy.running", { id: link.identity.id, server: file.api_url });
   return {
     id: link.identity.id,
@@ -306,7 +331,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
       following.stop();
       stopRenewal();
       agents.close();
-      await doors.close();
+      await Promise.all([doors.close(), fixed.close()]);
       await Promise.all(listeners.map((listener) => listener.close()));
       link.target.close();
     },

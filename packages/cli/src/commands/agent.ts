@@ -21,6 +21,8 @@ interface RegisterOptions {
   readonly owner?: string;
   readonly audience: readonly string[];
   readonly uid?: string;
+  readonly door: string;
+  readonly doorMode?: string;
   readonly program?: string;
   readonly script?: string;
   readonly pin: boolean;
@@ -145,7 +147,8 @@ async function register(cli: Cli, name: string, options: RegisterOptions): Promi
       id: entryId(trustDomain, name),
       proxy: await proxyOf(api, trustDomain, options.proxy),
       uid: options.uid === undefined ? (process.getuid?.() ?? 0) : integer("uid", options.uid),
-      door: "run",
+      door: options.door,
+      ...(options.doorMode === undefined ? {} : { door_mode: options.doorMode }),
       facts: options.fact,
       pins: options.pin ? measured.map((one) => one.d) : [],
       interpreter_options: options.interpreterOption,
@@ -201,7 +204,9 @@ function registeredLines(
           ),
         ]
       : []),
-    `Start it: countersign run --agent ${name} -- ${options.script === undefined ? "COMMAND" : `${options.program ?? "node"} ${options.script}`}`,
+    options.door === "fixed"
+      ? `Start it with COUNTERSIGN_SOCKET at its door: door/${name}.sock in the proxy's runtime directory.`
+      : `Start it: countersign run --agent ${name} -- ${options.script === undefined ? "COMMAND" : `${options.program ?? "node"} ${options.script}`}`,
   ];
 }
 
@@ -281,6 +286,12 @@ function grantOptions(command: Command): Command {
 function programOptions(command: Command): Command {
   return command
     .option("--uid <n>", "user that it runs as (default: you)")
+    .option(
+      "--door <kind>",
+      "run: started by countersign run; fixed: a socket of its own for a service started otherwise",
+      "run",
+    )
+    .option("--door-mode <mode>", "of a fixed door's socket: 0600 (default), 0660 or 0666")
     .option("--program <path>", "program file to measure (default with --script: node)")
     .option("--script <path>", "main script to measure")
     .option("--pin", "accept exactly the measured files", false)

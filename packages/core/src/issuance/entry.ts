@@ -26,6 +26,8 @@ export interface Entry {
   readonly proxy: string;
   readonly uid: number;
   readonly door: "run" | "fixed";
+  /** Permission bits of a fixed door's socket, in octal; default `0600`. Only the entry's uid is served in any case. */
+  readonly doorMode?: "0600" | "0660" | "0666";
   /** Paths of facts that must be present, below `submods`: `agent.countersign_proc.seccomp`. */
   readonly facts: readonly string[];
   readonly pins: readonly Digest[];
@@ -107,6 +109,12 @@ export function readEntry(value: Json | undefined): Entry {
   if ((owner !== undefined) !== (binding === "owner"))
     members.fail("owner", "must be there exactly when binding is owner");
   const manifest = members.optional("manifest", (name) => members.text(name, { maxLength: 1024 }));
+  const door = members.choice("door", ["run", "fixed"] as const);
+  const doorMode = members.optional("door_mode", (name) =>
+    members.choice(name, ["0600", "0660", "0666"] as const),
+  );
+  if (doorMode !== undefined && door !== "fixed")
+    members.fail("door_mode", "belongs to a fixed door");
   const entry: Entry = {
     id: members.text("id", {
       pattern: /^[a-z]+:\/\/[a-z0-9._-]{1,255}\/agent\/[a-z0-9][a-z0-9._-]{0,62}$/,
@@ -115,7 +123,8 @@ export function readEntry(value: Json | undefined): Entry {
       pattern: /^[a-z]+:\/\/[a-z0-9._-]{1,255}\/proxy\/[a-z0-9][a-z0-9._-]{0,62}$/,
     }),
     uid: members.integer("uid", 0, 0xffff_fffe),
-    door: members.choice("door", ["run", "fixed"] as const),
+    door,
+    ...(doorMode === undefined ? {} : { doorMode }),
     facts: members.list("facts", readText, 32),
     pins: members.list(
       "pins",
@@ -146,6 +155,7 @@ export function writeEntry(entry: Entry): object {
     proxy: entry.proxy,
     uid: entry.uid,
     door: entry.door,
+    ...(entry.doorMode === undefined ? {} : { door_mode: entry.doorMode }),
     facts: entry.facts,
     pins: entry.pins,
     interpreter_options: entry.interpreterOptions,

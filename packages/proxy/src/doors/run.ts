@@ -24,7 +24,7 @@ export interface RunDoorsOptions {
 }
 
 /** A socket's address holds 108 bytes on Linux, 104 elsewhere. */
-const MAX_PATH_BYTES = 99;
+export const MAX_PATH_BYTES = 99;
 const MAX_DOORS = 1024;
 const MAX_DOORS_PER_UID = 64;
 /** How often callers are looked at; `admit` looks by itself, so this only tidies up. */
@@ -115,7 +115,11 @@ class OpenDoor implements RunDoor {
   }
 }
 
-async function prepare(folder: string): Promise<void> {
+/**
+ * Makes a folder for doors and removes sockets that a proxy before left there.
+ * @throws Refusal `configuration_invalid` when it is not a directory of ours
+ */
+export async function prepareFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const there = await lstat(folder);
   if (!there.isDirectory() || there.uid !== process.getuid?.())
@@ -146,7 +150,7 @@ export class RunDoors {
     const longest = join(folder, `${randomName()}.sock`);
     if (Buffer.byteLength(longest) > MAX_PATH_BYTES)
       throw new Refusal("configuration_invalid", `${folder} is too long a path for sockets`);
-    await prepare(folder);
+    await prepareFolder(folder);
     return new RunDoors(folder, options.listen);
   }
 

@@ -5,6 +5,7 @@ import type { Handler } from "@countersign/node";
 import type { Agents } from "../agents/agents.ts";
 import type { Session } from "../agents/session.ts";
 import type { ProxyWorld } from "../world.ts";
+import type { FixedDoors } from "../doors/fixed.ts";
 import type { OpenRuns } from "./run.ts";
 
 function sessionView(session: Session): JsonObject {
@@ -20,7 +21,12 @@ function sessionView(session: Session): JsonObject {
   };
 }
 
-function statusView(w: ProxyWorld, agents: Agents, runs: OpenRuns): object {
+function statusView(
+  w: ProxyWorld,
+  agents: Agents,
+  runs: OpenRuns,
+  fixed: Pick<FixedDoors, "doors">,
+): object {
   const { state, isConnected, heardAt } = w.server();
   const identity = w.identity();
   const domain =
@@ -41,7 +47,7 @@ function statusView(w: ProxyWorld, agents: Agents, runs: OpenRuns): object {
     certificate: { not_after: identity.certificate.notAfter },
     entries: (state?.entries ?? []).map(({ id, uid, door }) => ({ id, uid, door })),
     stops: state?.stops ?? [],
-    doors: runs.doors.map((door) => ({
+    doors: [...runs.doors, ...fixed.doors].map((door) => ({
       path: door.path,
       entry: door.entry.id,
       uid: door.uid,
@@ -51,8 +57,13 @@ function statusView(w: ProxyWorld, agents: Agents, runs: OpenRuns): object {
 }
 
 /** For the command line on this host: what the proxy holds and hears. Never a key, never a token. */
-export function adminApp(w: ProxyWorld, agents: Agents, runs: OpenRuns): Handler<object> {
-  const status = (): Promise<Response> => Promise.resolve(json(statusView(w, agents, runs)));
+export function adminApp(
+  w: ProxyWorld,
+  agents: Agents,
+  runs: OpenRuns,
+  fixed: Pick<FixedDoors, "doors">,
+): Handler<object> {
+  const status = (): Promise<Response> => Promise.resolve(json(statusView(w, agents, runs, fixed)));
 
   const evidence = (request: Request): Promise<Response> => {
     const found = agents.lastEvidence(

@@ -268,6 +268,7 @@ describe("the proxy's admin socket", () => {
       { ...w, identity: () => identity as ReturnType<ProxyWorld["identity"]> },
       new Agents(w),
       new OpenRuns(),
+      { doors: [] },
     ); // as far as it is asked
     const body: unknown = await (await app(requestOf("GET /v1/status"), {})).json();
     expect(body).toMatchObject({

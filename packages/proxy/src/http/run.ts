@@ -55,9 +55,13 @@ export class OpenRuns {
 }
 
 /** A proxy serves no agent of its own user unless the entry says so: such an agent could read the proxy's keys. */
-function checkOwnUid(w: ProxyWorld, entry: Entry): void {
+export function mayServe(w: ProxyWorld, entry: Entry): boolean {
   const isDevelopment = w.server().state?.development === true;
-  if (entry.uid === process.getuid?.() && !entry.insecureSameUid && !isDevelopment)
+  return entry.uid !== process.getuid?.() || entry.insecureSameUid || isDevelopment;
+}
+
+function checkOwnUid(w: ProxyWorld, entry: Entry): void {
+  if (!mayServe(w, entry))
     throw new Refusal(
       "posture_refused",
       "the agent would run as the proxy's own user",

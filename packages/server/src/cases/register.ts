@@ -15,8 +15,6 @@ async function checkEntry(w: World, entry: Entry): Promise<void> {
       "no such owner",
       "Enrol the owner first: countersign owner enrol NAME --key FILE.",
     );
-  if (entry.door === "fixed")
-    throw new Refusal("malformed_request", "fixed doors are not served yet");
 }
 
 /** Adds an entry, or replaces it by the next version: existing grants stay, what they no longer cover is asked anew. */

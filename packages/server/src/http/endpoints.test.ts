@@ -115,9 +115,9 @@ describe("what admin calls refuse", () => {
       "malformed_request",
     ],
     [
-      "a fixed door",
+      "a fixed door of an unknown mode",
       "POST /v1/entries",
-      entryOf({ binding: "none", door: "fixed" }),
+      { ...entryOf({ binding: "none", door: "fixed" }), door_mode: "0777" },
       "malformed_request",
     ],
     [

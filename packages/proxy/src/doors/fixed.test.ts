@@ -1,0 +1,122 @@
+import { existsSync } from "node:fs";
+import { chmod, stat, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { readEntry } from "@countersign/core";
+import type { Entry } from "@countersign/core";
+import { silentLog } from "@countersign/node";
+import { codeOf, hasPython, isRoot, OTHER_UID, PYTHON, Yard } from "../facts/family.testing.ts";
+import type { Meeting } from "../facts/family.testing.ts";
+import { FixedDoors } from "./fixed.ts";
+
+const AGENT = `
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b"hello\\n"); s.recv(1)
+`;
+const own = process.getuid?.() ?? 0;
+
+function entry(name: string, change: object = {}): Entry {
+  return readEntry({
+    ...{ id: `spiffe://example.org/agent/${name}`, proxy: "spiffe://example.org/proxy/host" },
+    ...{ uid: own, door: "fixed", facts: [], pins: [], interpreter_options: [] },
+    ...{ audiences: ["*"], binding: "none", evidence: "public", offline_proofs: true },
+    grant: { use: "standing", max_ttl: 900, max_live: 8, ceiling: [] },
+    ...{ insecure_same_uid: false, insecure_soft_key_standing: false },
+    ...change,
+  });
+}
+
+const yard = new Yard();
+afterEach(() => yard.clear());
+
+async function make(folder?: string) {
+  const meetings = new Map<string, Meeting>();
+  const closed: string[] = [];
+  const dir = folder ?? (await yard.folder());
+  const fixed = await FixedDoors.create({
+    dir,
+    log: silentLog,
+    onClosed: ({ entry: { id } }) => void closed.push(id),
+    listen: async ({ path }) => {
+      const meeting = await yard.meeting(path);
+      meetings.set(path, meeting);
+      return meeting;
+    },
+  });
+  yard.after(() => fixed.close());
+  const path = (name: string): string => join(dir, "door", `${name}.sock`);
+  return { dir, fixed, closed, meetings, path };
+}
+
+describe.skipIf(!hasPython)("fixed doors", () => {
+  it("are those of the entries: opened, kept, made anew when the entry changes, closed", async () => {
+    const { fixed, closed, path } = await make();
+    await fixed.follow([entry("mail"), entry("other", { door: "run" })]);
+    const [mail] = fixed.doors;
+    expect([fixed.doors.length, existsSync(path("mail"))]).toEqual([1, true]);
+    await fixed.follow([entry("mail", { audiences: ["https://a.example/"] })]);
+    expect([fixed.doors[0] === mail, closed]).toEqual([true, []]);
+    await fixed.follow([entry("mail", { interpreter_options: ["-u"] })]);
+    expect([fixed.doors[0] === mail, closed.length]).toEqual([false, 1]);
+    await fixed.follow([]);
+    expect([fixed.doors.length, closed.length, existsSync(path("mail"))]).toEqual([0, 2, false]);
+  });
+
+  it.each(["0600", "0660", "0666"])("have the mode of the entry: %s", async (mode) => {
+    const { fixed, path } = await make();
+    await fixed.follow([entry("mail", { door_mode: mode })]);
+    expect((await stat(path("mail"))).mode & 0o777).toBe(Number.parseInt(mode, 8));
+  });
+
+  it.skipIf(!isRoot)("have the owner of the entry (root only)", async () => {
+    const { fixed, path } = await make();
+    await fixed.follow([entry("mail", { uid: OTHER_UID })]);
+    const { uid, mode } = await stat(path("mail"));
+    expect([uid, mode & 0o777]).toEqual([OTHER_UID, 0o600]);
+  });
+
+  it("refuse a folder that is a link; a path that is too long keeps no other door shut", async () => {
+    const dir = await yard.folder();
+    await symlink(await yard.folder(), join(dir, "door"));
+    expect(await codeOf(make(dir))).toBe("configuration_invalid");
+    const { fixed } = await make();
+    await fixed.follow([entry("x".repeat(63)), entry("mail")]);
+    expect(fixed.doors.map(({ entry: { id } }) => id)).toContain(entry("mail").id);
+  });
+
+  it("admit who the kernel says is the entry's user, started by anybody, and nobody once closed", async () => {
+    const { fixed, meetings, path } = await make();
+    await fixed.follow([entry("mail")]);
+    const [door] = fixed.doors;
+    const meeting = meetings.get(path("mail"));
+    if (door === undefined || meeting === undefined) throw new Error("no door");
+    yard.start(PYTHON, [await yard.file("agent.py", AGENT), path("mail")]);
+    const { peer, socket } = await meeting.nextPeer();
+    const { stillTrue } = await door.admit(peer);
+    expect(await stillTrue()).toBe(true);
+    const kept = peer.keep();
+    await fixed.follow([]);
+    expect(await stillTrue()).toBe(false);
+    expect(await codeOf(door.admit(kept))).toBe("peer_unexpected");
+    kept.close();
+    socket.destroy();
+  });
+
+  it.skipIf(!isRoot)(
+    "T19: admit no other user, whatever the mode lets in (root only)",
+    async () => {
+      const { dir, fixed, meetings, path } = await make();
+      await chmod(dir, 0o755);
+      await fixed.follow([entry("mail", { door_mode: "0666" })]);
+      const agent = await yard.file("agent.py", AGENT);
+      await chmod(join(agent, ".."), 0o755);
+      yard.start(PYTHON, [agent, path("mail")], { uid: OTHER_UID, cwd: "/" });
+      const met = await meetings.get(path("mail"))?.nextPeer();
+      const [door] = fixed.doors;
+      if (door === undefined || met === undefined) throw new Error("no door");
+      expect(met.peer.uid).toBe(OTHER_UID);
+      expect(await codeOf(door.admit(met.peer))).toBe("peer_unexpected");
+      met.socket.destroy();
+    },
+  );
+});
