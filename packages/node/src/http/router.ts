@@ -26,6 +26,13 @@ export function json(
   });
 }
 
+const tables = new WeakMap<object, readonly string[]>();
+
+/** Names of the routes that an application was made of; for its description. */
+export function routesOf<C>(app: Handler<C>): readonly string[] {
+  return tables.get(app) ?? [];
+}
+
 /** An application over a table of routes. Every refusal is a problem document; every other throw a 500 and a log line. */
 export function application<C extends object>(routes: Routes<C>, log: Log): Handler<C> {
   const hono = new Hono<{ Bindings: C }>();
@@ -42,5 +49,7 @@ export function application<C extends object>(routes: Routes<C>, log: Log): Hand
     });
   hono.notFound(() => problemResponse(new Refusal("not_found"), log));
   hono.onError((error) => problemResponse(error, log));
-  return async (request, context) => hono.fetch(request, context);
+  const app: Handler<C> = async (request, context) => hono.fetch(request, context);
+  tables.set(app, Object.keys(routes));
+  return app;
 }
