@@ -248,9 +248,12 @@ async function grants(w: World): Promise<Response> {
 
 async function owners(w: World): Promise<Response> {
   const rows = await w.store.owners();
-  const withKeys = rows.map(async (row) => ({
-    ...row,
-    keys: (await w.store.ownerKeys(row.id)).map(
+  const withKeys = rows.map(async ({ id, name, kind, createdAt }) => ({
+    id,
+    name,
+    kind,
+    created_at: createdAt,
+    keys: (await w.store.ownerKeys(id)).map(
       ({ jkt, comment, basis, addedAt, removedAt, app, jwk }) => ({
         jkt,
         comment,
