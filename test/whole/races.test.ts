@@ -36,8 +36,7 @@ describe("what crosses on the way", () => {
       };
       await whole.approve();
       await whole.until(async () => (await whole.scene.rig.world.store.credentials()).length === 1);
-      await whole.heard();
-      expect((await whole.status())["state"]).toBe("halted");
+      await whole.until(async () => (await whole.status())["state"] === "halted");
       expect((await whole.proof()).word).toBe("halted");
       await whole.end();
     },

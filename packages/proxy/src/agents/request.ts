@@ -27,6 +27,7 @@ import type {
   EvidenceClaims,
   HostFacts,
   Measurement,
+  NonceAnswer,
   RequestClaims,
   Signed,
   Signer,
@@ -137,8 +138,10 @@ export async function requestCredential(
     issuer: state.issuer,
     trustDomain: state.trustDomain,
   };
+  const fresh = await w.uplink().nonce(w.server().seen);
+  w.adoptTime(fresh.now); // before approvals are judged by it
   const approval = entry.binding === "owner" ? await chooseApproval(w, scope) : undefined;
-  return send(w, { entry, facts, note, approval }, anchor, state.issuer);
+  return send(w, { entry, facts, note, approval }, { anchor, issuer: state.issuer, fresh });
 }
 
 /** What one request is made from: a fresh nonce, and a key of its own. */
@@ -203,11 +206,12 @@ function sealEndorsement(w: ProxyWorld, p: Parts): Promise<Signed<EndorsementCla
 async function send(
   w: ProxyWorld,
   making: Making,
-  anchor: Signer,
-  issuer: string,
+  {
+    anchor,
+    issuer,
+    fresh,
+  }: { readonly anchor: Signer; readonly issuer: string; readonly fresh: NonceAnswer },
 ): Promise<Answered> {
-  const fresh = await w.uplink().nonce(w.server().seen);
-  w.adoptTime(fresh.now);
   const agent = agentId(making.entry.id, thumbprint(w.c, anchor.key));
   const signer = generateSigner();
   const parts: Parts = {

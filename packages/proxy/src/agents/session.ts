@@ -312,6 +312,7 @@ function isPassing(refusal: Refusal): boolean {
     "indeterminate",
     "hold",
     "stale",
+    "clock_skewed",
     "nonce_expired",
     "nonce_unknown",
     "internal",

@@ -143,7 +143,11 @@ async function proof(at: Behind, request: Request, peer: Peer): Promise<Response
   const session = agents.existing(door, facts);
   const held = session?.held;
   if (held === undefined)
-    throw missing(session?.waiting, session?.refusal, agents.sessionsOf(door).length > 0);
+    throw missing(
+      session?.waiting,
+      session?.refusal,
+      agents.sessionsOf(door).some((other) => other.held !== undefined),
+    );
   const entry = agents.entry(door.entry.id);
   if (!entry.offlineProofs && isOffline(w)) throw new Refusal("offline");
   const made = await makeProof(w, entry, held, asked);
