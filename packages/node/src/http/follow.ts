@@ -84,8 +84,8 @@ async function followOnce(
     for await (const chunk of incoming.chunks) {
       disarm();
       for (const event of feed(chunk)) {
-        heard = true;
         await options.onEvent(event);
+        heard = true; // and taken: whoever refuses what he hears waits longer each time
       }
       disarm = timers.after(timeoutMs, end);
     }
