@@ -136,6 +136,8 @@ async function runSigned({ name, input, judge }: SignedObject, draw: Draw): Prom
 
 async function campaign(): Promise<void> {
   const { seed, seconds, only = "", input } = assignment;
+  // first: what was compiled before it has no counters in its blocks
+  const meter = measureCoverage();
   const samples = await makeSamples();
   const parsers = everyParser(samples)
     .filter(({ name }) => name.includes(only))
@@ -155,7 +157,6 @@ async function campaign(): Promise<void> {
     signed: [...changes],
   });
   for (const progress of parsers) await runBombs(progress);
-  const meter = measureCoverage();
   for (const progress of parsers) await runGrowth(progress, meter);
   const end = performance.now() + seconds * 1000;
   for (let round = 1; performance.now() < end; round += 1) {
