@@ -1,10 +1,13 @@
 import { parseJson, readProxyState } from "@countersign/core";
 import type { ProxyState, Random, Seconds, Seen } from "@countersign/core";
 import { followEvents } from "@countersign/node";
-import type { Log, Target } from "@countersign/node";
+import type { Log, Target, Timers } from "@countersign/node";
 import type { ServerView } from "../world.ts";
 
 const MAX_STATE_BYTES = 4_194_304;
+
+/** Origin of the log: a checkpoint's first line. */
+const logOf = (checkpoint: string): string => checkpoint.split("\n", 1)[0] ?? "";
 
 /** What the proxy knows of the server, kept true by its state stream: the last message wins. */
 export class ServerState {
@@ -35,13 +38,15 @@ export class ServerState {
       readonly signal: AbortSignal;
       readonly random: Random;
       readonly log: Log;
+      readonly timers?: Timers;
       readonly onState: (state: ProxyState) => Promise<void>;
     },
   ): Promise<void> {
-    const { log } = options;
+    const { log, signal, random, timers } = options;
     return followEvents(target, "/v1/state", {
-      signal: options.signal,
-      random: options.random,
+      signal,
+      random,
+      ...(timers === undefined ? {} : { timers }),
       onUp: () => this.#up(log),
       onDown: (why) => this.#down(log, why.message),
       onEvent: async ({ event, data }) => {
@@ -67,8 +72,12 @@ export class ServerState {
   #take(state: ProxyState): void {
     this.#state = state;
     this.#heardAt = this.#clock();
-    // only what is newer: a server that went back must meet what was seen before
-    if (this.#seen === undefined || state.seq > this.#seen.seq)
+    // only what is newer: a server that went back must meet what was seen before, unless it began another log
+    if (
+      this.#seen === undefined ||
+      state.seq > this.#seen.seq ||
+      (state.checkpoint !== "" && logOf(state.checkpoint) !== logOf(this.#seen.checkpoint))
+    )
       this.#seen = { seq: state.seq, checkpoint: state.checkpoint };
   }
 }
