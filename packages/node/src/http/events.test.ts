@@ -238,6 +238,23 @@ describe("followEvents", () => {
     expect(waits.slice(0, 8)).toEqual([250, 501, 1003, 2007, 4015, 8031, 15_058, 15_058]);
   });
 
+  it("waits longer each time, too, when what it hears is refused by its listener", async () => {
+    const onEvent = (): never => {
+      throw new Refusal("clock_skewed");
+    };
+    const { timers, streams, end, done } = follow({ onEvent, heartbeatTimeoutMs: 77_777 });
+    for (let i = 0; i < 4; i += 1) {
+      await settle();
+      streams[i]?.send("a", "1");
+      await settle();
+      timers.advance(20_000);
+    }
+    end();
+    await done;
+    const waits = timers.delaysMs.filter((delay) => delay !== 77_777 && delay !== 1_000_000);
+    expect(waits).toEqual([250, 501, 1003, 2007]);
+  });
+
   const bug = new TypeError("the bug");
   it.each([
     ["a Refusal ends the connection only", new Refusal("hold"), "ok", "down hold"],
