@@ -8,7 +8,7 @@ import { makeJoinToken } from "../cases/enrol.ts";
 import { halt, lift } from "../cases/halt.ts";
 import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
-import type { AskRow, LogRow } from "../store/rows.ts";
+import type { AskRow, LogRow, OwnerRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
 import type { World } from "../world.ts";
 import { application, json } from "@countersign/node";
@@ -43,6 +43,10 @@ function askView(row: AskRow): JsonObject {
     deadline,
     state,
   };
+}
+
+function ownerView({ id, name, kind, createdAt }: OwnerRow): JsonObject {
+  return { id, name, kind, created_at: createdAt };
 }
 
 const openForOwner =
@@ -98,7 +102,7 @@ const offer =
     posted.end();
     const offered = await offerKey(w, given);
     return json({
-      owner: { ...offered.owner },
+      owner: ownerView(offered.owner),
       jcs: base64url(offered.statement.bytes),
       digest: offered.statement.cs,
     });
@@ -172,8 +176,20 @@ function sequence(text: string | undefined, otherwise: number): number {
   return Number(text);
 }
 
+async function formerLogs(w: World): Promise<Response> {
+  const rows = await w.store.formerLogs();
+  return json({ logs: rows.map(({ endedAt, ...row }) => ({ ...row, ended_at: endedAt })) });
+}
+
+/** Rows of the log that is written now, or with `log=NUMBER` of one that ended in a recovery. */
 async function logRange(w: World, request: Request): Promise<Response> {
   const from = sequence(query(request, "from"), 0);
+  const former = query(request, "log");
+  if (former !== undefined && Number(former) !== w.store.logName().number) {
+    const to = sequence(query(request, "to"), from + 1000);
+    const ended = await w.store.formerLogRows(sequence(former, 0), from, to);
+    return json({ rows: ended.map((row) => logView(row)) });
+  }
   const rows = await w.store.logRows(from, sequence(query(request, "to"), from + 1000));
   return json({ rows: rows.map((row) => logView(row)), checkpoint: await w.store.checkpoint() });
 }
@@ -248,12 +264,9 @@ async function grants(w: World): Promise<Response> {
 
 async function owners(w: World): Promise<Response> {
   const rows = await w.store.owners();
-  const withKeys = rows.map(async ({ id, name, kind, createdAt }) => ({
-    id,
-    name,
-    kind,
-    created_at: createdAt,
-    keys: (await w.store.ownerKeys(id)).map(
+  const withKeys = rows.map(async (row) => ({
+    ...ownerView(row),
+    keys: (await w.store.ownerKeys(row.id)).map(
       ({ jkt, comment, basis, addedAt, removedAt, app, jwk }) => ({
         jkt,
         comment,
@@ -333,6 +346,7 @@ export function adminApp(w: World, readings: Readings): Handler<object> {
     },
     "GET /v1/grants": () => grants(w),
     "GET /v1/credentials": (request) => credentials(w, query(request, "agent")),
+    "GET /v1/former-logs": () => formerLogs(w),
     "GET /v1/log": (request) => logRange(w, request),
     "GET /v1/log/:seq": (_request, _context, { seq }) => logOne(w, seq),
   };
