@@ -1,4 +1,4 @@
 // The one place where the command line and the daemons meet: `countersign server run` is the daemon. Loaded lazily.
-export { initServer, runServer, SERVER_SCHEMA } from "@countersign/server/main";
+export { initServer, recoverServer, runServer, SERVER_SCHEMA } from "@countersign/server/main";
 export type { RunningServer } from "@countersign/server/main";
 export { enrolProxy, peerOfSocket, PROXY_SCHEMA, runProxy } from "@countersign/proxy/main";

@@ -25,10 +25,13 @@ import { publicApp } from "./http/public.ts";
 import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
-import { createKeys, loadKeys } from "./signer/keys.ts";
+import { recoverAt } from "./recover.ts";
+import { createKeys, foldersOf, loadKeys } from "./signer/keys.ts";
+import { laterLogSigner } from "./signer/log-keys.ts";
 import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
 import { fileCheckpoint } from "./store/checkpoint-file.ts";
 import { openStore } from "./store/open.ts";
+import type { Recovered } from "./store/recover.ts";
 import type { World } from "./world.ts";
 
 export { SERVER_SCHEMA } from "./config.ts";
@@ -74,6 +77,14 @@ export async function readServerConfiguration(data: string): Promise<ServerConfi
   return configOf(parseConfig(fromUtf8(octets), SERVER_SCHEMA));
 }
 
+/**
+ * Ends the log of the stopped server in a data directory, which holds, and starts the next one.
+ * @throws Refusal `configuration_invalid` while the server runs or does not hold; `private_mode`
+ */
+export async function recoverServer(data: string, log: Log): Promise<Recovered> {
+  return recoverAt(data, await readServerConfiguration(data), log);
+}
+
 /** A server that runs. */
 export interface RunningServer {
   readonly config: ServerConfig;
@@ -107,18 +118,20 @@ async function openWorld(
     checkpointFile: fileCheckpoint(join(data, "last-checkpoint")),
     crypto: nodeCrypto,
     logSigner,
+    laterLogSigner: (number) => laterLogSigner(foldersOf(data).keys, number),
     origin: loaded.logOrigin,
     now: systemClock,
     report: (error) => log.error("store.failed", { error }),
     watch: watchCommits(metrics),
   });
+  const { origin: logOrigin, vkey: logVkey } = store.logName();
   return {
     c: nodeCrypto,
     random: nodeRandom,
     clock: systemClock,
     store,
-    keys,
-    config: loaded,
+    keys: { ...keys, logVkey },
+    config: { ...loaded, logOrigin },
     log,
   };
 }

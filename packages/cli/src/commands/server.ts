@@ -17,6 +17,7 @@ import { printSettings } from "../settings.ts";
 import { list, number, text, withApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { recoverCommand } from "./server-recover.ts";
 
 interface Setting {
   /** Name in `server.yaml`. */
@@ -312,6 +313,7 @@ export function build(cli: Cli): Command {
     .description("shows what the running server holds")
     .addHelpText("after", "\nExample:\n  countersign server status --json")
     .action(() => showStatus(cli));
+  noun.addCommand(recoverCommand(cli));
   noun
     .command("config")
     .description("prints every setting with what it decides, unit and default")

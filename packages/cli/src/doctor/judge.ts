@@ -169,7 +169,7 @@ function judgeServer(facts: Facts): readonly Finding[] {
       ? bad(
           "hold",
           `nothing is issued: ${hold}`,
-          "Stop the server and put the newest copy of its data directory in place; never an older one.",
+          "Stop the server and put the newest copy of its data directory in place. Only where none is left: countersign server recover.",
         )
       : good("hold", "none: the log and the last checkpoint agree");
   // ends are judged by the server's own clock, a wrong clock here is a line of its own

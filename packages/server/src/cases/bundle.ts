@@ -17,6 +17,9 @@ export function approvalPartOf(row: GrantRow): ApprovalPart {
 
 /** The credential part of an issue, with a proof under the newest checkpoint. */
 export async function credentialPartOf(w: World, row: CredentialRow): Promise<CredentialPart> {
+  // the log that a recovery has ended proves nothing more: its key signs no further checkpoint
+  if (row.log !== w.store.logName().number)
+    throw new Refusal("not_found", "its leaf is in a former log");
   const leaf = (await w.store.logRow(row.seq))?.leaf;
   if (leaf === undefined) throw new Refusal("indeterminate", "a credential without its leaf");
   return {

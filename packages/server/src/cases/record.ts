@@ -22,12 +22,15 @@ export interface LogDraft {
 }
 
 /** A salt for one commit. */
-export function newSalt(w: World): Bytes {
+export function newSalt(w: Pick<World, "random">): Bytes {
   return w.random(SALT_BYTES);
 }
 
 /** The log part of a decision. */
-export function logRow(w: World, draft: LogDraft): NonNullable<Decision["log"]> {
+export function logRow(
+  w: Pick<World, "c" | "random">,
+  draft: LogDraft,
+): NonNullable<Decision["log"]> {
   const recordSalt = newSalt(w);
   const { leaf, record } = makeLeaf(w.c, { ...draft, recordSalt });
   const salts: Record<string, string> = { record: base64url(recordSalt) };

@@ -102,6 +102,11 @@ export class LogKeeper {
       this.freeze(`the log differs from ${whose}`);
   }
 
+  /** What its checkpoints say, and are verified with. */
+  get name(): { readonly origin: string; readonly vkey: string } {
+    return { origin: this.#options.origin, vkey: this.#vkey };
+  }
+
   /** Why nothing is appended or signed any more. */
   get frozen(): string | undefined {
     return this.#frozen;

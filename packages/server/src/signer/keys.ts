@@ -13,7 +13,8 @@ import type { ServerKeys, WitSigner } from "../world.ts";
 import { createHierarchy, loadHierarchy } from "./hierarchy.ts";
 
 const WIT_LIFE_SECONDS: Seconds = 30 * 86_400;
-const NONCE_KEY_BYTES = 32;
+/** Octets of the key that nonces are authenticated with. */
+export const NONCE_KEY_BYTES = 32;
 const EARLIER_SECONDS = 300;
 const MAX_WIT_KEYS = 16;
 
@@ -71,8 +72,13 @@ async function loadMac(keys: string): Promise<(data: Bytes) => Bytes> {
   return (data) => new Uint8Array(createHmac("sha256", key).update(data).digest());
 }
 
+/** The key of the server's first log. @throws Refusal `signer_unsuitable`, `private_mode` */
+export function loadFirstLogSigner(keys: string): Promise<Signer> {
+  return loadOrCreateSigner(keys, "log", "Ed25519");
+}
+
 /**
- * Loads what a running server signs with.
+ * Loads what a running server signs with. The log named is the first one; a store that has gone on to another says so.
  * @throws Refusal `signer_unsuitable`, `private_mode`
  */
 export async function loadKeys(
@@ -85,7 +91,7 @@ export async function loadKeys(
   await privateDirectory(folder);
   const agents = await loadHierarchy(folder, "agents", c, now);
   const infrastructure = await loadHierarchy(folder, "infrastructure", c, now);
-  const logSigner = await loadOrCreateSigner(folder, "log", "Ed25519");
+  const logSigner = await loadFirstLogSigner(folder);
   const keys: ServerKeys = {
     agents,
     infrastructure,

@@ -57,7 +57,11 @@ export function readRules(store: () => Store, put: f.Put): void {
     expect(await store().ask(f.askRow().req)).toEqual(f.askRow());
     expect(await store().statement("j")).toEqual(statement);
     expect(await store().grant(grant.cs)).toEqual(grant);
-    expect(await store().credentialByJti(credential.jti)).toEqual({ ...credential, seq: 0 });
+    expect(await store().credentialByJti(credential.jti)).toEqual({
+      ...credential,
+      seq: 0,
+      log: 1,
+    });
     expect(await store().credential(undefined, credential.jti)).toBeUndefined();
     expect(await store().stops({ inForce: true })).toEqual([f.stopRow()]);
   });

@@ -203,7 +203,7 @@ export function grantRow(change: Partial<GrantRow> = {}): GrantRow {
 export function credentialRow(
   word: string,
   change: Partial<CredentialRow> = {},
-): Omit<CredentialRow, "seq"> {
+): Omit<CredentialRow, "seq" | "log"> {
   return {
     jti: hashOf(`jti ${word}`).slice(0, 22),
     agent: AGENT,

@@ -91,6 +91,17 @@ const MIGRATIONS: readonly string[] = [
     reason TEXT NOT NULL, lifted_at INTEGER) STRICT;
   CREATE INDEX stops_in_force ON stops (scope, target) WHERE lifted_at IS NULL;
   `,
+  // A log that was recovered from goes on as another one: its rows stay, under its number.
+  `
+  INSERT INTO meta VALUES ('log_number', 1);
+  CREATE TABLE former_logs (
+    number INTEGER PRIMARY KEY, origin TEXT NOT NULL, vkey TEXT NOT NULL, checkpoint TEXT, size INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL) STRICT;
+  CREATE TABLE former_log (
+    number INTEGER NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, t INTEGER NOT NULL, leaf BLOB NOT NULL,
+    record BLOB, salts TEXT NOT NULL, PRIMARY KEY (number, seq)) STRICT, WITHOUT ROWID;
+  ALTER TABLE credentials ADD COLUMN log INTEGER NOT NULL DEFAULT 1;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -4,6 +4,7 @@ import type { Bytes, Crypto, Seconds, Signer } from "@countersign/core";
 import { LogKeeper } from "../log/keeper.ts";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import { migrate } from "./migrations.ts";
+import { logNumberOf } from "./sql.ts";
 import { Sqlite } from "./sqlite.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
@@ -15,10 +16,12 @@ export interface StoreOptions {
   readonly path: string;
   readonly checkpointFile: CheckpointFile;
   readonly crypto: Crypto;
-  /** The log's Ed25519 key. */
+  /** Ed25519 key of the first log. */
   readonly logSigner: Signer;
-  /** `id.<trust domain>/log` */
+  /** Its origin: `id.<trust domain>/log`. That of the log with number n > 1 has `/n` behind it. */
   readonly origin: string;
+  /** Key of a log that a recovery has started. @throws Refusal `signer_unsuitable` where it is missing */
+  readonly laterLogSigner?: (number: number) => Promise<Signer>;
   /** The server's clock. */
   readonly now: () => Seconds;
   /** Told about failures of disk, signer and listeners that callers only see as `indeterminate`. */
@@ -49,7 +52,7 @@ function claimFile(path: string): void {
  * file that nothing else opens, and ends with the process.
  * @throws Refusal `private_mode`, `configuration_invalid`
  */
-function lock(path: string): Sqlite {
+export function lock(path: string): Sqlite {
   const name = `${path}.lock`;
   claimFile(name);
   const held = new Sqlite(name);
@@ -67,7 +70,7 @@ function lock(path: string): Sqlite {
 }
 
 /** Connects and brings the file to the newest schema. */
-function connect(path: string): Sqlite {
+export function connect(path: string): Sqlite {
   if (path !== ":memory:") claimFile(path);
   const db = new Sqlite(path);
   try {
@@ -115,17 +118,42 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
 }
 
+/** Origin of the log with this number; the first one's has none. */
+export function originOf(first: string, number: number): string {
+  return number === 1 ? first : `${first}/${number}`;
+}
+
+export async function signerOf(options: StoreOptions, number: number): Promise<Signer> {
+  if (number === 1) return options.logSigner;
+  const signer = await options.laterLogSigner?.(number);
+  if (signer === undefined) throw new Refusal("signer_unsuitable", "the log's key is missing");
+  return signer;
+}
+
+/**
+ * Rebuilds the log that the database writes and compares it with the last checkpoint.
+ * @throws Refusal `configuration_invalid`, `signer_unsuitable`, `indeterminate`
+ */
+export async function openLog(db: Sqlite, options: StoreOptions): Promise<LogKeeper> {
+  const { crypto, checkpointFile: file, report } = options;
+  const number = logNumberOf(db);
+  const origin = originOf(options.origin, number);
+  checkOrigin(db, origin);
+  const signer = await signerOf(options, number);
+  const keeper = await LogKeeper.open(
+    { crypto, signer, origin, file, ...(report === undefined ? {} : { report }) },
+    leavesOf(db),
+  );
+  const noted = db.get("SELECT value FROM meta WHERE key = 'hold'")?.["value"];
+  if (typeof noted === "string") keeper.freeze(noted);
+  return keeper;
+}
+
 async function openLocked(options: StoreOptions, unlock: () => void): Promise<Store> {
-  const { crypto, logSigner: signer, origin, checkpointFile: file, report, now } = options;
   const db = connect(options.path);
   try {
-    checkOrigin(db, origin);
-    const keeper = await LogKeeper.open(
-      { crypto, signer, origin, file, ...(report === undefined ? {} : { report }) },
-      leavesOf(db),
-    );
-    const noted = db.get("SELECT value FROM meta WHERE key = 'hold'")?.["value"];
-    if (typeof noted === "string") keeper.freeze(noted);
+    const keeper = await openLog(db, options);
+    const { now } = options;
     return new SqliteStore(db, keeper, new Writer(db, keeper, now, options.watch), unlock);
   } catch (error) {
     db.close();

@@ -237,6 +237,22 @@ export function logRows(db: Sqlite, from: number, to: number): readonly LogRow[]
     .map((row) => t.LOG.read(row));
 }
 
+/** As `logRows`, of a log that ended. */
+export function formerLogRows(
+  db: Sqlite,
+  number: number,
+  from: number,
+  to: number,
+): readonly LogRow[] {
+  return db
+    .all(
+      `SELECT seq, type, t, leaf, record, salts FROM former_log
+         WHERE number = :number AND seq >= :from AND seq < :to ORDER BY seq LIMIT ${MAX_ROWS}`,
+      { number, from, to },
+    )
+    .map((row) => t.LOG.read(row));
+}
+
 /** Leaves of one entry bundle. */
 export function leaves(db: Sqlite, bundle: number, width: number): readonly Bytes[] {
   const from = bundle * TILE_WIDTH;

@@ -167,6 +167,8 @@ export interface CredentialRow {
   readonly salts: { readonly wit: string; readonly x509: string };
   /** Index of its leaf. */
   readonly seq: number;
+  /** Number of the log in which that leaf is. */
+  readonly log: number;
 }
 
 /** Single use of R, and its idempotence: the outcome that a repeated R gets. */
@@ -206,4 +208,18 @@ export interface LogRow {
   readonly record?: Bytes;
   /** Salts of the commits, base64url; that of an erased record is gone too. */
   readonly salts: Readonly<Record<string, string>>;
+}
+
+/** A log that ended in a recovery. */
+export interface FormerLogRow {
+  /** Counts from 1. */
+  readonly number: number;
+  readonly origin: string;
+  /** The key that its checkpoints are verified with. */
+  readonly vkey: string;
+  /** The newest one known of it. */
+  readonly checkpoint?: string;
+  /** Rows that are left of it; fewer than its checkpoint says where an old copy was restored. */
+  readonly size: number;
+  readonly endedAt: Seconds;
 }

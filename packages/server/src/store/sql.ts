@@ -39,6 +39,11 @@ export function epochOf(db: Sqlite): number {
   return Number(db.get("SELECT value FROM meta WHERE key = 'epoch'")?.["value"]);
 }
 
+/** Number of the log that is written now. */
+export function logNumberOf(db: Sqlite): number {
+  return Number(db.get("SELECT value FROM meta WHERE key = 'log_number'")?.["value"]);
+}
+
 /** Takes every single-use value, or clashes with "used". One statement each: whoever inserts first, wins. */
 export function takeOnce(db: Sqlite, values: readonly Once[]): void {
   for (const { kind, value, until } of values)
@@ -166,7 +171,7 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return insert(db, t.REQUESTS, { ...change.row, ...at(seq) }, "used");
     case "credential":
       if (seq === undefined) throw new TypeError("a credential is never issued without a log row");
-      return insert(db, t.CREDENTIALS, { ...change.row, seq }, "used");
+      return insert(db, t.CREDENTIALS, { ...change.row, seq, log: logNumberOf(db) }, "used");
   }
 }
 

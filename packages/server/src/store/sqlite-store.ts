@@ -7,6 +7,7 @@ import type {
   CertificateRow,
   CredentialRow,
   EntryRow,
+  FormerLogRow,
   GrantRow,
   InstallationRow,
   JoinTokenRow,
@@ -18,7 +19,7 @@ import type {
   StatementRow,
   StopRow,
 } from "./rows.ts";
-import { epochOf } from "./sql.ts";
+import { epochOf, logNumberOf } from "./sql.ts";
 import { isSqliteFailure } from "./sqlite.ts";
 import type { Sqlite } from "./sqlite.ts";
 import type {
@@ -27,6 +28,7 @@ import type {
   KeyOwner,
   KnownQuery,
   KnownRows,
+  LogName,
   Once,
   ProxyState,
   Release,
@@ -45,10 +47,12 @@ export class SqliteStore implements Store {
   readonly #writer: Writer;
 
   readonly #unlock: () => void;
+  readonly #log: LogName;
 
   /** @param unlock called once the database is closed */
   constructor(db: Sqlite, keeper: LogKeeper, writer: Writer, unlock: () => void = () => undefined) {
     this.#db = db;
+    this.#log = { number: logNumberOf(db), ...keeper.name };
     this.#keeper = keeper;
     this.#writer = writer;
     this.#unlock = unlock;
@@ -267,6 +271,18 @@ export class SqliteStore implements Store {
     return this.#read((db) => q.logRows(db, from, to));
   }
 
+  logName(): LogName {
+    return this.#log;
+  }
+
+  formerLogs(): Promise<readonly FormerLogRow[]> {
+    return this.#list(t.FORMER_LOGS, {}, "number");
+  }
+
+  formerLogRows(number: number, from: number, to: number): Promise<readonly LogRow[]> {
+    return this.#read((db) => q.formerLogRows(db, number, from, to));
+  }
+
   checkpoint(): Promise<string> {
     return this.#read(() => {
       const { published, frozen } = this.#keeper;
@@ -302,9 +318,11 @@ export class SqliteStore implements Store {
 
   async noteSeen(seen: Seen): Promise<void> {
     const reason = await this.#keeper.noteSeen(seen.checkpoint);
-    // kept, so that a restart does not forget what only that proxy knew
-    if (reason !== undefined)
-      this.#db.run("INSERT INTO meta VALUES ('hold', :reason) ON CONFLICT DO NOTHING", { reason });
+    if (reason === undefined) return;
+    // kept, so that a restart does not forget what only that proxy knew, and a recovery can say it
+    const keep = "INSERT INTO meta VALUES (:key, :value) ON CONFLICT DO NOTHING";
+    this.#db.run(keep, { key: "hold", value: reason });
+    this.#db.run(keep, { key: "seen", value: seen.checkpoint });
   }
 
   subscribe(listener: (release: Release) => void): () => void {

@@ -5,6 +5,7 @@ import type {
   CertificateRow,
   CredentialRow,
   EntryRow,
+  FormerLogRow,
   GrantRow,
   InstallationRow,
   JoinTokenRow,
@@ -34,8 +35,8 @@ export type Change =
   | { readonly put: "ask"; readonly row: AskRow }
   | { readonly put: "statement"; readonly row: StatementRow }
   | { readonly put: "grant"; readonly row: GrantRow }
-  /** The store fills in `seq`: the index of this decision's leaf. */
-  | { readonly put: "credential"; readonly row: Omit<CredentialRow, "seq"> }
+  /** The store fills in `seq` and `log`: where this decision's leaf is. */
+  | { readonly put: "credential"; readonly row: Omit<CredentialRow, "seq" | "log"> }
   | { readonly put: "request"; readonly row: Omit<RequestRow, "seq"> }
   | { readonly put: "stop"; readonly row: StopRow }
   | {
@@ -220,6 +221,14 @@ export interface Release {
   readonly changed: "all" | readonly string[];
 }
 
+/** Which log it is: a recovery starts the next one, with an origin and a key of its own. */
+export interface LogName {
+  /** Counts from 1. */
+  readonly number: number;
+  readonly origin: string;
+  readonly vkey: string;
+}
+
 /** What a proxy has seen of this server: the newest state's number and checkpoint. */
 export interface Seen {
   readonly seq: number;
@@ -304,6 +313,11 @@ export interface Store {
   }): Promise<readonly StopRow[]>;
   onceSeen(kind: Once["kind"], value: string): Promise<boolean>;
 
+  /** The log that is written now. */
+  logName(): LogName;
+  /** Logs that ended in a recovery, oldest first, and their rows as `logRows`. */
+  formerLogs(): Promise<readonly FormerLogRow[]>;
+  formerLogRows(number: number, from: number, to: number): Promise<readonly LogRow[]>;
   logRow(seq: number): Promise<LogRow | undefined>;
   /** Rows with from ≤ seq < to, at most 1000. */
   logRows(from: number, to: number): Promise<readonly LogRow[]>;

@@ -4,6 +4,7 @@ import type {
   CertificateRow,
   CredentialRow,
   EntryRow,
+  FormerLogRow,
   GrantRow,
   InstallationRow,
   JoinTokenRow,
@@ -213,6 +214,7 @@ export const CREDENTIALS: Table<CredentialRow> = table<CredentialRow>("credentia
   end: "text",
   salts: "json",
   seq: "integer",
+  log: "integer",
 });
 export const REQUESTS: Table<RequestRow> = table<RequestRow>("requests", {
   req: "text",
@@ -238,4 +240,12 @@ export const LOG: Table<LogRow> = table<LogRow>("log", {
   leaf: "blob",
   record: "blob",
   salts: "json",
+});
+export const FORMER_LOGS: Table<FormerLogRow> = table<FormerLogRow>("former_logs", {
+  number: "integer",
+  origin: "text",
+  vkey: "text",
+  checkpoint: "text",
+  size: "integer",
+  endedAt: "integer",
 });
