@@ -275,6 +275,19 @@ describe("T9: a laptop asleep for a weekend", () => {
     await whole.end();
   });
 
+  it("a short sleep behind a connection that looks alive: no proofs without word of the server", async () => {
+    const whole = await held({ entry: { offline_proofs: false } });
+    whole.scene.rig.advance(300); // the credential still lives, and nobody knows what was halted
+    expect(whole.w.server().isConnected).toBe(true);
+    expect((await whole.proof()).word).toBe("offline");
+    whole.wire.cut();
+    await whole.until(() => !whole.w.server().isConnected);
+    whole.wire.mend();
+    await whole.until(() => whole.w.server().heardAt === whole.w.clock());
+    expect((await whole.proof()).word).toBe("200");
+    await whole.end();
+  });
+
   it("renews by itself when nobody asks", async () => {
     const whole = await held({ entry: WEEK });
     await asleep(whole, 3 * DAY);

@@ -10,7 +10,7 @@ export interface ServerView {
   /** Undefined until the first message. */
   readonly state: ProxyState | undefined;
   readonly isConnected: boolean;
-  /** When the connection was last known to live. */
+  /** When something came last, if only a heartbeat: after a suspend, a connection may look alive and not be. */
   readonly heardAt: Seconds;
   readonly seen: Seen | undefined;
 }

@@ -13,6 +13,8 @@ export interface FollowOptions {
   readonly onEvent: (event: ServerEvent) => void | Promise<void>;
   /** The other side has answered. */
   readonly onUp?: () => void;
+  /** Something came: an event, part of one, or a heartbeat. */
+  readonly onHeard?: () => void;
   /** The connection is lost, or was refused; the next try follows by itself. */
   readonly onDown?: (why: Refusal) => void;
   /** Ends the following. */
@@ -83,6 +85,7 @@ async function followOnce(
     const feed = createEventReader(options.maxEventCharacters ?? 4_194_304);
     for await (const chunk of incoming.chunks) {
       disarm();
+      options.onHeard?.();
       for (const event of feed(chunk)) {
         await options.onEvent(event);
         heard = true; // and taken: whoever refuses what he hears waits longer each time

@@ -212,6 +212,5 @@ function missing(
 }
 
 function isOffline(w: ProxyWorld): boolean {
-  const { isConnected, heardAt } = w.server();
-  return !isConnected && w.clock() - heardAt > OFFLINE_SECONDS;
+  return w.clock() - w.server().heardAt > OFFLINE_SECONDS;
 }

@@ -26,7 +26,7 @@ export class ServerState {
     return {
       state: this.#state,
       isConnected: this.#isConnected,
-      heardAt: this.#isConnected ? this.#clock() : this.#heardAt,
+      heardAt: this.#heardAt,
       seen: this.#seen,
     };
   }
@@ -48,12 +48,14 @@ export class ServerState {
       random,
       ...(timers === undefined ? {} : { timers }),
       onUp: () => this.#up(log),
+      onHeard: () => (this.#heardAt = this.#clock()),
       onDown: (why) => this.#down(log, why.message),
       onEvent: async ({ event, data }) => {
         if (event !== "state") return;
         const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
         this.#take(state);
         await options.onState(state);
+        this.#heardAt = this.#clock(); // the state may have set it
       },
     });
   }
@@ -64,14 +66,12 @@ export class ServerState {
   }
 
   #down(log: Log, why: string): void {
-    if (this.#isConnected) this.#heardAt = this.#clock();
     this.#isConnected = false;
     log.warn("server.lost", { why });
   }
 
   #take(state: ProxyState): void {
     this.#state = state;
-    this.#heardAt = this.#clock();
     // only what is newer: a server that went back must meet what was seen before, unless it began another log
     if (
       this.#seen === undefined ||

@@ -142,7 +142,7 @@ function stateAt(seq: number): ProxyState {
     trustDomain: "example.org",
     now: NOW,
     seq,
-    checkpoint: `checkpoint ${seq}`,
+    checkpoint: `id.example.org/log\n${seq}\n`,
     entries: [],
     stops: [],
     asks: [],
@@ -184,10 +184,12 @@ describe("what the proxy knows of the server", () => {
     expect(heard).toEqual([5, 3]);
     expect(server.view()).toMatchObject({
       state: { seq: 3 },
-      seen: { seq: 5, checkpoint: "checkpoint 5" },
+      seen: { seq: 5, checkpoint: stateAt(5).checkpoint },
       isConnected: true,
     });
     now += 100;
+    expect(server.view()).toMatchObject({ isConnected: true, heardAt: NOW }); // nothing came since
+    await say(6);
     expect(server.view().heardAt).toBe(NOW + 100);
     ended.abort();
     stream?.close();
