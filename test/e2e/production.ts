@@ -1,0 +1,82 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Home } from "./countersign.ts";
+import type { OwnerKeyFile, Running } from "./countersign.ts";
+
+/** A TCP port that is free now: a server that comes back must be where its proxies look for it. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function said({ err }: Running, event: string, from = 0): string | undefined {
+  return err.slice(from).find((line) => line.includes(`"event":"${event}"`));
+}
+
+/** Server and proxy as for real: two processes on one data directory, each started and killed by itself. */
+export class Production {
+  readonly home: Home;
+  server: Running;
+  proxy: Running;
+
+  private constructor(home: Home, server: Running, proxy: Running) {
+    this.home = home;
+    this.server = server;
+    this.proxy = proxy;
+  }
+
+  static async create(): Promise<Production> {
+    const home = await Home.create();
+    const [api, open] = [await freePort(), await freePort()];
+    const ports = ["--api-port", String(api), "--public-port", String(open)];
+    await home.json([
+      "server",
+      "init",
+      "--trust-domain",
+      "example.org",
+      "--policy",
+      "laptop",
+      ...ports,
+    ]);
+    const server = await Production.startServer(home);
+    const token = join(home.folder, "token");
+    await home.json(["server", "join-token", "--proxy", "here", "--out", token]);
+    await home.json(["proxy", "enroll", "--token-file", token]);
+    return new Production(home, server, await Production.startProxy(home));
+  }
+
+  private static async startServer(home: Home): Promise<Running> {
+    const server = home.start(["server", "run"]);
+    await server.when("server.running", (it) => said(it, "server.running"));
+    return server;
+  }
+
+  private static async startProxy(home: Home): Promise<Running> {
+    const proxy = home.start(["proxy", "run"]);
+    await proxy.when("server.connected", (it) => said(it, "server.connected"));
+    return proxy;
+  }
+
+  async serverAgain(): Promise<void> {
+    this.server = await Production.startServer(this.home);
+  }
+
+  async proxyAgain(): Promise<void> {
+    this.proxy = await Production.startProxy(this.home);
+  }
+
+  /** An owner, and the obedient agent that he answers for, of our own user. */
+  async people(): Promise<OwnerKeyFile> {
+    const owner = await this.home.owner("me");
+    await this.home.register("hello", "--owner", "me", "--insecure-same-uid");
+    return owner;
+  }
+
+  close(): Promise<void> {
+    return this.home.close();
+  }
+}
