@@ -309,6 +309,11 @@ const CASES: readonly (readonly [string, Case, Want])[] = [
     ["ok", "agent.storage-opaque", 32],
   ],
   [
+    "a key in memory, hardened",
+    { proc: { key: { store: "proxy", exportable: false } }, policy: "hardened" },
+    ["posture_refused", "agent.storage-opaque", 32],
+  ],
+  [
     "a key in a file",
     { proc: { key: { store: "file", exportable: true } } },
     ["ok", "agent.storage-opaque", 32],

@@ -62,6 +62,16 @@ describe.skipIf(!hasPython)("fixed doors", () => {
     expect([fixed.doors.length, closed.length, existsSync(path("mail"))]).toEqual([0, 2, false]);
   });
 
+  it("open no more once they were closed", async () => {
+    const { fixed, path } = await make();
+    await Promise.all([
+      fixed.follow([entry("mail")]),
+      fixed.close(),
+      fixed.follow([entry("mail")]),
+    ]);
+    expect([fixed.doors.length, existsSync(path("mail"))]).toEqual([0, false]);
+  });
+
   it.each(["0600", "0660", "0666"])("have the mode of the entry: %s", async (mode) => {
     const { fixed, path } = await make();
     await fixed.follow([entry("mail", { door_mode: mode })]);

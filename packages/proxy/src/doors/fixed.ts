@@ -91,6 +91,7 @@ export class FixedDoors {
   readonly #options: FixedDoorsOptions;
   readonly #doors: Map<string, { readonly door: FixedDoor; readonly shape: string }> = new Map();
   #work: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   private constructor(folder: string, options: FixedDoorsOptions) {
     this.#folder = folder;
@@ -110,12 +111,17 @@ export class FixedDoors {
 
   /** Opens and closes doors until they are those of these entries; one call after another. */
   follow(entries: readonly Entry[]): Promise<void> {
-    this.#work = this.#work.then(() => this.#follow(entries));
+    const next = async (): Promise<void> => {
+      await this.#follow(this.#isClosed ? [] : entries); // a state may come while the proxy ends
+    };
+    this.#work = this.#work.then(next, next);
     return this.#work;
   }
 
-  async close(): Promise<void> {
-    await this.follow([]);
+  /** Closes all doors, for good. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.follow([]);
   }
 
   async #follow(entries: readonly Entry[]): Promise<void> {
