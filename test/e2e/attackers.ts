@@ -88,8 +88,6 @@ os.chmod(sys.executable + ".new", 0o755); os.rename(sys.executable + ".new", sys
 `,
 } as const;
 
-export type Attack = keyof typeof ATTACKS;
-
 /** Programs that attack, in a folder that other users may read. */
 export async function writeAttackers(folder: string): Promise<string> {
   const place = join(folder, "attackers");
