@@ -1,0 +1,261 @@
+import { fromBase64url, parseJson } from "../../packages/core/src/index.ts";
+import type { Json } from "../../packages/core/src/index.ts";
+import { generateSigner, routesOf } from "../../packages/node/src/index.ts";
+import type { Handler } from "../../packages/node/src/index.ts";
+import type { FixedDoors } from "../../packages/proxy/src/doors/fixed.ts";
+import type { RunDoors } from "../../packages/proxy/src/doors/run.ts";
+import { adminApp as proxyAdminApp } from "../../packages/proxy/src/http/admin.ts";
+import { doorApp } from "../../packages/proxy/src/http/door.ts";
+import { OpenRuns, runApp } from "../../packages/proxy/src/http/run.ts";
+import { StandIn, StandInDoor } from "../../packages/proxy/src/world.testing.ts";
+import { adminApp } from "../../packages/server/src/http/admin.ts";
+import { apiApp } from "../../packages/server/src/http/api.ts";
+import type { ApiContext } from "../../packages/server/src/http/peer.ts";
+import { publicApp } from "../../packages/server/src/http/public.ts";
+import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
+import { entryOf, textOf } from "../../packages/server/src/world.testing.ts";
+import { makeWhole } from "../whole/whole.ts";
+import type { Whole } from "../whole/whole.ts";
+
+/** Where calls go; each is one tag of one description. */
+export type Place = "door" | "run" | "proxy" | "api" | "public" | "admin";
+
+/** One call that was answered. */
+export interface Exchange {
+  readonly place: Place;
+  /** `GET /v1/status`, without its query. */
+  readonly what: string;
+  readonly status: number;
+  readonly type: string;
+  /** JSON of the body, or of each event's data. */
+  readonly values: readonly Json[];
+}
+
+export interface CallOptions {
+  readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of an event stream: how many events are read. */
+  readonly events?: number;
+  /** Calls the server's API as a host that is enrolled. */
+  readonly asHost?: boolean;
+}
+
+const LIMITS = { maxBytes: 4_194_304, maxDepth: 24, nullAllowed: true };
+
+async function readEvents(response: Response, count: number): Promise<readonly Json[]> {
+  const values: Json[] = [];
+  if (response.body === null) return values;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (values.length < count) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    text += value;
+    const whole = text.split("\n\n");
+    text = whole.pop() ?? "";
+    for (const event of whole) {
+      const data = /^data: (.*)$/m.exec(event)?.[1];
+      if (data !== undefined) values.push(parseJson(data, LIMITS));
+    }
+  }
+  await reader.cancel();
+  return values;
+}
+
+async function valuesOf(response: Response, events: number): Promise<readonly Json[]> {
+  const type = response.headers.get("content-type") ?? "";
+  if (type.startsWith("text/event-stream")) return readEvents(response, events);
+  const text = await response.text();
+  return type.includes("json") ? [parseJson(text, LIMITS)] : [];
+}
+
+/** Doors that open at once and lead nowhere. */
+function doorsOf(): RunDoors {
+  const open: RunDoors["open"] = ({ entry }) => {
+    const closed = new Promise<never>(() => undefined);
+    return Promise.resolve(Object.assign(new StandInDoor(entry.id), { uid: 1001, closed }));
+  };
+  return { open } as RunDoors; // the one method that is called
+}
+
+/** Every application, over one proxy and one server in memory; what they answer is kept. */
+export class Apis {
+  readonly whole: Whole;
+  readonly exchanges: Exchange[] = [];
+  readonly #apps: Readonly<Record<Place, Handler<ApiContext & { readonly peer: StandIn }>>>;
+
+  constructor(whole: Whole) {
+    this.whole = whole;
+    const { w, agents, door, scene } = whole;
+    const { world, feed } = scene.rig;
+    const runs = new OpenRuns();
+    // as far as it is asked: its path, its user and who came through it
+    const fixed = { doors: [Object.assign(door, { uid: 1001 })] } as unknown as FixedDoors;
+    this.#apps = {
+      door: doorApp(w, agents, door),
+      run: runApp(w, agents, doorsOf(), runs),
+      proxy: proxyAdminApp(w, agents, runs, fixed),
+      api: apiApp(world, feed),
+      public: publicApp(world),
+      admin: adminApp(world, { render: () => "" }),
+    };
+  }
+
+  routes(place: Place): readonly string[] {
+    return routesOf(this.#apps[place]);
+  }
+
+  /** @returns the first value of the answer */
+  async call(place: Place, what: string, options: CallOptions = {}): Promise<Exchange> {
+    const [method = "", path = ""] = what.split(" ");
+    const body = options.json === undefined ? undefined : JSON.stringify(options.json);
+    const request = new Request(`http://here${path}`, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...options.headers,
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    const { certificate } = this.whole.scene.host;
+    const response = await this.#apps[place](request, {
+      peer: new StandIn(),
+      ...(options.asHost === false ? {} : { certificate }),
+    });
+    const exchange = {
+      place,
+      what: `${method} ${path.split("?")[0] ?? ""}`,
+      status: response.status,
+      type: response.headers.get("content-type")?.split(";")[0] ?? "",
+      values: await valuesOf(response, options.events ?? 1),
+    };
+    this.exchanges.push(exchange);
+    return exchange;
+  }
+}
+
+const member = (exchange: Exchange, ...names: readonly string[]): string => {
+  let value: unknown = exchange.values[0];
+  for (const name of names) value = (value as Readonly<Record<string, unknown>>)[name];
+  return textOf(value as Json); // of an answer of ours
+};
+
+/** Everything that every application can be asked, once as it goes well: first issue, proof, renewal, stop. */
+export async function tellStory(): Promise<Apis> {
+  const apis = new Apis(await makeWhole());
+  await enrol(apis);
+  await askAndApprove(apis);
+  await apis.call("door", "POST /v1/credential", { json: {} });
+  await apis.call("door", "POST /v1/proof", { json: { aud: AUDIENCE, evidence: true } });
+  await apis.call("door", "POST /v1/proof", { json: { aud: AUDIENCE } });
+  await apis.call("door", "GET /v1/status");
+  await readEverything(apis);
+  await openRun(apis);
+  await stopAndRefuse(apis);
+  await askAsHost(apis);
+  return apis;
+}
+
+const AUDIENCE = "https://mail.example.com/";
+
+/** A host, an owner's key, an agent without owner: made, and taken away again. */
+async function enrol(apis: Apis): Promise<void> {
+  await apis.call("admin", "POST /v1/join-tokens", {
+    json: { name: "host-2", life: 600, replace: false },
+  });
+  const signer = generateSigner("Ed25519");
+  const offered = await apis.call("admin", "POST /v1/owner/keys/options", {
+    json: { name: "bob", kind: "person", jwk: signer.key },
+  });
+  const statement = member(offered, "jcs");
+  const sig = await apis.whole.scene.owner.sign(fromBase64url(statement), signer);
+  const added = await apis.call("admin", "POST /v1/owner/keys", {
+    json: { statement, sig, comment: "laptop" },
+  });
+  await apis.call("admin", "GET /v1/owners");
+  await apis.call("admin", `DELETE /v1/owner/keys/${member(added, "jkt")}`);
+  await apis.call("admin", "GET /v1/owners");
+  await apis.call("admin", "POST /v1/entries", {
+    json: entryOf({ name: "unbound", binding: "none" }),
+  });
+  await apis.call("admin", "GET /v1/entries");
+  await apis.call("admin", "DELETE /v1/entries/unbound");
+}
+
+async function askAndApprove(apis: Apis): Promise<void> {
+  const { owner } = apis.whole.scene;
+  await apis.call("door", "GET /v1/status");
+  await apis.call("door", "POST /v1/credential", { json: { note: "I read mail." } });
+  await apis.call("door", "GET /v1/status");
+  await apis.call("proxy", "GET /v1/status");
+  const inbox = await apis.call("admin", "GET /v1/owner/requests?owner=alice");
+  const request = `/v1/owner/requests/${member(inbox, "requests", "0", "id")}`;
+  await apis.call("admin", `GET ${request}`);
+  const opened = await apis.call("admin", `GET ${request}?jkt=${owner.jkt}`);
+  const statement = member(opened, "jcs");
+  const sig = await owner.sign(fromBase64url(statement));
+  await apis.call("admin", `POST ${request}/decision`, {
+    json: { decision: "approve", statement, sig },
+  });
+  await apis.whole.heard();
+  await apis.call("admin", "GET /v1/owner/requests?all=1");
+}
+
+/** What a proxy calls, by the test's own hand: another anchor, so the first installation is replaced. */
+async function askAsHost(apis: Apis): Promise<void> {
+  const { host } = apis.whole.scene;
+  const checkpoint = await apis.whole.scene.rig.world.store.checkpoint();
+  await apis.call("api", "POST /v1/nonce", { json: { seen: { seq: 1, checkpoint } } });
+  const asked = await apis.call("api", "POST /v1/credential-requests", {
+    json: await host.make({ script: 9 }),
+  });
+  const cs = await apis.whole.scene.owner.approve(member(asked, "id"));
+  await apis.call("api", "POST /v1/credential-requests", {
+    json: await host.make({ script: 9, cs }),
+  });
+  await apis.call("api", "GET /v1/state");
+  await apis.call("api", "GET /.well-known/est/cacerts", { asHost: false });
+}
+
+async function readEverything(apis: Apis): Promise<void> {
+  for (const path of [
+    "status",
+    "grants",
+    "credentials",
+    "log?from=0&to=50",
+    "log/0",
+    "halts",
+    "former-logs",
+  ])
+    await apis.call("admin", `GET /v1/${path}`);
+  const grants = await apis.call("admin", "GET /v1/grants");
+  const cs = member(grants, "grants", "0", "cs").slice("sha-256:".length);
+  const issued = await apis.call("admin", "GET /v1/credentials");
+  const jti = member(issued, "credentials", "0", "jti");
+  const paths = ["bundle", "jwks", `e/${cs}`, `e/${cs}/${jti}`, "healthz", "readyz"];
+  for (const path of paths) await apis.call("public", `GET /${path}`);
+  for (const path of ["checkpoint", "entry/0", "proof/0"])
+    await apis.call("public", `GET /log/${path}`);
+  await apis.call("proxy", "GET /v1/evidence?entry=mailer");
+}
+
+async function openRun(apis: Apis): Promise<void> {
+  const opened = await apis.call("run", "POST /v1/runs", { json: { agent: "mailer" } });
+  await apis.call("run", "GET /v1/runs/inside");
+  await apis.call("run", `GET /v1/runs/events?door=${member(opened, "door")}`, { events: 0 });
+  await apis.call("proxy", "GET /v1/status");
+}
+
+/** A stop ends the credential: the door says so in its events, and to whoever asks. */
+async function stopAndRefuse(apis: Apis): Promise<void> {
+  const events = apis.call("door", "GET /v1/events", { events: 1 });
+  const halt = { scope: "entry", target: ENTRY_ID, reason: "drill" };
+  const stop = await apis.call("admin", "POST /v1/halts", { json: halt });
+  await apis.whole.heard();
+  await events;
+  await apis.call("door", "POST /v1/proof", { json: { aud: AUDIENCE } });
+  await apis.call("door", "GET /v1/status");
+  await apis.call("admin", "GET /v1/halts");
+  await apis.call("proxy", "GET /v1/status");
+  await apis.call("admin", `DELETE /v1/halts/${member(stop, "id")}`);
+}
