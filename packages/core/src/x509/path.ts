@@ -68,13 +68,24 @@ async function isIssuedBy(c: Crypto, child: Certificate, issuer: Certificate): P
   );
 }
 
+/** Anchors are configuration: their octets never change, and each is read once. */
+const parsedAnchors = new WeakMap<Bytes, Certificate>();
+
+function parseAnchor(der: Bytes): Certificate {
+  const known = parsedAnchors.get(der);
+  if (known !== undefined) return known;
+  const anchor = parseCertificate(der);
+  parsedAnchors.set(der, anchor);
+  return anchor;
+}
+
 async function findAnchor(
   c: Crypto,
   top: Certificate,
   anchors: readonly Bytes[],
 ): Promise<Certificate> {
   for (const der of anchors) {
-    const anchor = parseCertificate(der);
+    const anchor = parseAnchor(der);
     if (await isIssuedBy(c, top, anchor)) return anchor;
   }
   return untrusted("no configured anchor issued it");

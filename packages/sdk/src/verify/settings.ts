@@ -1,5 +1,12 @@
-import { audienceOf, memoryReplayStore, Refusal } from "@countersign/core";
+import {
+  audienceOf,
+  bounded,
+  memoryReplayStore,
+  Refusal,
+  rememberingCrypto,
+} from "@countersign/core";
 import type {
+  Bounded,
   Bundle,
   Bytes,
   Crypto,
@@ -11,8 +18,6 @@ import type {
 } from "@countersign/core";
 import { EVIDENCE_HEADER } from "./evidence.ts";
 import type { Fetch } from "./evidence.ts";
-import { bounded, rememberingCrypto } from "./remember.ts";
-import type { Bounded } from "./remember.ts";
 import { webCrypto } from "./web-crypto.ts";
 
 /** How a service judges its callers. Everything here is configuration; nothing of it ever comes from a request. */

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { base64url, readJwk, utf8 } from "@countersign/core";
 import type { Jwk, SignatureAlgorithm } from "@countersign/core";
-import { rememberingCrypto } from "./remember.ts";
+import { rememberingCrypto } from "@countersign/core";
 import { webCrypto } from "./web-crypto.ts";
 
 const DATA = utf8("what was signed");

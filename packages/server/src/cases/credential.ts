@@ -30,6 +30,7 @@ import { knownOf } from "./known.ts";
 import { readOutcome } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRefusal } from "./refusals.ts";
+import { rememberingOf } from "./verified.ts";
 
 /** A proxy that called with its one live certificate. */
 export interface ProxyPeer {
@@ -114,7 +115,7 @@ async function stopsOf(w: World, outcome: JsonObject): Promise<boolean> {
 async function decide(w: World, peer: ProxyPeer, posted: PostedRequest): Promise<Outcome> {
   const now = w.clock();
   const belonging = await checkBelonging(
-    w.c,
+    rememberingOf(w),
     posted,
     {
       proxy: peer.id,

@@ -20,6 +20,7 @@ import { storeIssued } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRow, newSalt } from "./record.ts";
 import { activeWit, ownTrust } from "./trust.ts";
+import { rememberingOf } from "./verified.ts";
 
 const JTI_BYTES = 16;
 const SERIAL_BYTES = 20;
@@ -31,7 +32,8 @@ async function signAndVerify(
   draft: CredentialDraft,
   jti: string,
 ): Promise<Credential> {
-  const credential = await issueCredential(w.c, draft, {
+  const c = rememberingOf(w);
+  const credential = await issueCredential(c, draft, {
     issuer: w.config.issuer,
     wit: activeWit(w, of.now).signer,
     ca: w.keys.agents,
@@ -45,7 +47,7 @@ async function signAndVerify(
       : { approval: approvalPartOf(grant), endorsement: of.attested.endorsement.octets };
   const presented = { ...presentedOf(credential.wit, credential.chain, undefined), ...evidence };
   await verify(
-    w.c,
+    c,
     presented,
     await ownTrust(w, grant?.ownerJkt),
     { proof: draft.owner === undefined ? "none" : "verified" },

@@ -51,9 +51,10 @@ function pendingBeside({ openAsk, entry, pending }: KnownRows, now: Seconds): Kn
 /** What core decides from. */
 export function knownOf(w: World, rows: KnownRows): Known {
   const blocked = askBlockedUntil(rows);
+  const grant = rows.grant === undefined ? undefined : grantOf(w, rows.grant);
   return {
     ...(rows.entry === undefined ? {} : { entry: rows.entry.body }),
-    ...(rows.grant === undefined ? {} : { grant: grantOf(w, rows.grant) }),
+    ...(grant === undefined ? {} : { grant }),
     issued: rows.issued,
     live: rows.live,
     stops: rows.stops.map(({ id, scope, target, since }) => ({ id, scope, target, since })),
@@ -61,6 +62,8 @@ export function knownOf(w: World, rows: KnownRows): Known {
     ...(rows.hold === undefined ? {} : { hold: rows.hold }),
     pending: pendingBeside(rows, w.clock()),
     ...(blocked === undefined ? {} : { askBlockedUntil: blocked }),
-    approvedMeasurements: rows.liveGrants.flatMap((row) => grantOf(w, row).statement.agent.meas),
+    approvedMeasurements: rows.liveGrants.flatMap(
+      (row) => (row.cs === grant?.cs ? grant : grantOf(w, row)).statement.agent.meas,
+    ),
   };
 }

@@ -1,5 +1,5 @@
-import { base64url, canonicalBytes, concat } from "@countersign/core";
-import type { Crypto } from "@countersign/core";
+import { base64url, concat, utf8 } from "./bytes.ts";
+import type { Crypto } from "./crypto.ts";
 
 /** A map that forgets its oldest entry to make room. */
 export interface Bounded<V> {
@@ -26,8 +26,8 @@ export function bounded<V>(maxEntries: number): Bounded<V> {
 
 /**
  * The same primitives, with signatures that verified once remembered: one credential, approval and endorsement come
- * with many requests. Only the mathematics is remembered. Times, trust, bounds and what is demanded are judged anew
- * at every request.
+ * with many requests, and what a server signs is verified as it is made and once more as a stranger would. Only the
+ * mathematics is remembered. Times, trust, bounds and what is demanded are judged anew at every request.
  */
 export function rememberingCrypto(c: Crypto, maxEntries: number): Crypto {
   const good = bounded<true>(maxEntries);
@@ -35,7 +35,7 @@ export function rememberingCrypto(c: Crypto, maxEntries: number): Crypto {
     ...c,
     verify: async (alg, key, data, signature) => {
       // JSON ends where it ends, so no other data and header make the same octets
-      const header = canonicalBytes([alg, key, base64url(signature)]);
+      const header = utf8(JSON.stringify([alg, key, base64url(signature)]));
       const name = base64url(c.sha256(concat(header, data)));
       if (good.get(name) === true) return true;
       const fits = await c.verify(alg, key, data, signature);
