@@ -15,6 +15,7 @@ import {
   systemTimers,
 } from "@countersign/node";
 import { expireAsks, sweep } from "./cases/expire.ts";
+import { keepKeys } from "./cases/rotate.ts";
 import { configOf, SERVER_SCHEMA, urlOf } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { StateFeed } from "./feed/state-feed.ts";
@@ -26,6 +27,7 @@ import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
+import { KeyRing, renewEnded } from "./signer/key-ring.ts";
 import { createKeys, foldersOf, loadKeys } from "./signer/keys.ts";
 import { laterLogSigner } from "./signer/log-keys.ts";
 import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
@@ -110,9 +112,11 @@ async function openWorld(
   options: RunOptions,
   loaded: ServerConfig,
   metrics: Metrics,
-): Promise<World> {
+): Promise<{ readonly world: World; readonly ring: KeyRing }> {
   const { data, log } = options;
-  const { keys, logSigner } = await loadKeys(data, loaded, nodeCrypto, systemClock());
+  const held = { data, c: nodeCrypto, random: nodeRandom, clock: systemClock, config: loaded };
+  for (const hierarchy of await renewEnded(held)) log.warn("keys.ended_ca_renewed", { hierarchy });
+  const { keys, logSigner } = await loadKeys(data, loaded, nodeCrypto, systemClock);
   const store = await openStore({
     path: join(data, "store.db"),
     checkpointFile: fileCheckpoint(join(data, "last-checkpoint")),
@@ -124,16 +128,18 @@ async function openWorld(
     report: (error) => log.error("store.failed", { error }),
     watch: watchCommits(metrics),
   });
-  const { origin: logOrigin, vkey: logVkey } = store.logName();
-  return {
+  const { origin: logOrigin, vkey } = store.logName();
+  keys.nameLog(vkey);
+  const world: World = {
     c: nodeCrypto,
     random: nodeRandom,
     clock: systemClock,
     store,
-    keys: { ...keys, logVkey },
+    keys,
     config: { ...loaded, logOrigin },
     log,
   };
+  return { world, ring: new KeyRing({ ...held, keys }) };
 }
 
 /** The API needs its port in `apiUrl` before it makes join tokens: with port 0 it is known only now. */
@@ -152,15 +158,39 @@ async function listenApi(world: World, app: Handler<ApiContext>): Promise<Listen
   });
 }
 
-function renewTls(world: World, api: Listener): () => void {
+/** A new certificate at half of its life, and whenever the keys have changed: it names whom callers may come from. */
+function renewTls(world: World, ring: KeyRing, api: Listener): () => void {
   let cancel: () => void = () => undefined;
+  const renew = (): void => {
+    void makeTlsIdentity(world, world.clock()).then(
+      (identity) => api.replaceTls(identity),
+      (error: unknown) => world.log.error("tls.renewal_failed", { error }),
+    );
+  };
   const again = (): void => {
     cancel = systemTimers.after((TLS_LIFE_SECONDS * 1000) / 2, () => {
-      void makeTlsIdentity(world, world.clock()).then(
-        (identity) => api.replaceTls(identity),
-        (error: unknown) => world.log.error("tls.renewal_failed", { error }),
-      );
+      renew();
       again();
+    });
+  };
+  again();
+  const unsubscribe = ring.subscribe(renew);
+  return () => {
+    cancel();
+    unsubscribe();
+  };
+}
+
+const DAY_MS = 86_400_000;
+
+/** Looks after the keys once a day. */
+function keepKeysDaily(world: World, ring: KeyRing): () => void {
+  let cancel: () => void = () => undefined;
+  const again = (): void => {
+    cancel = systemTimers.after(DAY_MS, () => {
+      void keepKeys(world, ring)
+        .catch((error: unknown) => world.log.error("keys.renewal_failed", { error }))
+        .finally(again);
     });
   };
   again();
@@ -220,7 +250,10 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     );
   const witnesses = openWitnesses(loaded);
   const metrics = createMetrics();
-  const opened = await openWorld(options, loaded, metrics);
+  const { world: opened, ring } = await openWorld(options, loaded, metrics);
+  await keepKeys(opened, ring).catch((error: unknown) =>
+    opened.log.error("keys.renewal_failed", { error }),
+  );
   const counted = countAnswers(metrics);
   const feed = new StateFeed(opened);
   const api = await listenApi(opened, counted("api", apiApp(opened, feed)));
@@ -236,11 +269,12 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   const adminSocket = join(options.runtime, SERVER_SOCKET);
   const admin = await serve({
     on: { unix: adminSocket, mode: 0o600 },
-    app: counted("admin", adminApp(world, readings)),
+    app: counted("admin", adminApp(world, readings, ring)),
     contextOf: none,
     log: world.log,
   });
-  const stopRenewal = renewTls(world, api);
+  const stopRenewal = renewTls(world, ring, api);
+  const stopKeys = keepKeysDaily(world, ring);
   const stopHousekeeping = keepHouse(world);
   const stopWitnesses = askWitnesses(world, witnesses);
   world.log.info("server.running", {
@@ -256,6 +290,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     onRelease: (listener) => world.store.subscribe(listener),
     close: async () => {
       stopRenewal();
+      stopKeys();
       stopHousekeeping();
       readings.stop();
       feed.close();

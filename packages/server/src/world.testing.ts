@@ -8,11 +8,11 @@ import {
   parseJson,
   vkeyOf,
 } from "@countersign/core";
-import type { Bytes, Json, JsonObject, Random, Seconds } from "@countersign/core";
+import type { Bytes, Json, JsonObject, Random, Seconds, Signer } from "@countersign/core";
 import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersign/node";
 import type { Handler } from "@countersign/node";
 import { configOf } from "./config.ts";
-import type { ServerFile } from "./config.ts";
+import type { ServerConfig, ServerFile } from "./config.ts";
 import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
@@ -73,6 +73,11 @@ export interface RigOptions {
   /** Two servers with different ones have nothing in common but their names. */
   readonly seed?: string;
   readonly config?: Partial<ServerFile>;
+  /** Keys of a data directory, in place of such that lie nowhere. */
+  readonly keys?: (
+    config: ServerConfig,
+    clock: () => Seconds,
+  ) => Promise<{ readonly keys: ServerKeys; readonly logSigner: Signer }>;
   /** Stands before the store: `faulty`, or one that lets something happen in between. */
   readonly wrap?: (store: Store) => Store;
 }
@@ -158,6 +163,7 @@ async function keysOf(
     keys: {
       agents,
       infrastructure,
+      infrastructureIssuers: [infrastructure.certificate],
       agentsRoot: agents.root,
       infrastructureRoot: infrastructure.root,
       wit: [{ signer: generateSigner(), nbf: START - 300, exp: START + 30 * DAY }],
@@ -184,7 +190,8 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     development: false,
     ...options.config,
   });
-  const { keys, logSigner } = await keysOf(random, config.logOrigin);
+  const { keys, logSigner } = await (options.keys?.(config, clock) ??
+    keysOf(random, config.logOrigin));
   const metrics = createMetrics();
   const opened = await openStore({
     path: ":memory:",

@@ -21,6 +21,8 @@ export interface WitSigner {
 export interface ServerKeys {
   readonly agents: IssuingCa;
   readonly infrastructure: IssuingCa;
+  /** All of that hierarchy that are alive: callers' certificates are of any of them. */
+  readonly infrastructureIssuers: readonly Certificate[];
   /** DER of the roots. */
   readonly agentsRoot: Bytes;
   readonly infrastructureRoot: Bytes;

@@ -17,6 +17,7 @@ import { printSettings } from "../settings.ts";
 import { list, number, text, withApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { keysCommand } from "./server-keys.ts";
 import { recoverCommand } from "./server-recover.ts";
 
 interface Setting {
@@ -313,6 +314,7 @@ export function build(cli: Cli): Command {
     .description("shows what the running server holds")
     .addHelpText("after", "\nExample:\n  countersign server status --json")
     .action(() => showStatus(cli));
+  noun.addCommand(keysCommand(cli));
   noun.addCommand(recoverCommand(cli));
   noun
     .command("config")

@@ -2,6 +2,8 @@ import { isObject } from "@countersign/core";
 import type { JsonObject, Seconds } from "@countersign/core";
 import { list, number, text } from "../sockets.ts";
 import { duration, instant } from "../terminal.ts";
+import { bad, good, warning } from "./finding.ts";
+import type { Finding } from "./finding.ts";
 
 /** What was seen of a daemon's admin socket: not there, there and silent, or its answer. */
 export interface Daemon {
@@ -33,14 +35,6 @@ export interface Facts {
   readonly places: readonly string[];
 }
 
-/** One line of the doctor. */
-export interface Finding {
-  readonly level: "good" | "warning" | "bad";
-  readonly about: string;
-  readonly says: string;
-  readonly next?: string;
-}
-
 const DAY_SECONDS = 86_400;
 const CA_WARNING_SECONDS: Seconds = 10 * DAY_SECONDS;
 const PROXY_WARNING_SECONDS: Seconds = 3 * DAY_SECONDS;
@@ -48,20 +42,6 @@ const SKEW_WARNING_SECONDS = 10;
 const SKEW_BAD_SECONDS = 120;
 const SILENCE_SECONDS = 60;
 const LEAST_NODE = [20, 19] as const;
-
-const good = (about: string, says: string): Finding => ({ level: "good", about, says });
-const warning = (about: string, says: string, next: string): Finding => ({
-  level: "warning",
-  about,
-  says,
-  next,
-});
-const bad = (about: string, says: string, next: string): Finding => ({
-  level: "bad",
-  about,
-  says,
-  next,
-});
 
 function judgeNode({ nodeVersion }: Facts): Finding {
   const [major = 0, minor = 0] = nodeVersion.replace(/^v/, "").split(".").map(Number);
@@ -129,7 +109,7 @@ function judgeEnd(
 }
 
 const CA_NEXT =
-  "Issue a new one from the root keys before it ends: nothing can be issued after it.";
+  "Put the root keys back in the server's folder roots, run countersign server keys rotate --ca, take them away again.";
 
 function judgeKeys(now: Seconds, status: JsonObject): readonly Finding[] {
   const keys = isObject(status["keys"]) ? status["keys"] : {};
@@ -142,7 +122,7 @@ function judgeKeys(now: Seconds, status: JsonObject): readonly Finding[] {
   return [
     judgeEnd("agents CA", end("agents_ca"), now, CA_WARNING_SECONDS, CA_NEXT),
     judgeEnd("hosts CA", end("infrastructure_ca"), now, CA_WARNING_SECONDS, CA_NEXT),
-    judgeEnd("token key", witEnd, now, CA_WARNING_SECONDS, "Add the next token key in time."),
+    judgeEnd("token key", witEnd, now, CA_WARNING_SECONDS, "countersign server keys rotate --wit"),
   ];
 }
 
@@ -151,11 +131,17 @@ function judgeEnrolled(now: Seconds, status: JsonObject): readonly Finding[] {
     const about = "host";
     const id = text(proxy, "id");
     const again = "Enrol it again: countersign server join-token --proxy NAME --replace.";
-    if (proxy["forked"] === true) return bad(about, `${id} was used from two places`, again);
+    if (proxy["forked"] === true)
+      return bad(about, `${id} was used from two places`, again, "administrator");
     if (proxy["state"] === "halted")
-      return warning(about, `${id} is stopped`, "See who stopped it: countersign lift.");
+      return warning(
+        about,
+        `${id} is stopped`,
+        "See who stopped it: countersign lift.",
+        "administrator",
+      );
     const end = number(proxy, "not_after");
-    if (end <= now) return warning(about, `${id}: its certificate ended`, again);
+    if (end <= now) return warning(about, `${id}: its certificate ended`, again, "administrator");
     return good(about, `${id}, certificate for ${duration(end - now)}`);
   });
 }

@@ -2,6 +2,7 @@ import {
   base64,
   base64url,
   buildCsr,
+  equalBytes,
   equalText,
   EST_MEDIA_TYPE,
   fromBase64url,
@@ -120,6 +121,17 @@ export interface Enrolled {
   readonly root: Bytes;
 }
 
+/** Whether this CA issued that certificate, by name and key: a server that changes its CA offers both. */
+function isIssuerOf(ca: Bytes, leaf: Bytes): boolean {
+  const { subject, subjectKeyId } = parseCertificate(ca);
+  const { issuer, authorityKeyId } = parseCertificate(leaf);
+  const isSameKey =
+    subjectKeyId === undefined ||
+    authorityKeyId === undefined ||
+    equalBytes(subjectKeyId, authorityKeyId);
+  return equalBytes(subject, issuer) && isSameKey;
+}
+
 async function checkIssued(
   c: Crypto,
   issued: readonly Bytes[],
@@ -133,7 +145,7 @@ async function checkIssued(
 ): Promise<readonly Bytes[]> {
   const [leaf] = issued;
   if (leaf === undefined) throw new Refusal("malformed_certificate", "no certificate came");
-  const chain = [leaf, ...of.cas.filter((der) => der !== of.root)];
+  const chain = [leaf, ...of.cas.filter((der) => der !== of.root && isIssuerOf(der, leaf))];
   await verifyPath(c, { chain, anchors: [of.root], purpose: "client", now, skewSeconds: 120 });
   const certificate = parseCertificate(leaf);
   if (certificate.uris[0] !== of.id || certificate.key.x !== signerOf(of.key).key.x)

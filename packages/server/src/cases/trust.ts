@@ -1,10 +1,11 @@
 import { fromUtf8, Refusal, readTrustBundle, writeTrustBundle } from "@countersign/core";
 import type { DomainTrust, OwnerPin, Seconds, Trust, TrustBundle } from "@countersign/core";
 import { thumbprint } from "@countersign/core";
+import { KEPT_AFTER_SECONDS } from "../signer/wit-keys.ts";
 import type { WitSigner, World } from "../world.ts";
 
-const REFRESH_HINT_SECONDS = 300;
-const KEEP_AFTER_SECONDS = 86_400;
+/** How often those who verify look for new keys. */
+export const REFRESH_HINT_SECONDS = 300;
 const DEFAULT_BUNDLE_LIFE_SECONDS: Seconds = 7 * 86_400;
 
 /** The WIT key that signs now: the newest whose life has begun. @throws Refusal `signer_unsuitable` */
@@ -26,7 +27,7 @@ async function currentBundle(w: World, now: Seconds): Promise<TrustBundle> {
     refreshHintSeconds: REFRESH_HINT_SECONDS,
     roots: [w.keys.agentsRoot],
     witKeys: w.keys.wit
-      .filter((key) => now < key.exp + KEEP_AFTER_SECONDS)
+      .filter((key) => now < key.exp + KEPT_AFTER_SECONDS)
       .map((key) => ({
         kid: thumbprint(w.c, key.signer.key),
         key: key.signer.key,
@@ -41,6 +42,8 @@ async function currentBundle(w: World, now: Seconds): Promise<TrustBundle> {
 }
 
 interface Cached {
+  /** Keys that it names: a rotation is seen at once, whether the sequence has moved yet or not. */
+  readonly wit: readonly WitSigner[];
   readonly sequence: number;
   readonly step: number;
   readonly bundle: TrustBundle;
@@ -53,9 +56,11 @@ async function cached(w: World): Promise<Cached> {
   const sequence = await w.store.bundleSequence();
   const step = Math.floor(now / BUNDLE_STEP_SECONDS);
   const known = cache.get(w);
-  if (known?.sequence === sequence && known.step === step) return known;
+  const { wit } = w.keys;
+  if (known?.sequence === sequence && known.step === step && known.wit === wit) return known;
   const octets = writeTrustBundle(await currentBundle(w, now));
   const made: Cached = {
+    wit,
     sequence,
     step,
     bundle: readTrustBundle(octets, now),

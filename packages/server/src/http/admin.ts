@@ -10,7 +10,9 @@ import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
 import type { AskRow, LogRow, OwnerRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
+import type { KeyRing } from "../signer/key-ring.ts";
 import type { World } from "../world.ts";
+import { rotation } from "./keys.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
 
@@ -309,8 +311,11 @@ async function listEntries(w: World): Promise<Response> {
   });
 }
 
-/** The calls of administrators and, on the same socket, of owners. Mode 0600: who can open it, may. */
-export function adminApp(w: World, readings: Readings): Handler<object> {
+/**
+ * The calls of administrators and, on the same socket, of owners. Mode 0600: who can open it, may.
+ * @param ring the key files, which a running server has
+ */
+export function adminApp(w: World, readings: Readings, ring?: KeyRing): Handler<object> {
   const routes: Routes<object> = {
     "GET /v1/status": () => status(w),
     "GET /metrics": async () =>
@@ -346,6 +351,7 @@ export function adminApp(w: World, readings: Readings): Handler<object> {
     },
     "GET /v1/grants": () => grants(w),
     "GET /v1/credentials": (request) => credentials(w, query(request, "agent")),
+    ...(ring === undefined ? {} : { "POST /v1/keys/rotate": rotation(w, ring) }),
     "GET /v1/former-logs": () => formerLogs(w),
     "GET /v1/log": (request) => logRange(w, request),
     "GET /v1/log/:seq": (_request, _context, { seq }) => logOne(w, seq),

@@ -91,7 +91,10 @@ export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
       feed.open((await authenticate(w, context)).id, request.signal),
     "GET /.well-known/est/cacerts": () =>
       Promise.resolve(
-        estResponse([w.keys.infrastructureRoot, w.keys.infrastructure.certificate.der]),
+        estResponse([
+          w.keys.infrastructureRoot,
+          ...w.keys.infrastructureIssuers.map(({ der }) => der),
+        ]),
       ),
     "POST /.well-known/est/simpleenroll": async (request) => {
       const secret = secretOf(request);

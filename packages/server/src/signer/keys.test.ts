@@ -36,7 +36,7 @@ describe("the server's keys", () => {
   it("load as they were made; the root keys are not among them", async () => {
     const folder = await fresh();
     await rm(foldersOf(folder).roots, { recursive: true });
-    const { keys, logSigner } = await loadKeys(folder, config, c, START);
+    const { keys, logSigner } = await loadKeys(folder, config, c, () => START);
     expect(keys.wit).toHaveLength(1);
     expect(logSigner.alg).toBe("Ed25519");
     expect(keys.mac(new Uint8Array(3))).toHaveLength(32);
@@ -96,7 +96,7 @@ describe("the server's keys", () => {
   ])("%s → %#", async (_name, spoil, now, code) => {
     const folder = await fresh();
     await spoil(foldersOf(folder).keys);
-    expect(await codeOf(loadKeys(folder, config, c, now))).toBe(code);
+    expect(await codeOf(loadKeys(folder, config, c, () => now))).toBe(code);
   });
 });
 

@@ -31,6 +31,9 @@ export async function makeTlsIdentity(w: World, now: Seconds): Promise<TlsIdenti
   return {
     cert: pemEncode("CERTIFICATE", leaf) + issuing,
     key: privateKeyToPem(key),
-    ca: [pemEncode("CERTIFICATE", w.keys.infrastructureRoot), issuing],
+    ca: [
+      w.keys.infrastructureRoot,
+      ...w.keys.infrastructureIssuers.map((issuer) => issuer.der),
+    ].map((der) => pemEncode("CERTIFICATE", der)),
   };
 }
