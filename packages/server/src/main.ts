@@ -149,11 +149,15 @@ function withPort(config: ServerConfig, port: number): ServerConfig {
     : config;
 }
 
+/** Each proxy keeps its state stream open and calls over a second connection. */
+const MAX_API_CONNECTIONS = 16_384;
+
 async function listenApi(world: World, app: Handler<ApiContext>): Promise<Listener> {
   return serve<ApiContext>({
     on: { ...world.config.api, tls: await makeTlsIdentity(world, world.clock()) },
     app,
     contextOf: (_socket, certificate) => (certificate === undefined ? {} : { certificate }),
+    maxConnections: MAX_API_CONNECTIONS,
     log: world.log,
   });
 }
