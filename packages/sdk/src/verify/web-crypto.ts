@@ -1,6 +1,6 @@
 import { isSoundEd25519 } from "@countersign/core";
 import type { Bytes, Crypto, Jwk, SignatureAlgorithm } from "@countersign/core";
-import { isPoint } from "./curve.ts";
+import { hasFullCoordinates, isPoint } from "./curve.ts";
 import { sha256, sha512 } from "./hash.ts";
 
 /** What is needed of `crypto.subtle` (W3C Web Cryptography). */
@@ -58,6 +58,7 @@ export function webCrypto(
     const name = `${key.crv}.${key.x}.${key.kty === "EC" ? key.y : ""}`;
     const known = imported.get(name);
     if (known !== undefined) return known;
+    if (!hasFullCoordinates(key)) throw new TypeError("a coordinate that is not of full length");
     const made = subtle.importKey("jwk", { ...key }, row.importAs, false, ["verify"]);
     if (imported.size >= MAX_CACHED_KEYS) {
       const oldest = imported.keys().next();
