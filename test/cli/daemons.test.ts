@@ -93,6 +93,15 @@ describe("server and proxy for real", () => {
     expect(code).toBe(0);
   });
 
+  it("names the step at which an agent fails, and whose move it is", async () => {
+    const { code, stdout } = await cli("doctor --agent nobody --json");
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      well: false,
+      findings: [{ level: "bad", about: "entry", move: "administrator" }],
+    });
+  });
+
   it("stops everything, says so, and lifts it", async () => {
     const halted = await cli("halt everything --reason drill --json");
     const { id } = JSON.parse(halted.stdout) as { id: string };

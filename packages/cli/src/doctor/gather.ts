@@ -5,11 +5,12 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Refusal } from "@countersign/core";
-import { systemClock } from "@countersign/node";
+import { openTarget, systemClock } from "@countersign/node";
 import { PRODUCTION_DATA } from "../production.ts";
-import { developmentData, findSocket, withApi } from "../sockets.ts";
+import { apiOf, developmentData, findSocket, list, withApi } from "../sockets.ts";
 import type { SocketName } from "../sockets.ts";
 import type { Cli } from "../terminal.ts";
+import type { AgentFacts, Registry } from "./agent.ts";
 import type { Daemon, Facts, PrivateFolder } from "./judge.ts";
 
 const PROBE_TIMEOUT_MS = 5000;
@@ -21,7 +22,7 @@ function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function askDaemon(cli: Cli, name: SocketName): Promise<Daemon> {
+async function askDaemon(cli: Cli, name: SocketName, path = "/v1/status"): Promise<Daemon> {
   let socket: string;
   try {
     socket = findSocket(cli, name);
@@ -30,7 +31,7 @@ async function askDaemon(cli: Cli, name: SocketName): Promise<Daemon> {
     throw error;
   }
   try {
-    return { socket, status: await withApi(cli, name, (api) => api.get("/v1/status")) };
+    return { socket, status: await withApi(cli, name, (api) => api.get(path)) };
   } catch (error) {
     return { socket, fault: errorText(error) };
   }
@@ -126,5 +127,46 @@ export async function gather(cli: Cli): Promise<Facts> {
       join(developmentData(cli), "run"),
       PRODUCTION_RUNTIME,
     ],
+  };
+}
+
+/** What the server says of agents, if this user may ask. */
+async function askRegistry(cli: Cli): Promise<Registry | undefined> {
+  try {
+    return await withApi(cli, "server.sock", async (api) => ({
+      entries: list(await api.get("/v1/entries"), "entries"),
+      requests: list(await api.get("/v1/owner/requests"), "requests"),
+      grants: list(await api.get("/v1/grants"), "grants"),
+      stops: list(await api.get("/v1/halts"), "stops"),
+    }));
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+async function askDoor(socket: string): Promise<Daemon> {
+  const target = openTarget({ unix: socket });
+  try {
+    return { socket, status: await apiOf(target).get("/v1/status") };
+  } catch (error) {
+    return { socket, fault: errorText(error) };
+  } finally {
+    target.close();
+  }
+}
+
+/** Looks at everything that is judged of one agent: `name`, or the one whose door this process was given. */
+export async function gatherAgent(cli: Cli, name: string | undefined): Promise<AgentFacts> {
+  const { COUNTERSIGN_SOCKET: socket } = cli.env;
+  const registry = await askRegistry(cli);
+  return {
+    now: systemClock(),
+    uid: process.getuid?.() ?? -1,
+    run: await askDaemon(cli, "run.sock", "/v1/runs/inside"),
+    proxy: await askDaemon(cli, "proxy.sock"),
+    ...(name === undefined ? {} : { name }),
+    ...(socket === undefined ? {} : { door: await askDoor(socket) }),
+    ...(registry === undefined ? {} : { registry }),
   };
 }
