@@ -59,7 +59,7 @@ export async function prepareWit(keys: string, from: Seconds, now: Seconds): Pro
       prepared === undefined ? "too many token keys" : "a token key is prepared already",
       prepared === undefined
         ? "Wait until the oldest one is gone."
-        : `It signs from ${new Date(prepared.nbf * 1000).toISOString()} on; rotate again after that.`,
+        : `A token key is prepared already and signs from ${new Date(prepared.nbf * 1000).toISOString()} on: rotate again after that.`,
     );
   const name = `wit-${Math.max(...list.map((key) => numberOf(key.name))) + 1}`;
   await loadOrCreateSigner(keys, name, "P-256");
