@@ -192,8 +192,13 @@ const shown = (facts: AgentFacts): readonly string[] =>
     .map(({ level, about, move }) => `${level} ${about}: ${move}`);
 
 describe("the doctor of an agent", () => {
-  it.each<Row>(ROWS)("sees %s", (...row) => {
-    const [, change, wanted, command = ""] = row;
+  const rows = ROWS.map(([name, change, wanted, command = ""]) => ({
+    name,
+    change,
+    wanted,
+    command,
+  }));
+  it.each(rows)("sees $name", ({ change, wanted, command }) => {
     const facts = { ...WELL, ...change };
     expect(shown(facts)).toEqual(wanted);
     const next = judgeAgent(facts)
