@@ -13,7 +13,8 @@ import { apiApp } from "../../packages/server/src/http/api.ts";
 import type { ApiContext } from "../../packages/server/src/http/peer.ts";
 import { publicApp } from "../../packages/server/src/http/public.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
-import { entryOf, textOf } from "../../packages/server/src/world.testing.ts";
+import { entryOf, START, textOf } from "../../packages/server/src/world.testing.ts";
+import type { KeyRing } from "../../packages/server/src/signer/key-ring.ts";
 import { makeWhole } from "../whole/whole.ts";
 import type { Whole } from "../whole/whole.ts";
 
@@ -78,6 +79,17 @@ function doorsOf(): RunDoors {
   return { open } as RunDoors; // the one method that is called
 }
 
+/** Key files that are always ready to have been changed. */
+function ringOf(): KeyRing {
+  const prepared = [{ use: "wit", nbf: START, exp: START + 2_592_000 }];
+  const ring: Partial<KeyRing> = {
+    prepare: () => Promise.resolve(),
+    unannounced: () => Promise.resolve(prepared as Awaited<ReturnType<KeyRing["unannounced"]>>),
+    noteAnnounced: () => Promise.resolve(),
+  };
+  return ring as KeyRing; // what a rotation asks of it
+}
+
 /** Every application, over one proxy and one server in memory; what they answer is kept. */
 export class Apis {
   readonly whole: Whole;
@@ -97,7 +109,7 @@ export class Apis {
       proxy: proxyAdminApp(w, agents, runs, fixed),
       api: apiApp(world, feed),
       public: publicApp(world),
-      admin: adminApp(world, { render: () => "" }),
+      admin: adminApp(world, { render: () => "" }, ringOf()),
     };
   }
 
@@ -237,6 +249,7 @@ async function readEverything(apis: Apis): Promise<void> {
   for (const path of ["checkpoint", "entry/0", "proof/0"])
     await apis.call("public", `GET /log/${path}`);
   await apis.call("proxy", "GET /v1/evidence?entry=mailer");
+  await apis.call("admin", "POST /v1/keys/rotate", { json: { wit: true } });
 }
 
 async function openRun(apis: Apis): Promise<void> {
