@@ -1,4 +1,10 @@
 // The one place where the command line and the daemons meet: `countersign server run` is the daemon. Loaded lazily.
-export { initServer, recoverServer, runServer, SERVER_SCHEMA } from "@countersign/server/main";
+export {
+  backupServer,
+  initServer,
+  recoverServer,
+  runServer,
+  SERVER_SCHEMA,
+} from "@countersign/server/main";
 export type { RunningServer } from "@countersign/server/main";
 export { enrolProxy, peerOfSocket, PROXY_SCHEMA, runProxy } from "@countersign/proxy/main";

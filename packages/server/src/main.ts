@@ -36,6 +36,7 @@ import { openStore } from "./store/open.ts";
 import type { Recovered } from "./store/recover.ts";
 import type { World } from "./world.ts";
 
+export { backupServer } from "./backup.ts";
 export { SERVER_SCHEMA } from "./config.ts";
 
 const CONFIG_FILE = "server.yaml";

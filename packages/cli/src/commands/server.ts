@@ -17,6 +17,7 @@ import { printSettings } from "../settings.ts";
 import { list, number, text, withApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { backupCommand } from "./server-backup.ts";
 import { keysCommand } from "./server-keys.ts";
 import { recoverCommand } from "./server-recover.ts";
 
@@ -315,6 +316,7 @@ export function build(cli: Cli): Command {
     .addHelpText("after", "\nExample:\n  countersign server status --json")
     .action(() => showStatus(cli));
   noun.addCommand(keysCommand(cli));
+  noun.addCommand(backupCommand(cli));
   noun.addCommand(recoverCommand(cli));
   noun
     .command("config")
