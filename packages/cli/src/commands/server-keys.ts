@@ -50,7 +50,9 @@ async function rotate(cli: Cli, options: RotateOptions): Promise<void> {
 }
 
 export function keysCommand(cli: Cli): Command {
-  const noun = new Command("keys").description("changes what the running server signs with");
+  const noun = new Command("keys")
+    .description("changes what the running server signs with")
+    .addHelpText("after", "\nExample:\n  countersign server keys rotate");
   noun
     .command("rotate")
     .description("prepares new keys: published now, used a little later")
