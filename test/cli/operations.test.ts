@@ -1,0 +1,161 @@
+import { execFile } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fromBase64url, writeOpensshPrivateKey } from "../../packages/core/src/index.ts";
+import type { OkpJwk } from "../../packages/core/src/index.ts";
+import { nodeRandom } from "../../packages/node/src/index.ts";
+import { generatePrivateKey, publicJwkOf } from "../../packages/node/src/crypto.ts";
+import { SERVER_SCHEMA } from "../../packages/server/src/config.ts";
+import { Sandbox } from "./countersign.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const text = readFileSync(`${root}docs/operations.md`, "utf8");
+const blocks = [...text.matchAll(/^```sh test\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
+const commands = blocks.flatMap((block) => block.trim().split("\n"));
+const TIMEOUT_MS = 60_000;
+
+const box = new Sandbox();
+const data = box.path("data");
+const programs = box.path("bin");
+
+/** Stand-ins for what only root has: the user, and the units, whose `ExecStart` is what runs. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  sudo: 'shift 2; exec "$@"',
+  countersign: `exec "${process.execPath}" "${root}packages/cli/dist/main.js" --data "${data}" "$@"`,
+  systemctl: `
+name=\${2#countersign-}
+log="${box.path()}/$name.log"
+if [ "$1" = stop ]; then
+  kill "$(cat "$log.pid")"
+  while kill -0 "$(cat "$log.pid")" 2>/dev/null; do sleep 0.05; done
+  exit 0
+fi
+event=server.running; [ "$name" = server ] || event=server.connected
+countersign "$name" run </dev/null >/dev/null 2>"$log" &
+echo $! >"$log.pid"
+for _ in $(seq 400); do
+  grep -q "\\"event\\":\\"$event\\"" "$log" && exit 0
+  kill -0 $! 2>/dev/null || break
+  sleep 0.05
+done
+cat "$log" >&2; exit 1`,
+};
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo; // it listens on TCP
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Where this machine differs from the page's. */
+let here: readonly (readonly [string, string])[] = [];
+
+function run(command: string): Promise<{ code: number; output: string }> {
+  const line = here.reduce((words, [theirs, ours]) => words.replaceAll(theirs, ours), command);
+  const env = { PATH: `${programs}:${process.env["PATH"]}`, HOME: box.home };
+  return new Promise((resolve) => {
+    execFile(
+      "/bin/sh",
+      ["-c", line],
+      { env, cwd: box.home, timeout: TIMEOUT_MS, maxBuffer: 4_194_304 },
+      (error, stdout, stderr) =>
+        resolve({
+          code: error === null ? 0 : Number(error.code ?? 1),
+          output: `$ ${line}\n${stdout}${stderr}`,
+        }),
+    );
+  });
+}
+
+function writeOwnerKey(path: string): void {
+  const secret = generatePrivateKey("Ed25519");
+  const jwk = publicJwkOf(secret) as OkpJwk; // it was made as Ed25519
+  const seed = fromBase64url(secret.export({ format: "jwk" }).d ?? "");
+  const key = writeOpensshPrivateKey(nodeRandom, { jwk, seed, comment: "alice" });
+  writeFileSync(path, key, { mode: 0o600 });
+}
+
+beforeAll(async () => {
+  for (const folder of [programs, data, box.path("backup")]) mkdirSync(folder);
+  for (const [name, body] of Object.entries(PROGRAMS)) {
+    writeFileSync(box.path("bin", name), `#!/bin/sh\n${body}\n`);
+    chmodSync(box.path("bin", name), 0o755);
+  }
+  writeOwnerKey(box.path("alice"));
+  const [api, publicPort] = [await freePort(), await freePort()];
+  here = [
+    ["/var/lib/countersign", data],
+    ["/run/countersign", `${data}/run`],
+    ["/backup/", `${box.path("backup")}/`],
+    ["/home/alice/.ssh/id_ed25519", box.path("alice")],
+    ["/srv/reader/agent.mjs", `${root}examples/agent.mjs`],
+    ["--api-host 0.0.0.0", "--api-host 127.0.0.1"],
+    ["https://id.example.org:8443", `https://127.0.0.1:${api}`],
+    ["--api-port 8443", `--api-port ${api}`],
+    ["--public-port 8080", `--public-port ${publicPort}`],
+  ];
+});
+afterAll(async () => {
+  for (const name of ["server", "proxy"]) await run(`systemctl stop countersign-${name}`);
+  box.remove();
+});
+
+/** What an output has to say, by a piece of the command. */
+const SAYS: readonly (readonly [string, RegExp])[] = [
+  ["server init", /Made the server of example.org/],
+  ["--print-config", /# TCP port of that listener.*\napi_port: \d+/],
+  ["proxy status", /server {7}connected/],
+  ["agent list", /reader/],
+  ["halt agent", /stopped|Stopped/],
+  ["doctor", /Nothing is wrong/],
+  ["server backup", /one state of the database/],
+  ["recover --yes", /new log {5}.*key/],
+  ["keys rotate", /token key.*signs from/],
+  ["/metrics", /^countersign_hold 0$/m],
+];
+
+describe("docs/operations.md", () => {
+  it("has commands to run", () => {
+    expect(commands.length).toBeGreaterThan(20);
+  });
+
+  it("works, from install to restore, in the order of the page", async () => {
+    const seen: string[] = [];
+    for (const command of commands) {
+      const { code, output } = await run(command);
+      expect([code, output]).toEqual([0, output]);
+      const [name, says] = SAYS.find(([piece]) => command.includes(piece)) ?? [];
+      if (name === undefined || says === undefined) continue;
+      expect(output).toMatch(says);
+      seen.push(name);
+    }
+    expect(SAYS.map(([piece]) => piece).filter((piece) => !seen.includes(piece))).toEqual([]);
+  });
+
+  it("leaves a server that issues again under a new log", async () => {
+    const { output } = await run("countersign server status --json");
+    expect(output).toContain('"log": "id.example.org/log/2+');
+    expect(output).not.toContain('"hold"');
+  });
+
+  it("names only metrics that the server has", async () => {
+    const { output } = await run(commands.find((command) => command.includes("/metrics")) ?? "");
+    const [, section = ""] = text.split("## What to watch");
+    const named = [...section.matchAll(/`(countersign_\w+)/g)].map(([, name]) => name ?? "");
+    expect(named.length).toBeGreaterThan(8);
+    const help = [...output.matchAll(/^# HELP (\w+) /gm)].map(([, name]) => name);
+    expect(new Set(named)).toEqual(new Set(help));
+  });
+
+  it("gives server init only flags of settings", () => {
+    const flags = [...(commands[0] ?? "").matchAll(/--([a-z-]+)/g)].map(([, flag]) => flag ?? "");
+    const settings = Object.keys(SERVER_SCHEMA).map((name) => name.replaceAll("_", "-"));
+    expect(flags.filter((flag) => !settings.includes(flag))).toEqual([]);
+  });
+});
