@@ -21,14 +21,20 @@ export function refusalOf(error: unknown, what: string): unknown {
   return code === undefined ? error : new Refusal("process_unreadable", `${what}: ${code}`);
 }
 
+/** Most files of `/proc` fit; larger ones make room as they come. */
+const FIRST_READ_BYTES = 4096;
+
 /** Reads at most `maxBytes` from the start; files of `/proc` have no size, so until nothing comes any more. */
 export async function readBounded(
   handle: FileHandle,
   maxBytes: number,
 ): Promise<{ data: Uint8Array; whole: boolean }> {
-  const buffer = Buffer.alloc(maxBytes + 1);
+  const most = maxBytes + 1;
+  let buffer = Buffer.allocUnsafe(Math.min(FIRST_READ_BYTES, most));
   let length = 0;
-  while (length < buffer.length) {
+  while (length < most) {
+    if (length === buffer.length)
+      buffer = Buffer.concat([buffer], Math.min(2 * buffer.length, most));
     const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
     if (bytesRead === 0) break;
     length += bytesRead;
