@@ -132,8 +132,8 @@ async function checkAcknowledged(
     );
   const stops = (await remote.call("admin", "GET /v1/halts")).body["stops"] as { id: string }[];
   const inForce = new Set(stops.map(({ id }) => id));
-  for (const { id, isLifted } of ledger.halts)
-    demand(id === undefined || isLifted || inForce.has(id), "a stop is missing");
+  for (const { id } of ledger.halts)
+    demand(id === undefined || ledger.lifted.has(id) || inForce.has(id), "a stop is missing");
 }
 
 /** Everything that must be so after any crash, read through the sockets. */

@@ -10,7 +10,9 @@ import type { Agent, Cast, Sent } from "./crash-client.ts";
 export interface Ledger {
   readonly sent: Sent[];
   readonly approvals: { readonly id: string; readonly bytes: Bytes; cs?: string }[];
-  readonly halts: { id?: string; isLifted: boolean }[];
+  readonly halts: { id?: string }[];
+  /** Stops that somebody lifts, also before the answer of the halt that made them is back. */
+  readonly lifted: Set<string>;
   readonly enrolments: { readonly name: string; readonly secret: string; isDone: boolean }[];
   /** The newest checkpoint that was shown. */
   checkpoint?: string;
@@ -22,6 +24,7 @@ export const emptyLedger = (): Ledger => ({
   sent: [],
   approvals: [],
   halts: [],
+  lifted: new Set(),
   enrolments: [],
   repeats: 0,
 });
@@ -140,7 +143,7 @@ export class Load {
   }
 
   async #halt(agent: Agent): Promise<void> {
-    const halt: Ledger["halts"][number] = { isLifted: false };
+    const halt: Ledger["halts"][number] = {};
     this.#ledger.halts.push(halt);
     const json = { scope: "agent", target: agent.id, reason: "drill" };
     const { body } = await this.#cast.remote.call("admin", "POST /v1/halts", { json });
@@ -155,7 +158,7 @@ export class Load {
     const { body } = await remote.call("admin", "GET /v1/halts");
     for (const stop of body["stops"] as { id: string; target: string }[])
       if (stop.target === agent.id) {
-        for (const halt of this.#ledger.halts) if (halt.id === stop.id) halt.isLifted = true;
+        this.#ledger.lifted.add(stop.id);
         await remote.call("admin", `DELETE /v1/halts/${encodeURIComponent(stop.id)}`);
       }
   }
