@@ -54,6 +54,9 @@ async function attack(): Promise<{
     const said = new Promise((resolve) => socket.once("data", resolve));
     socket.write("x");
     await said;
+    // the pipe closes early in the exec: only the approved program (cat) can say a line back
+    attacker.tell("loaded");
+    expect(await attacker.line()).toBe("loaded");
   };
   return { peer, approved, attacker, exec };
 }
