@@ -13,8 +13,8 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-function said({ err }: Running, event: string, from = 0): string | undefined {
-  return err.slice(from).find((line) => line.includes(`"event":"${event}"`));
+function said({ err }: Running, event: string): string | undefined {
+  return err.find((line) => line.includes(`"event":"${event}"`));
 }
 
 /** Server and proxy as for real: two processes on one data directory, each started and killed by itself. */
@@ -57,7 +57,8 @@ export class Production {
 
   private static async startProxy(home: Home): Promise<Running> {
     const proxy = home.start(["proxy", "run"]);
-    await proxy.when("server.connected", (it) => said(it, "server.connected"));
+    for (const event of ["server.connected", "proxy.running"])
+      await proxy.when(event, (it) => said(it, event));
     return proxy;
   }
 

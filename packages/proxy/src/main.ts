@@ -20,6 +20,7 @@ import { PROXY_SCHEMA } from "./config.ts";
 import type { ProxyFile } from "./config.ts";
 import type { Door, Listening as DoorListening } from "./doors/door.ts";
 import { FixedDoors } from "./doors/fixed.ts";
+import { doorSecret } from "./doors/name.ts";
 import { RunDoors } from "./doors/run.ts";
 import { hostFacts } from "./facts/host.ts";
 import { makeUndumpable, peerOfSocket } from "./facts/peer.ts";
@@ -252,6 +253,7 @@ async function listen(
   const doors = await RunDoors.create({
     dir: runtime,
     listen: (door) => listenAt(door, w, agents),
+    secret: await doorSecret(options.data),
   });
   const run = await serve({
     on: { unix: join(runtime, RUN_SOCKET), mode: 0o666 },

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { Command } from "commander";
-import { isObject, parseJson, Refusal, REFUSALS } from "@countersign/core";
+import { isObject, parseJson, problemOf, Refusal, REFUSALS } from "@countersign/core";
 import type { JsonObject, RefusalCode } from "@countersign/core";
 import { followEvents, nodeRandom, openTarget } from "@countersign/node";
 import type { Target } from "@countersign/node";
@@ -62,13 +62,51 @@ function announce(cli: Cli, event: string, value: JsonObject): void {
   }
 }
 
+function announceRefusal(cli: Cli, refusal: Refusal): void {
+  const { reason, next } = problemOf(refusal);
+  announce(cli, "refused", { reason, next });
+}
+
 const isRefusalCode = (code: string): code is RefusalCode => Object.hasOwn(REFUSALS, code);
 
+/** How long a proxy that was started again may wait for us: its agents have no door until then. */
+const LONGEST_AWAY_MS = 2_000;
+
+/** Asks a proxy that was started again for the same door: the child has its path, and cannot be told another. */
+function reopener(cli: Cli, target: Target, agent: string, door: string): (why: Refusal) => void {
+  let said: string | undefined;
+  const ask = async (): Promise<void> => {
+    try {
+      await apiOf(target).post("/v1/runs", { agent, again: door });
+      said = undefined;
+      say(
+        cli,
+        `${cli.paintErr("bold", "[//] countersign")}  the proxy was started again, the door is open as before`,
+      );
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      // it may not have heard its server yet; what is final is said once
+      if (error.code !== "unreachable" && error.code !== said) announceRefusal(cli, error);
+      said = error.code;
+    }
+  };
+  return (why) => {
+    if (why.code === "not_found") void ask();
+  };
+}
+
 /** Shows what happens at the door, for as long as the child lives. The code comes from the proxy, which made the request. */
-function follow(cli: Cli, target: Target, door: string, signal: AbortSignal): void {
+function follow(
+  cli: Cli,
+  target: Target,
+  { agent, door }: { readonly agent: string; readonly door: string },
+  signal: AbortSignal,
+): void {
   void followEvents(target, `/v1/runs/events?door=${encodeURIComponent(door)}`, {
     signal,
     random: nodeRandom,
+    maxDelayMs: LONGEST_AWAY_MS,
+    onDown: reopener(cli, target, agent, door),
     onEvent: ({ event, data }) => {
       const value = parseJson(data, { maxBytes: 65_536, maxDepth: 8 });
       if (isObject(value)) announce(cli, event, value);
@@ -107,7 +145,7 @@ async function run(
   const ended = new AbortController();
   try {
     const door = text(await apiOf(target).post("/v1/runs", { agent: options.agent }), "door");
-    follow(cli, target, door, ended.signal);
+    follow(cli, target, { agent: options.agent, door }, ended.signal);
     const code = await runChild(command, childEnvironment(cli, door));
     if (code !== 0) throw new ExitCode(code);
   } finally {

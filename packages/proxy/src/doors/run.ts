@@ -1,12 +1,14 @@
 import { chmod, chown, lstat, mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Refusal } from "@countersign/core";
-import { randomName } from "@countersign/node";
+import type { Bytes } from "@countersign/core";
+import { nodeRandom } from "@countersign/node";
 import { checkDescends } from "../facts/ancestry.ts";
 import { collectFacts } from "../facts/process.ts";
 import type { Facts } from "../facts/process.ts";
 import type { Peer } from "../facts/peer.ts";
 import type { Door, DoorEntry, Listen, Listening } from "./door.ts";
+import { checkName, NAME_LENGTH, nameOf } from "./name.ts";
 
 /** Why a run door closed. */
 export type DoorEnd = "caller_ended" | "closed";
@@ -21,6 +23,8 @@ export interface RunDoorsOptions {
   /** The proxy's runtime directory; the sockets lie in `run` below it. */
   readonly dir: string;
   readonly listen: Listen;
+  /** Of the doors' names; the same for the next proxy here, so that it can open them again. Default: for this one only. */
+  readonly secret?: Bytes;
 }
 
 /** A socket's address holds 108 bytes on Linux, 104 elsewhere. */
@@ -133,12 +137,14 @@ export async function prepareFolder(folder: string): Promise<void> {
 export class RunDoors {
   readonly #folder: string;
   readonly #listen: Listen;
+  readonly #secret: Bytes;
   readonly #doors: Set<OpenDoor> = new Set();
   #watch: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, listen: Listen) {
+  private constructor(folder: string, listen: Listen, secret: Bytes) {
     this.#folder = folder;
     this.#listen = listen;
+    this.#secret = secret;
   }
 
   /**
@@ -147,31 +153,33 @@ export class RunDoors {
    */
   static async create(options: RunDoorsOptions): Promise<RunDoors> {
     const folder = join(options.dir, "run");
-    const longest = join(folder, `${randomName()}.sock`);
+    const longest = join(folder, `${"x".repeat(NAME_LENGTH)}.sock`);
     if (Buffer.byteLength(longest) > MAX_PATH_BYTES)
       throw new Refusal("configuration_invalid", `${folder} is too long a path for sockets`);
     await prepareFolder(folder);
-    return new RunDoors(folder, options.listen);
+    return new RunDoors(folder, options.listen, options.secret ?? nodeRandom(32));
   }
 
   /**
    * Opens a door for the process that asks, before it starts its child.
    * @param callerPeer the asker; the door holds it by a handle of its own
    * @param uid the user that the entry runs as
+   * @param again path of the door that a proxy before this one, which is gone, had opened for the very same process
    * @throws Refusal `peer_unexpected` when the caller is of another user, `process_gone` when it has ended,
-   * `rate_limited` above 64 doors of one user or 1024 in all
+   * `rate_limited` above 64 doors of one user or 1024 in all, `not_found` for a path that was not his
    */
   async open(run: {
     readonly entry: DoorEntry;
     readonly callerPeer: Peer;
     readonly uid: number;
+    readonly again?: string;
   }): Promise<RunDoor> {
     if (run.callerPeer.uid !== run.uid)
       throw new Refusal("peer_unexpected", "the entry runs as another user than the caller");
     const ofUser = [...this.#doors].filter((door) => door.uid === run.uid).length;
     if (ofUser >= MAX_DOORS_PER_UID || this.#doors.size >= MAX_DOORS)
       throw new Refusal("rate_limited", "too many runs at the same time");
-    const path = join(this.#folder, `${randomName()}.sock`);
+    const path = this.#pathFor(run);
     const door = new OpenDoor(run.entry, path, run.callerPeer.keep());
     this.#doors.add(door);
     void door.closed.then(() => {
@@ -182,6 +190,18 @@ export class RunDoors {
       this.#endOrphans();
     }, WATCH_MS).unref();
     return door;
+  }
+
+  #pathFor(run: Parameters<RunDoors["open"]>[0]): string {
+    const { pid, startTime, uid } = run.callerPeer;
+    const holder = { pid, startTime, uid, entry: run.entry.id };
+    if (run.again === undefined) return join(this.#folder, `${nameOf(this.#secret, holder)}.sock`);
+    const name = basename(run.again, ".sock");
+    checkName(this.#secret, name, holder);
+    const path = join(this.#folder, `${name}.sock`);
+    const isFree = [...this.#doors].every((door) => door.path !== path);
+    if (path !== run.again || !isFree) throw new Refusal("not_found", "no door of before");
+    return path;
   }
 
   /** Closes all doors. */

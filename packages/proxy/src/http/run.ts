@@ -44,9 +44,13 @@ export class OpenRuns {
   /** The door, for the very process that asked for it. @throws Refusal `not_found` */
   of(path: string, peer: Peer): RunDoor {
     const run = this.#runs.get(path);
-    if (run === undefined || run.caller.pid !== peer.pid || run.caller.startTime !== peer.startTime)
-      throw new Refusal("not_found");
+    if (run === undefined || !this.has(path, peer)) throw new Refusal("not_found");
     return run.door;
+  }
+
+  has(path: string, peer: Peer): boolean {
+    const run = this.#runs.get(path);
+    return run?.caller.pid === peer.pid && run.caller.startTime === peer.startTime;
   }
 
   get doors(): readonly RunDoor[] {
@@ -79,6 +83,7 @@ export function runApp(
   const open = async (request: Request, { peer }: RunContext): Promise<Response> => {
     const members = new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request");
     const name = members.text("agent", { maxLength: 512 });
+    const again = members.optional("again", (path) => members.text(path, { maxLength: 100 }));
     members.end();
     const entry = agents.entry(name);
     if (entry.door !== "run") throw new Refusal("peer_unexpected", "the entry has a fixed door");
@@ -89,6 +94,8 @@ export function runApp(
         `Run it as the user that the registration names (uid ${entry.uid}).`,
       );
     checkOwnUid(w, entry);
+    // asked twice by the process that holds it: its stream was lost, its door was not
+    if (again !== undefined && runs.has(again, peer)) return json({ door: again, entry: entry.id });
     const door = await doors.open({
       entry: {
         id: entry.id,
@@ -97,6 +104,7 @@ export function runApp(
       },
       callerPeer: peer,
       uid: entry.uid,
+      ...(again === undefined ? {} : { again }),
     });
     runs.add(door, peer);
     void door.closed.then((why) => {
