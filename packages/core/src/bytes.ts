@@ -52,15 +52,18 @@ export function equalText(a: string, b: string): boolean {
 
 const asciiDecoder = new TextDecoder("utf-8");
 
-/** Character codes of an alphabet, and their values: −1 is no value, and makes every number it is joined to negative. */
+/** Character codes of an alphabet, and the value of each octet: `NO_VALUE` is none, and its high bits stay when values are joined. */
 interface Alphabet {
   readonly codes: Uint8Array;
-  readonly values: Int32Array;
+  readonly values: Uint8Array;
 }
+
+const NO_VALUE = 0xff;
+const ABOVE_VALUES = 0xc0;
 
 function alphabetOf(text: string): Alphabet {
   const codes = utf8(text);
-  const values = new Int32Array(128).fill(-1);
+  const values = new Uint8Array(256).fill(NO_VALUE);
   for (const [value, code] of codes.entries()) values[code] = value;
   return { codes, values };
 }
@@ -75,58 +78,55 @@ function encode(data: Bytes, { codes }: Alphabet, pad: boolean): string {
   const out = new Uint8Array(pad ? Math.ceil(length / 3) * 4 : Math.ceil((length * 4) / 3)).fill(
     PAD,
   );
-  const write = (at: number, value: number): void => {
-    out[at] = codes[value & 63] ?? 0;
-  };
   let at = 0;
   for (let i = 0; i < whole; i += 3) {
     const group = ((data[i] ?? 0) << 16) | ((data[i + 1] ?? 0) << 8) | (data[i + 2] ?? 0);
-    write(at, group >> 18);
-    write(at + 1, group >> 12);
-    write(at + 2, group >> 6);
-    write(at + 3, group);
+    out[at] = codes[group >> 18] ?? 0;
+    out[at + 1] = codes[(group >> 12) & 63] ?? 0;
+    out[at + 2] = codes[(group >> 6) & 63] ?? 0;
+    out[at + 3] = codes[group & 63] ?? 0;
     at += 4;
   }
   if (rest > 0) {
     const group = ((data[whole] ?? 0) << 16) | ((data[whole + 1] ?? 0) << 8);
-    write(at, group >> 18);
-    write(at + 1, group >> 12);
-    if (rest === 2) write(at + 2, group >> 6);
+    out[at] = codes[group >> 18] ?? 0;
+    out[at + 1] = codes[(group >> 12) & 63] ?? 0;
+    if (rest === 2) out[at + 2] = codes[(group >> 6) & 63] ?? 0;
   }
   return asciiDecoder.decode(out);
 }
 
 /** The octets, or undefined for what is no canonical spelling: other characters, a lone last one, non-zero trailing bits. */
 function decode(text: string, { values }: Alphabet): Bytes | undefined {
-  const { length } = text;
+  const codes = encoder.encode(text); // octets are read faster than the characters of a slice
+  const { length } = codes;
   const rest = length & 3;
   if (rest === 1) return undefined;
+  const whole = length - rest;
   const out = new Uint8Array((length * 3) >> 2);
-  const valueAt = (i: number): number => {
-    const code = text.charCodeAt(i);
-    return code < 128 ? (values[code] ?? -1) : -1;
-  };
   let seen = 0;
   let at = 0;
-  for (let i = 0; i < length - rest; i += 4) {
-    const group =
-      (valueAt(i) << 18) | (valueAt(i + 1) << 12) | (valueAt(i + 2) << 6) | valueAt(i + 3);
-    seen |= group;
-    out[at] = group >> 16;
-    out[at + 1] = group >> 8;
-    out[at + 2] = group;
+  for (let i = 0; i < whole; i += 4) {
+    const a = values[codes[i] ?? 0] ?? 0;
+    const b = values[codes[i + 1] ?? 0] ?? 0;
+    const c = values[codes[i + 2] ?? 0] ?? 0;
+    const d = values[codes[i + 3] ?? 0] ?? 0;
+    seen |= a | b | c | d;
+    out[at] = (a << 2) | (b >> 4);
+    out[at + 1] = (b << 4) | (c >> 2);
+    out[at + 2] = (c << 6) | d;
     at += 3;
   }
   if (rest > 0) {
-    const third = rest === 3 ? valueAt(length - 1) : 0;
-    const group =
-      (valueAt(length - rest) << 18) | (valueAt(length - rest + 1) << 12) | (third << 6);
-    seen |= group;
-    if ((group & (rest === 3 ? 0xff : 0xffff)) !== 0) return undefined;
-    out[at] = group >> 16;
-    if (rest === 3) out[at + 1] = group >> 8;
+    const a = values[codes[whole] ?? 0] ?? 0;
+    const b = values[codes[whole + 1] ?? 0] ?? 0;
+    const c = rest === 3 ? (values[codes[whole + 2] ?? 0] ?? 0) : 0;
+    seen |= a | b | c;
+    if (((rest === 3 ? c << 6 : b << 4) & 0xff) !== 0) return undefined;
+    out[at] = (a << 2) | (b >> 4);
+    if (rest === 3) out[at + 1] = (b << 4) | (c >> 2);
   }
-  return seen < 0 ? undefined : out;
+  return (seen & ABOVE_VALUES) === 0 ? out : undefined;
 }
 
 /** Base64url without padding (RFC 4648 section 5). */

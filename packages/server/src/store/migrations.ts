@@ -102,6 +102,11 @@ const MIGRATIONS: readonly string[] = [
     record BLOB, salts TEXT NOT NULL, PRIMARY KEY (number, seq)) STRICT, WITHOUT ROWID;
   ALTER TABLE credentials ADD COLUMN log INTEGER NOT NULL DEFAULT 1;
   `,
+  // Whose key it is must be known at every request, however many proxies and questions there are.
+  `
+  CREATE INDEX proxies_live_jkt ON proxies (live_jkt);
+  CREATE INDEX asks_anchor ON asks (anchor);
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -44,19 +44,33 @@ function countOf(db: Sqlite, sql: string, params: SqlParams): number {
   return Number(db.get(sql, params)?.["count"] ?? 0);
 }
 
-/** Grants of one agent or proxy that have neither ended nor expired. */
+/** Grants of one agent or proxy that have neither ended nor expired. @param except one that is read already */
 function liveGrants(
   db: Sqlite,
   column: "agent" | "proxy",
   value: string,
   now: Seconds,
+  except?: Digest,
 ): readonly GrantRow[] {
   return db
     .all(
-      `SELECT * FROM grants WHERE ${column} = :value AND ended_at IS NULL AND exp > :now ORDER BY nbf DESC, cs`,
-      { value, now },
+      `SELECT * FROM grants WHERE ${column} = :value AND ended_at IS NULL AND exp > :now AND cs IS NOT :except
+         ORDER BY nbf DESC, cs`,
+      { value, now, except: except ?? null },
     )
     .map((row) => t.GRANTS.read(row));
+}
+
+/** The live grants of an agent, of which one was read before: a statement is long, and an issue rests on one. */
+function liveGrantsWith(
+  db: Sqlite,
+  { agent, now }: KnownQuery,
+  grant: GrantRow | undefined,
+): readonly GrantRow[] {
+  const others = liveGrants(db, "agent", agent, now, grant?.cs);
+  const isLive = grant?.agent === agent && grant.endedAt === undefined && grant.exp > now;
+  if (grant === undefined || !isLive) return others;
+  return [...others, grant].toSorted((a, b) => b.nbf - a.nbf || (a.cs < b.cs ? -1 : 1));
 }
 
 function stopsThatTouch(
@@ -130,7 +144,7 @@ export function known(db: Sqlite, query: KnownQuery, hold: string | undefined): 
     ...(entry === undefined ? {} : { entry }),
     ...(installation === undefined ? {} : { installation }),
     ...(grant === undefined ? {} : { grant }),
-    liveGrants: liveGrants(db, "agent", query.agent, now),
+    liveGrants: liveGrantsWith(db, query, grant),
     issued: grant?.issued ?? 0,
     live:
       cs === undefined

@@ -48,10 +48,11 @@ export function logNumberOf(db: Sqlite): number {
 export function takeOnce(db: Sqlite, values: readonly Once[]): void {
   for (const { kind, value, until } of values)
     demand(
-      db.run(
-        "INSERT INTO once (kind, value, until) VALUES (:kind, :value, :until) ON CONFLICT DO NOTHING",
-        { kind, value, until },
-      ) === 1,
+      db.run("INSERT INTO once (kind, value, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
+        kind,
+        value,
+        until,
+      ]) === 1,
       "used",
       kind,
     );

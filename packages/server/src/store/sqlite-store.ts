@@ -258,8 +258,7 @@ export class SqliteStore implements Store {
   onceSeen(kind: Once["kind"], value: string): Promise<boolean> {
     return this.#read(
       (db) =>
-        db.get("SELECT 1 FROM once WHERE kind = :kind AND value = :value", { kind, value }) !==
-        undefined,
+        db.get("SELECT 1 FROM once WHERE kind = ? AND value = ?", [kind, value]) !== undefined,
     );
   }
 

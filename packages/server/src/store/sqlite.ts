@@ -4,7 +4,8 @@ import type { Bytes } from "@countersign/core";
 
 /** What SQLite stores. */
 export type SqlValue = string | number | null | Bytes;
-export type SqlParams = Readonly<Record<string, SqlValue>>;
+/** Values by the names that a statement gives them, or in the order of its places. */
+export type SqlParams = Readonly<Record<string, SqlValue>> | readonly SqlValue[];
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
 /** Node has SQLite built in, no longer experimental, from this major version on. */
@@ -34,6 +35,11 @@ export function isSqliteFailure(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
 }
 
+/** `node:sqlite` takes names as one object and places as arguments. Names cost twice as much to bind. */
+function inPlaces(params: SqlParams): readonly unknown[] {
+  return Array.isArray(params) ? params : [params];
+}
+
 /** One connection with its compiled statements. Synchronous: a transaction is never interleaved with anything. */
 export class Sqlite {
   readonly #db: DatabaseSyncInstance;
@@ -53,23 +59,23 @@ export class Sqlite {
   }
 
   /** Runs one statement and says how many rows it changed. */
-  run(sql: string, params: SqlParams = {}): number {
-    return this.#statement(sql).run(params).changes;
+  run(sql: string, params: SqlParams = []): number {
+    return this.#statement(sql).run(...inPlaces(params)).changes;
   }
 
-  get(sql: string, params: SqlParams = {}): SqlRow | undefined {
-    const row: unknown = this.#statement(sql).get(params);
+  get(sql: string, params: SqlParams = []): SqlRow | undefined {
+    const row: unknown = this.#statement(sql).get(...inPlaces(params));
     return row as SqlRow | undefined; // SQLite gives an object per row, without BigInt
   }
 
-  all(sql: string, params: SqlParams = {}): readonly SqlRow[] {
-    const rows: unknown = this.#statement(sql).all(params);
+  all(sql: string, params: SqlParams = []): readonly SqlRow[] {
+    const rows: unknown = this.#statement(sql).all(...inPlaces(params));
     return rows as readonly SqlRow[]; // as above
   }
 
   /** One row at a time, for what may not fit in memory. */
-  iterate(sql: string, params: SqlParams = {}): Iterable<SqlRow> {
-    const rows: unknown = this.#statement(sql).iterate(params);
+  iterate(sql: string, params: SqlParams = []): Iterable<SqlRow> {
+    const rows: unknown = this.#statement(sql).iterate(...inPlaces(params));
     return rows as Iterable<SqlRow>; // as above
   }
 

@@ -16,7 +16,7 @@ import type {
   StatementRow,
   StopRow,
 } from "./rows.ts";
-import type { SqlParams, SqlRow, SqlValue } from "./sqlite.ts";
+import type { SqlRow, SqlValue } from "./sqlite.ts";
 
 /** How a member stands in its column. An absent member is NULL. */
 type Kind = "text" | "integer" | "flag" | "json" | "blob";
@@ -27,9 +27,13 @@ export interface Table<Row> {
   readonly insert: string;
   /** Inserts, or replaces every other column of the row with that key. */
   readonly upsert: string;
-  bind(row: Row): SqlParams;
+  /** The values in the order of the places in `insert` and `upsert`. */
+  bind(row: Row): readonly SqlValue[];
   /** The SET clause for the members given; one that is there and undefined becomes NULL. */
-  set(fields: Partial<Row>): { readonly clause: string; readonly params: SqlParams };
+  set(fields: Partial<Row>): {
+    readonly clause: string;
+    readonly params: Readonly<Record<string, SqlValue>>;
+  };
   read(row: SqlRow): Row;
 }
 
@@ -57,18 +61,19 @@ function table<Row>(
   members: { readonly [M in keyof Row & string]-?: Kind },
 ): Table<Row> {
   const kinds = Object.entries<Kind>(members);
-  const names = kinds.map(([member]) => `"${columnOf(member)}"`);
-  const values = kinds.map(([member]) => `:${member}`);
+  const columns = kinds.map(([member, kind]) => ({
+    member: member as keyof Row,
+    kind,
+    column: columnOf(member),
+  }));
+  const names = columns.map(({ column }) => `"${column}"`);
   const [key, ...others] = names;
-  const insert = `INSERT INTO ${name} (${names.join(", ")}) VALUES (${values.join(", ")})`;
+  const insert = `INSERT INTO ${name} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
   return {
     name,
     insert,
     upsert: `${insert} ON CONFLICT (${key}) DO UPDATE SET ${others.map((column) => `${column} = excluded.${column}`).join(", ")}`,
-    bind: (row) =>
-      Object.fromEntries(
-        kinds.map(([member, kind]) => [member, toColumn(kind, row[member as keyof Row])]),
-      ),
+    bind: (row) => columns.map(({ member, kind }) => toColumn(kind, row[member])),
     set: (fields) => {
       const given = kinds.filter(([member]) => Object.hasOwn(fields, member));
       return {
@@ -78,13 +83,14 @@ function table<Row>(
         ),
       };
     },
-    read: (row) =>
-      Object.fromEntries(
-        kinds
-          .map(([member, kind]) => [member, kind, row[columnOf(member)]] as const)
-          .filter(([, , value]) => value !== null && value !== undefined)
-          .map(([member, kind, value]) => [member, fromColumn(kind, value)]),
-      ) as Row, // the schema's NOT NULL columns are the members that are not optional
+    read: (row) => {
+      const read: Partial<Record<keyof Row, unknown>> = {};
+      for (const { member, kind, column } of columns) {
+        const value = row[column];
+        if (value !== null && value !== undefined) read[member] = fromColumn(kind, value);
+      }
+      return read as Row; // the schema's NOT NULL columns are the members that are not optional
+    },
   };
 }
 
