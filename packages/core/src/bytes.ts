@@ -144,6 +144,25 @@ export function fromBase64url(text: string): Bytes {
   return data;
 }
 
+/** One unit of base64url for each length that is a whole number of octets, with no bit that says nothing. */
+const LAST_UNIT = ["", "", "[AQgw]", "[AEIMQUYcgkosw048]"] as const;
+const FORMS: Readonly<Record<32 | 48 | 66, RegExp>> = {
+  32: formOf(32),
+  48: formOf(48),
+  66: formOf(66),
+};
+
+function formOf(byteCount: number): RegExp {
+  const length = Math.ceil((byteCount * 4) / 3);
+  const last = LAST_UNIT[length % 4] ?? "";
+  return new RegExp(`^[A-Za-z0-9_-]{${length - (last === "" ? 0 : 1)}}${last}$`);
+}
+
+/** Whether a text is the base64url of so many octets, as `fromBase64url` takes it. */
+export function isBase64urlOf(text: string, byteCount: 32 | 48 | 66): boolean {
+  return FORMS[byteCount].test(text);
+}
+
 /** Base64 with padding on one line (RFC 4648 section 4). */
 export function base64(data: Bytes): string {
   return encode(data, STANDARD_ALPHABET, true);

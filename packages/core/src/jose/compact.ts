@@ -3,6 +3,7 @@ import { base64url, fromBase64url, utf8 } from "../bytes.ts";
 import { parseJsonObject } from "../json/strict.ts";
 import type { JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
+import { bounded } from "../remember.ts";
 
 /** A compact JWS, split and decoded; nothing is verified yet. */
 export interface CompactJws {
@@ -19,6 +20,19 @@ export interface CompactJws {
 
 const MAX_HEADER_BYTES = 2048;
 
+/** Headers without a key of their own are the same for very many tokens. */
+const MAX_HEADERS = 64;
+const MAX_HEADER_LENGTH = 200;
+const headers = bounded<JsonObject>(MAX_HEADERS);
+
+function readHeader(part: string): JsonObject {
+  const known = headers.get(part);
+  if (known !== undefined) return known;
+  const header = tokenJson(fromBase64url(part), MAX_HEADER_BYTES);
+  if (part.length <= MAX_HEADER_LENGTH) headers.set(part, header);
+  return header;
+}
+
 /**
  * Splits a compact JWS (RFC 7515 section 7.1) strictly: three canonical base64url parts, header a JSON object
  * without duplicate members.
@@ -30,7 +44,7 @@ export function parseCompact(octets: string, maxBytes: number): CompactJws {
   const [first, second, third] = parts;
   if (parts.length !== 3 || !first || !second || third === undefined)
     throw new Refusal("malformed_token", "not three parts");
-  const header = tokenJson(fromBase64url(first), MAX_HEADER_BYTES);
+  const header = readHeader(first);
   const payload = fromBase64url(second);
   const signature = fromBase64url(third);
   const bytes = utf8(octets); // ASCII, now that each part is base64url: characters and octets have the same places

@@ -1,24 +1,17 @@
 import type { Crypto, Jwk, SignatureAlgorithm } from "../crypto.ts";
-import { base64url, fromBase64url, utf8 } from "../bytes.ts";
+import { base64url, isBase64urlOf, utf8 } from "../bytes.ts";
 import { Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
+import { bounded } from "../remember.ts";
 import type { RefusalCode } from "../refusal.ts";
 
 const FIELD_BYTES = { "P-256": 32, "P-384": 48, "P-521": 66, Ed25519: 32 } as const;
 
-/** How many octets the text encodes; `undefined` when it is not base64url. */
-function octetsOf(text: string): number | undefined {
-  try {
-    return fromBase64url(text).length;
-  } catch {
-    return undefined;
-  }
-}
-
-function coordinate(members: Members, name: string, byteCount: number): string {
+function coordinate(members: Members, name: string, byteCount: 32 | 48 | 66): string {
   const text = members.text(name, { maxLength: 88 });
-  if (octetsOf(text) !== byteCount) members.fail(name, `is not ${byteCount} octets of base64url`);
+  if (!isBase64urlOf(text, byteCount))
+    members.fail(name, `is not ${byteCount} octets of base64url`);
   return text;
 }
 
@@ -73,12 +66,21 @@ export function algorithmsFor(key: Jwk): readonly SignatureAlgorithm[] {
   return key.crv === "P-256" ? ["ES256"] : key.crv === "P-384" ? ["ES384"] : ["ES512"];
 }
 
+/** Keys come again: issuers', owners' and anchors' with every credential, and each several times in one. */
+const MAX_THUMBPRINTS = 4096;
+const thumbprints = bounded<string>(MAX_THUMBPRINTS);
+
 /** RFC 7638 SHA-256 thumbprint, base64url. */
 export function thumbprint(c: Crypto, key: Jwk): string {
+  const name = key.kty === "EC" ? `${key.crv}.${key.x}.${key.y}` : `${key.crv}.${key.x}`;
+  const known = thumbprints.get(name);
+  if (known !== undefined) return known;
   const { crv, kty, x } = key;
   const required = kty === "EC" ? { crv, kty, x, y: key.y } : { crv, kty, x };
   // their names stand in the order of the canonical form already, and none of the values needs an escape
-  return base64url(c.sha256(utf8(JSON.stringify(required))));
+  const made = base64url(c.sha256(utf8(JSON.stringify(required))));
+  thumbprints.set(name, made);
+  return made;
 }
 
 /** Whether two public keys are the same key. */

@@ -22,10 +22,16 @@ function writeList(value: readonly Json[]): string {
   return `${out}]`;
 }
 
-/** Names go by UTF-16 code unit, as RFC 8785 3.2.3 demands; so `sort` compares where it is not told how. */
+/** Names go by UTF-16 code unit, as RFC 8785 3.2.3 demands; so `sort` and `<` compare where they are not told how. */
+function namesOf(value: JsonObject): readonly string[] {
+  const names = Object.keys(value);
+  const isSorted = names.every((name, i) => i === 0 || (names[i - 1] ?? "") < name);
+  return isSorted ? names : names.toSorted();
+}
+
 function writeObject(value: JsonObject): string {
   let out = "";
-  for (const name of Object.keys(value).toSorted()) {
+  for (const name of namesOf(value)) {
     const item = value[name];
     if (item !== undefined) out += `${out === "" ? "" : ","}${text(name)}:${write(item)}`;
   }

@@ -1,5 +1,5 @@
 import type { Digest } from "../crypto.ts";
-import { fromBase64url } from "../bytes.ts";
+import { isBase64urlOf } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
 import type { RefusalCode } from "../refusal.ts";
 import type { Json, JsonObject } from "./strict.ts";
@@ -13,7 +13,7 @@ export class Members {
   readonly #object: JsonObject;
   readonly #code: RefusalCode;
   readonly #where: string;
-  readonly #seen: Set<string> = new Set();
+  readonly #seen: string[] = []; // a handful: shorter to search than a set is to make
 
   /** @throws Refusal `code` when `value` is not an object */
   constructor(value: Json | undefined, code: RefusalCode, where = "") {
@@ -29,7 +29,7 @@ export class Members {
 
   /** The raw member, counted as known; `undefined` when absent. */
   raw(name: string): Json | undefined {
-    this.#seen.add(name);
+    this.#seen.push(name);
     return this.has(name) ? this.#object[name] : undefined;
   }
 
@@ -111,18 +111,13 @@ export class Members {
   /** Refuses members that nobody has read. */
   end(): void {
     for (const name of Object.keys(this.#object))
-      if (!this.#seen.has(name)) this.fail(name, "is not a known member");
+      if (!this.#seen.includes(name)) this.fail(name, "is not a known member");
   }
 }
 
 /** Whether the value is bare base64url of exactly 32 octets. */
 export function isHash(value: unknown): value is string {
-  if (typeof value !== "string" || value.length !== 43) return false;
-  try {
-    return fromBase64url(value).length === 32;
-  } catch {
-    return false;
-  }
+  return typeof value === "string" && isBase64urlOf(value, 32);
 }
 
 /** Whether the value is a digest as it stands in JSON. */

@@ -1,5 +1,5 @@
 import type { Bytes } from "../crypto.ts";
-import { fromUtf8 } from "../bytes.ts";
+import { fromUtf8, utf8 } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
 
 /** What strict JSON can be here: no floats, no null unless asked for. */
@@ -23,14 +23,13 @@ const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[
 /** What a text holds before anything else has parsed it. */
 interface Written {
   readonly members: number;
-  /** Whether a string may hold a surrogate: one stands in the text, or there is an escape. */
+  /** Whether a string may hold a surrogate without its other half: there is an escape. UTF-8 itself has none. */
   readonly mayHoldSurrogates: boolean;
 }
 
 const BACKSLASH = 0x5c;
 const QUOTATION_MARK = 0x22;
 const COLON = 0x3a;
-const FIRST_SURROGATE = 0xd800;
 
 /**
  * Counts the members written: one for each colon outside of strings.
@@ -38,20 +37,20 @@ const FIRST_SURROGATE = 0xd800;
  * read escaped names wrongly once they have met a name that is a lone backslash, for the rest of the process.
  * @throws Refusal `malformed_json`
  */
-function readWritten(text: string): Written {
+function readWritten(data: Bytes): Written {
   let members = 0;
   let inString = false;
   let isEscaped = false;
   let mayHoldSurrogates = false;
-  for (let i = 0; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
+  const { length } = data;
+  for (let i = 0; i < length; i += 1) {
+    const code = data[i] ?? 0; // no octet of a longer sequence is one of these
     if (inString) {
       if (code === BACKSLASH) {
         isEscaped = true;
         mayHoldSurrogates = true;
         i += 1;
       } else if (code === QUOTATION_MARK) inString = false;
-      else if (code >= FIRST_SURROGATE) mayHoldSurrogates = true;
     } else if (code === QUOTATION_MARK) {
       inString = true;
       isEscaped = false;
@@ -122,7 +121,9 @@ export function parseJson(input: Bytes | string, limits: JsonLimits): Json {
   if (input.length > limits.maxBytes)
     throw new Refusal("too_large", `JSON over ${limits.maxBytes} bytes`);
   const text = typeof input === "string" ? input : fromUtf8(input);
-  const written = readWritten(text);
+  if (typeof input === "string" && LONE_SURROGATE.test(input))
+    throw new Refusal("malformed_json", "lone surrogate");
+  const written = readWritten(typeof input === "string" ? utf8(input) : input);
   let value: unknown;
   try {
     value = JSON.parse(text);
