@@ -126,3 +126,16 @@ describe("random", () => {
     expect(randomName()).not.toBe(randomName());
   });
 });
+
+describe("nodeRandom", () => {
+  it.each([0, 1, 16, 1024, 1025, 5000])("gives %d octets of its own", (byteCount) => {
+    const taken = nodeRandom(byteCount);
+    expect(taken.length).toBe(byteCount);
+    expect(taken.byteOffset).toBe(0); // no view of what others are given
+  });
+
+  it("never gives the same again, across fills", () => {
+    const seen = new Set(Array.from({ length: 2000 }, () => nodeRandom(16).join(".")));
+    expect(seen.size).toBe(2000);
+  });
+});
