@@ -39,6 +39,12 @@ export interface Crypto {
    * `verify` takes no other key.
    */
   isValidKey(key: Jwk): boolean;
+  /**
+   * What `read` makes of octets: the same for equal octets, whoever asks. One that remembers gives again what it gave
+   * before, so nothing that is read is ever changed. Where it is absent, octets are read each time.
+   * @param what names the reader
+   */
+  readOnce?<T>(what: string, data: Bytes, read: (data: Bytes) => T): T;
 }
 
 /** Holds a private key. `sign` returns r ‖ s for ECDSA. A file today, a TPM or KMS tomorrow: never call it inside a transaction. */

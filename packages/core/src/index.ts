@@ -26,7 +26,7 @@ export {
   hex,
   utf8,
 } from "./bytes.ts";
-export { bounded, rememberingCrypto } from "./remember.ts";
+export { bounded, readOnce, rememberingCrypto } from "./remember.ts";
 export type { Bounded } from "./remember.ts";
 export { problemOf, Refusal, REFUSALS } from "./refusal.ts";
 export type { Problem, RefusalCode } from "./refusal.ts";

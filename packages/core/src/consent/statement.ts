@@ -5,6 +5,7 @@ import { canonicalBytes } from "../json/canonical.ts";
 import { parseJsonObject } from "../json/strict.ts";
 import type { JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
+import { readOnce } from "../remember.ts";
 import type { CeilingEntry } from "./ceiling.ts";
 import { readBody } from "./statement-body.ts";
 
@@ -134,6 +135,11 @@ function parse(bytes: Bytes): JsonObject {
  * @throws Refusal `statement_invalid`
  */
 export function readStatement(c: Crypto, bytes: Bytes, options: StatementOptions = {}): Statement {
+  const what = options.preSigned === true ? "pre-signed statement" : "statement";
+  return readOnce(c, what, bytes, () => readAnew(c, bytes, options));
+}
+
+function readAnew(c: Crypto, bytes: Bytes, options: StatementOptions): Statement {
   const json = parse(bytes);
   if (!equalBytes(canonicalBytes(json), bytes))
     throw new Refusal("statement_invalid", "the octets are not the canonical form");

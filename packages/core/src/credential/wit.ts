@@ -207,10 +207,6 @@ export async function verifyWit(
   checkKeyLife(anchor, payload["iat"], skew);
   const claims = readRest(c, payload, sub, exp);
   if (isAnchor(trust, claims)) throw new Refusal("invalid_key", "cnf.jwk is an issuer's key");
-  return {
-    ...claims,
-    octets,
-    digest: digestOf(c, jws.bytes),
-    issuerKey: anchor.key,
-  } as VerifiedWit; // the brand exists for the compiler only
+  const judged = { octets, digest: digestOf(c, jws.bytes), issuerKey: anchor.key };
+  return Object.assign(claims, judged) as VerifiedWit; // the brand exists for the compiler only
 }

@@ -5,11 +5,30 @@ import type { RefusalCode } from "../refusal.ts";
 import { GENERALIZED_FROM, instantOf } from "./time.ts";
 import { contextConstructedTag, contextTag, TAG } from "./write.ts";
 
-/** One element: its identifier octet, its content, and both with the length between them. */
-export interface Element {
+/** One element: its identifier octet, its content, and both with the length between them. Views are made when asked for. */
+export class Element {
   readonly tag: number;
-  readonly content: Bytes;
-  readonly der: Bytes;
+  readonly data: Bytes;
+  readonly start: number;
+  /** Where the content begins and ends in `data`. */
+  readonly from: number;
+  readonly to: number;
+
+  constructor(data: Bytes, start: number, from: number, to: number) {
+    this.tag = data[start] ?? 0;
+    this.data = data;
+    this.start = start;
+    this.from = from;
+    this.to = to;
+  }
+
+  get content(): Bytes {
+    return this.data.subarray(this.from, this.to);
+  }
+
+  get der(): Bytes {
+    return this.data.subarray(this.start, this.to);
+  }
 }
 
 const MAX_DEPTH = 16;
@@ -24,12 +43,21 @@ export class DerReader {
   readonly #data: Bytes;
   readonly #code: RefusalCode;
   readonly #depth: number;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(data: Bytes, code: RefusalCode, depth = 0) {
+  /** @param within where the level lies in `data`; default all of it */
+  constructor(
+    data: Bytes,
+    code: RefusalCode,
+    depth = 0,
+    within: { readonly from: number; readonly to: number } = { from: 0, to: data.length },
+  ) {
     this.#data = data;
     this.#code = code;
     this.#depth = depth;
+    this.#at = within.from;
+    this.#end = within.to;
     if (depth > MAX_DEPTH) this.fail("nested too deeply");
   }
 
@@ -39,7 +67,7 @@ export class DerReader {
 
   /** Whether nothing is left on this level. */
   get isDone(): boolean {
-    return this.#at === this.#data.length;
+    return this.#at === this.#end;
   }
 
   /** Refuses what is left on this level. */
@@ -49,11 +77,11 @@ export class DerReader {
 
   /** Whether the next element has this identifier octet. */
   has(tag: number): boolean {
-    return this.#data[this.#at] === tag;
+    return !this.isDone && this.#data[this.#at] === tag;
   }
 
   #octet(): number {
-    const octet = this.#data[this.#at];
+    const octet = this.isDone ? undefined : this.#data[this.#at];
     if (octet === undefined) return this.fail("ends too early");
     this.#at += 1;
     return octet;
@@ -77,13 +105,9 @@ export class DerReader {
     if ((tag & 0x1f) === 0x1f) return this.fail("tag number is too large");
     const length = this.#length();
     const from = this.#at;
-    if (length > this.#data.length - from) return this.fail("length goes over the end");
+    if (length > this.#end - from) return this.fail("length goes over the end");
     this.#at = from + length;
-    return {
-      tag,
-      content: this.#data.subarray(from, this.#at),
-      der: this.#data.subarray(start, this.#at),
-    };
+    return new Element(this.#data, start, from, this.#at);
   }
 
   /** The next element, which must have this identifier octet. */
@@ -94,7 +118,7 @@ export class DerReader {
 
   /** A reader of what is inside an element that was read. */
   inside(element: Element): DerReader {
-    return new DerReader(element.content, this.#code, this.#depth + 1);
+    return new DerReader(element.data, this.#code, this.#depth + 1, element);
   }
 
   sequence(): DerReader {

@@ -16,7 +16,7 @@ import { utf8 } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
 import { ipOctets } from "./address.ts";
 import { writeAlgorithm, writeSignature } from "./algorithm.ts";
-import { parseCertificate } from "./certificate.ts";
+import { readCertificate } from "./certificate.ts";
 import { GENERAL_NAME, KEY_USAGE_BIT, writeExtension } from "./extension.ts";
 import type { KeyUsage } from "./extension.ts";
 import { OID } from "./oids.ts";
@@ -80,7 +80,7 @@ export async function buildCertificate(
     explicit(3, sequence(...template.extensions)),
   );
   const der = sequence(tbs, algorithm, writeSignature(by.alg, await by.sign(tbs)));
-  const made = parseCertificate(der);
+  const made = readCertificate(c, der);
   if (!(await c.verify(made.signatureAlgorithm, by.key, made.tbs, made.signature)))
     return unfit("the signer's signature does not fit its key");
   return der;

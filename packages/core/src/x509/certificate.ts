@@ -1,11 +1,12 @@
-import type { Bytes, Jwk, Seconds, SignatureAlgorithm } from "../crypto.ts";
+import type { Bytes, Crypto, Jwk, Seconds, SignatureAlgorithm } from "../crypto.ts";
 import { equalBytes, hex } from "../bytes.ts";
 import { readDer } from "../der/read.ts";
 import type { DerReader } from "../der/read.ts";
 import { readAlgorithm, readSignature } from "./algorithm.ts";
-import { NO_EXTENSIONS, readExtensions } from "./extension.ts";
-import type { Extensions } from "./extension.ts";
+import { readExtensions } from "./extension.ts";
+import type { Extensions, FoundExtensions } from "./extension.ts";
 import { Refusal } from "../refusal.ts";
+import { readOnce } from "../remember.ts";
 import { readSpki } from "./spki.ts";
 
 /** A parsed X.509 certificate; nothing is verified yet. Octets are views into `der`. */
@@ -34,6 +35,7 @@ const MAX_SERIAL_OCTETS = 20;
 const MAX_NAME_PARTS = 32;
 const VERSION_3 = 2;
 const CODE = "malformed_certificate";
+const NOT_READ: Bytes = new Uint8Array(0);
 
 /** The next element as a Name (RFC 5280 section 4.1.2.4), checked for form and kept as it is. */
 export function readName(reader: DerReader): { readonly der: Bytes; readonly isEmpty: boolean } {
@@ -66,12 +68,11 @@ function readValidity(tbs: DerReader): { readonly notBefore: Seconds; readonly n
   return notBefore <= notAfter ? { notBefore, notAfter } : validity.fail("ends before it begins");
 }
 
-function readAllExtensions(tbs: DerReader): Extensions {
-  if (tbs.isDone) return NO_EXTENSIONS;
+function readAllExtensions(found: FoundExtensions, tbs: DerReader): void {
+  if (tbs.isDone) return;
   const wrapped = tbs.context(3);
-  const extensions = readExtensions(wrapped, CODE);
+  readExtensions(found, wrapped, CODE);
   wrapped.end();
-  return extensions;
 }
 
 /**
@@ -102,11 +103,15 @@ export function parseCertificate(der: Bytes): Certificate {
   const subject = readName(tbs);
   const { key, spki } = readSpki(tbs, "unsupported_alg");
   if (key.crv === "P-521") throw new Refusal("unsupported_alg", "P-521");
-  const extensions = readAllExtensions(tbs);
-  tbs.end();
-  const signature = readSignature(outer, signatureAlgorithm, CODE);
-  outer.end();
-  return {
+  // spelt out: an object that begins with the members of another is several times slower to make and to fill
+  const certificate: { -readonly [M in keyof Certificate]: Certificate[M] } = {
+    uris: [],
+    dns: [],
+    sanCritical: false,
+    basicConstraintsCritical: false,
+    keyUsageCritical: false,
+    hasNameConstraints: false,
+    unknownCritical: [],
     der,
     tbs: tbsElement.der,
     serialHex,
@@ -118,7 +123,16 @@ export function parseCertificate(der: Bytes): Certificate {
     key,
     spki,
     signatureAlgorithm,
-    signature,
-    ...extensions,
+    signature: NOT_READ,
   };
+  readAllExtensions(certificate, tbs);
+  tbs.end();
+  certificate.signature = readSignature(outer, signatureAlgorithm, CODE);
+  outer.end();
+  return certificate;
+}
+
+/** As `parseCertificate`, once for equal octets where `c` remembers. */
+export function readCertificate(c: Crypto, der: Bytes): Certificate {
+  return readOnce(c, "certificate", der, parseCertificate);
 }

@@ -110,65 +110,81 @@ function boundedKeyId(reader: DerReader, octets: Bytes): Bytes {
   return octets;
 }
 
-function readAuthorityKeyId(outer: DerReader): { readonly authorityKeyId?: Bytes } {
+function readAuthorityKeyId(outer: DerReader): Bytes | undefined {
   const reader = outer.sequence();
   const keyId = reader.optionalPrimitive(0);
   // issuer and serial may be there too; chaining goes by name and key identifier
   if (reader.has(contextConstructedTag(1))) reader.any();
   reader.optionalPrimitive(2);
   reader.end();
-  return keyId === undefined ? {} : { authorityKeyId: boundedKeyId(outer, keyId) };
+  return keyId === undefined ? undefined : boundedKeyId(outer, keyId);
 }
 
-type Read = (reader: DerReader, isCritical: boolean, value: Bytes) => Partial<Extensions>;
+/** Extensions as they are found, written one by one: joining objects of many shapes is slow. */
+export type FoundExtensions = { -readonly [M in keyof Extensions]: Extensions[M] };
+
+type Read = (found: FoundExtensions, reader: DerReader, isCritical: boolean, value: Bytes) => void;
 
 /** Every extension that is processed; all others refuse when they are critical and are ignored when not. */
 const READERS: ReadonlyMap<string, Read> = new Map<string, Read>([
   [
     OID.subjectAltName,
-    (reader, isCritical) => ({ ...readAltNames(reader), sanCritical: isCritical }),
+    (found, reader, isCritical) => {
+      const { uris, dns } = readAltNames(reader);
+      found.uris = uris;
+      found.dns = dns;
+      found.sanCritical = isCritical;
+    },
   ],
   [
     OID.basicConstraints,
-    (reader, isCritical) => ({
-      basicConstraints: readBasicConstraints(reader),
-      basicConstraintsCritical: isCritical,
-    }),
+    (found, reader, isCritical) => {
+      found.basicConstraints = readBasicConstraints(reader);
+      found.basicConstraintsCritical = isCritical;
+    },
   ],
   [
     OID.keyUsage,
-    (reader, isCritical) => ({ keyUsage: readKeyUsage(reader), keyUsageCritical: isCritical }),
+    (found, reader, isCritical) => {
+      found.keyUsage = readKeyUsage(reader);
+      found.keyUsageCritical = isCritical;
+    },
   ],
-  [OID.extendedKeyUsage, (reader) => ({ extendedKeyUsage: readPurposes(reader) })],
-  [OID.subjectKeyIdentifier, (reader) => ({ subjectKeyId: boundedKeyId(reader, reader.octets()) })],
-  [OID.authorityKeyIdentifier, (reader) => readAuthorityKeyId(reader)],
+  [
+    OID.extendedKeyUsage,
+    (found, reader) => {
+      found.extendedKeyUsage = readPurposes(reader);
+    },
+  ],
+  [
+    OID.subjectKeyIdentifier,
+    (found, reader) => {
+      found.subjectKeyId = boundedKeyId(reader, reader.octets());
+    },
+  ],
+  [
+    OID.authorityKeyIdentifier,
+    (found, reader) => {
+      const keyId = readAuthorityKeyId(reader);
+      if (keyId !== undefined) found.authorityKeyId = keyId;
+    },
+  ],
   [
     OID.nameConstraints,
-    (reader) => {
+    (found, reader) => {
       reader.any();
-      return { hasNameConstraints: true };
+      found.hasNameConstraints = true;
     },
   ],
   [
     OID.ownerBinding,
-    (reader, isCritical, value) => {
+    (found, reader, isCritical, value) => {
       reader.any();
       if (isCritical) reader.fail("the owner binding is critical");
-      return { ownerBinding: decodeOwnerBinding(value) };
+      found.ownerBinding = decodeOwnerBinding(value);
     },
   ],
 ]);
-
-/** What a certificate without extensions says. */
-export const NO_EXTENSIONS: Extensions = {
-  uris: [],
-  dns: [],
-  sanCritical: false,
-  basicConstraintsCritical: false,
-  keyUsageCritical: false,
-  hasNameConstraints: false,
-  unknownCritical: [],
-};
 
 /** One extension: its name, whether it is critical, and the DER inside `extnValue`. */
 export interface RawExtension {
@@ -195,17 +211,16 @@ export function readExtensionList(outer: DerReader): readonly RawExtension[] {
   return list;
 }
 
-/** What a list of extensions says. */
-export function readExtensions(outer: DerReader, code: RefusalCode): Extensions {
-  const found: Partial<Extensions> = {};
+/** Reads a list of extensions into what a certificate says. */
+export function readExtensions(found: FoundExtensions, outer: DerReader, code: RefusalCode): void {
   const unknownCritical: string[] = [];
   for (const { name, isCritical, value } of readExtensionList(outer)) {
     const read = READERS.get(name);
     if (read !== undefined) {
       const inner = readDer(value, MAX_VALUE_BYTES, code);
-      Object.assign(found, read(inner, isCritical, value));
+      read(found, inner, isCritical, value);
       inner.end();
     } else if (isCritical) unknownCritical.push(name);
   }
-  return { ...NO_EXTENSIONS, ...found, unknownCritical };
+  found.unknownCritical = unknownCritical;
 }

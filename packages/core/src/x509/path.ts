@@ -1,7 +1,7 @@
 import type { Bytes, Crypto, Seconds } from "../crypto.ts";
 import { equalBytes } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
-import { parseCertificate } from "./certificate.ts";
+import { parseCertificate, readCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { OID } from "./oids.ts";
 
@@ -38,7 +38,7 @@ function untrusted(why: string): never {
   throw new Refusal("untrusted_chain", why);
 }
 
-function parseChain(input: PathInput): readonly [Certificate, ...Certificate[]] {
+function parseChain(c: Crypto, input: PathInput): readonly [Certificate, ...Certificate[]] {
   const { chain, anchors } = input;
   const last = chain.at(-1);
   const hasRoot =
@@ -46,7 +46,7 @@ function parseChain(input: PathInput): readonly [Certificate, ...Certificate[]] 
   const own = hasRoot ? chain.slice(0, -1) : chain;
   if (own.length >= MAX_PATH_CERTIFICATES || anchors.length > MAX_ANCHORS)
     return untrusted("too many certificates");
-  const [leaf, ...above] = own.map(parseCertificate);
+  const [leaf, ...above] = own.map((der) => readCertificate(c, der));
   return leaf === undefined ? untrusted("no certificate") : [leaf, ...above];
 }
 
@@ -146,7 +146,7 @@ function checkPurpose(path: readonly Certificate[], purpose: Purpose): void {
  */
 export async function verifyPath(c: Crypto, input: PathInput): Promise<VerifiedPath> {
   const { now, skewSeconds = 0, level = "wic" } = input;
-  const chain = parseChain(input);
+  const chain = parseChain(c, input);
   const [leaf] = chain;
   if (!c.isValidKey(leaf.key)) throw new Refusal("malformed_certificate", "no point of its curve");
   for (const [index, issuer] of chain.slice(1).entries())

@@ -66,6 +66,10 @@ export type ProxyTemplate = Leaf;
 
 const MAX_COMMON_NAME = 64;
 const NO_NAME: Bytes = sequence();
+/** What is the same in every leaf. */
+const END_ENTITY: Bytes = basicConstraints("end entity");
+const SIGNS: Bytes = keyUsage("digitalSignature");
+const BOTH_ROLES: Bytes = extendedKeyUsage("serverAuth", "clientAuth");
 
 function part(type: string, text: string): Bytes {
   return setOf(sequence(oid(type), utf8String(text)));
@@ -149,8 +153,8 @@ function buildLeaf(
   checkIssuer(input.issuer, input.notAfter, by);
   const extensions = [
     subjectAltName({ ...names, uri: parseWorkloadId(names.uri).uri }, true),
-    basicConstraints("end entity"),
-    keyUsage("digitalSignature"),
+    END_ENTITY,
+    SIGNS,
     subjectKeyId(c, input.key),
     authorityKeyId(issuerKeyId(c, input.issuer)),
     ...more,
@@ -172,7 +176,7 @@ export async function buildWic(c: Crypto, input: WicTemplate, by: Signer): Promi
     input.owner === undefined
       ? []
       : [writeExtension(OID.ownerBinding, false, encodeOwnerBinding(input.owner))];
-  const more = [extendedKeyUsage("serverAuth", "clientAuth"), ...owner];
+  const more = [BOTH_ROLES, ...owner];
   return buildLeaf(c, input, { uri: input.uri }, more, by);
 }
 

@@ -2,7 +2,7 @@ import type { Bytes, Crypto } from "../crypto.ts";
 import { parseWorkloadId } from "../identifier/workload.ts";
 import type { WorkloadId } from "../identifier/workload.ts";
 import { Refusal } from "../refusal.ts";
-import { parseCertificate } from "./certificate.ts";
+import { readCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { verifyPath } from "./path.ts";
 import type { PathInput, VerifiedPath } from "./path.ts";
@@ -52,7 +52,7 @@ async function leadsElsewhere(c: Crypto, input: WicInput, origin: string): Promi
 export async function verifyWic(c: Crypto, input: WicInput): Promise<VerifiedWic> {
   const [first] = input.chain;
   if (first === undefined) throw new Refusal("untrusted_chain", "no certificate");
-  const workload = parseWorkloadId(workloadOfCertificate(parseCertificate(first)));
+  const workload = parseWorkloadId(workloadOfCertificate(readCertificate(c, first)));
   const { origin } = workload;
   const anchors = input.anchorsOf.get(origin);
   if (anchors === undefined || input.expectedOrigins?.includes(origin) === false)

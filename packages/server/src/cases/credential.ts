@@ -30,7 +30,8 @@ import { knownOf } from "./known.ts";
 import { readOutcome } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRefusal } from "./refusals.ts";
-import { rememberingOf } from "./verified.ts";
+import { issueCrypto } from "./verified.ts";
+import type { IssueCrypto } from "./verified.ts";
 
 /** A proxy that called with its one live certificate. */
 export interface ProxyPeer {
@@ -41,6 +42,7 @@ export interface ProxyPeer {
 
 /** The request, attested, and what the store knows at one epoch: what each ruling is committed from. */
 export interface Case {
+  readonly crypto: IssueCrypto;
   readonly attested: Attested;
   readonly rows: KnownRows;
   readonly entry: Entry;
@@ -114,8 +116,9 @@ async function stopsOf(w: World, outcome: JsonObject): Promise<boolean> {
 
 async function decide(w: World, peer: ProxyPeer, posted: PostedRequest): Promise<Outcome> {
   const now = w.clock();
+  const crypto = issueCrypto(w);
   const belonging = await checkBelonging(
-    rememberingOf(w),
+    crypto.own,
     posted,
     {
       proxy: peer.id,
@@ -129,7 +132,7 @@ async function decide(w: World, peer: ProxyPeer, posted: PostedRequest): Promise
     throw new Refusal("nonce_unknown", "spent");
   await checkKeys(w, belonging);
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const outcome = await tryOnce(w, peer, belonging, now);
+    const outcome = await tryOnce(w, peer, { crypto, belonging, now });
     if (outcome === "used") throw new Refusal("replayed", "nonce, request or key was used");
     if (outcome !== "conflict") return outcome;
   }
@@ -155,8 +158,7 @@ function references(rows: KnownRows, known: Known): ReadonlySet<Digest> {
 async function tryOnce(
   w: World,
   peer: ProxyPeer,
-  belonging: Belonging,
-  now: Seconds,
+  { crypto, belonging, now }: { crypto: IssueCrypto; belonging: Belonging; now: Seconds },
 ): Promise<Outcome | "conflict" | "used"> {
   const { cs } = belonging.endorsement.claims;
   const query = {
@@ -185,7 +187,7 @@ async function tryOnce(
   const policy = { ...DEFAULT_ISSUE_POLICY, caNotAfter: w.keys.agents.certificate.notAfter };
   return carryOut(
     w,
-    { attested, rows, entry, now },
+    { crypto, attested, rows, entry, now },
     decideCredential(attested, known, policy, now),
   );
 }

@@ -20,7 +20,6 @@ import { storeIssued } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRow, newSalt } from "./record.ts";
 import { activeWit, ownTrust } from "./trust.ts";
-import { rememberingOf } from "./verified.ts";
 
 const JTI_BYTES = 16;
 const SERIAL_BYTES = 20;
@@ -32,10 +31,12 @@ async function signAndVerify(
   draft: CredentialDraft,
   jti: string,
 ): Promise<Credential> {
-  const c = rememberingOf(w);
+  const wit = activeWit(w, of.now).signer;
+  const keys = [wit.key, w.keys.agents.signer.key, of.attested.endorsement.key];
+  const c = of.crypto.of(keys);
   const credential = await issueCredential(c, draft, {
     issuer: w.config.issuer,
-    wit: activeWit(w, of.now).signer,
+    wit,
     ca: w.keys.agents,
     jti,
     serial: w.random(SERIAL_BYTES),

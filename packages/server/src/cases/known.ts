@@ -3,13 +3,14 @@ import type { Grant, Known, Seconds } from "@countersign/core";
 import type { GrantRow } from "../store/rows.ts";
 import type { KnownRows } from "../store/store.ts";
 import type { World } from "../world.ts";
+import { rememberingOf } from "./verified.ts";
 
 const FIRST_WAIT_SECONDS = 3600;
 const LONGEST_WAIT_SECONDS = 86_400;
 
-/** A grant as core sees it. The statement was verified when it was stored; it is read again, never trusted as parsed. */
+/** A grant as core sees it. The statement was verified when it was stored; its octets are read, never trusted as parsed. */
 export function grantOf(w: World, row: GrantRow): Grant {
-  const { body } = readStatement(w.c, row.statement);
+  const { body } = readStatement(rememberingOf(w), row.statement);
   if (body.kind !== "credential")
     throw new TypeError("a grant rests on a statement of kind credential");
   return {
