@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nodeCrypto } from "@countersign/node";
+import { nodeCrypto } from "../../node/src/crypto.ts";
 import { utf8 } from "./bytes.ts";
 import { Refusal } from "./refusal.ts";
 import { bounded, readOnce, rememberingCrypto } from "./remember.ts";
