@@ -95,6 +95,7 @@ export type { FirstUse, ReplayStore } from "./proof/replay.ts";
 export {
   FOREIGN_PROOF_LIFE_SECONDS,
   hashOf,
+  makeWpt,
   OWN_PROOF_LIFE_SECONDS,
   sealWpt,
   verifyWpt,
@@ -295,12 +296,15 @@ export type { AddCheckpoint, WitnessRefusal, WitnessRuling } from "./transparenc
 export { issueCredential } from "./credential/issue.ts";
 export type { Credential, IssueParts } from "./credential/issue.ts";
 export {
+  MAX_EVIDENCE_CHARACTERS,
+  OWNER_EVIDENCE_HEADER,
   readApprovalPart,
   readBundle,
   readCredentialPart,
   writeApprovalPart,
   writeBundle,
   writeCredentialPart,
+  writeEvidenceHeader,
 } from "./credential/bundle.ts";
 export type { ApprovalPart, Bundle, BundleKey, CredentialPart } from "./credential/bundle.ts";
 export {
@@ -311,7 +315,7 @@ export {
   STATEMENT_LIFE_SECONDS,
 } from "./issuance/approve.ts";
 export type { Ask, EnrolledKey, StatementParts } from "./issuance/approve.ts";
-export { checkBelonging } from "./issuance/attest.ts";
+export { checkBelonging, checkOwnRequest } from "./issuance/attest.ts";
 export type { AttestContext, Belonging, PostedRequest } from "./issuance/attest.ts";
 export { decideCredential, DEFAULT_ISSUE_POLICY } from "./issuance/decide.ts";
 export type {
@@ -332,6 +336,7 @@ export {
 } from "./issuance/entry.ts";
 export type { Entry, GrantTerms } from "./issuance/entry.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
+export { isPassing } from "./issuance/passing.ts";
 export { checkNonce, makeNonce, NONCE_LIFE_SECONDS } from "./issuance/nonce.ts";
 export type { Mac } from "./issuance/nonce.ts";
 export { MAX_NOTE_LENGTH, REQUEST, REQUEST_LIFE_SECONDS } from "./issuance/request.ts";

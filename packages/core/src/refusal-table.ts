@@ -60,6 +60,7 @@ export type RefusalCode =
   | "peer_unexpected"
   | "facts_missing"
   | "posture_refused"
+  | "custody_mismatch"
   | "measurement_unknown"
   | "measurement_changed"
   | "statement_invalid"
@@ -395,6 +396,11 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     403,
     "The appraisal contradicts the policy",
     "Read the reasons in the server's log; run agent and proxy under users of their own.",
+  ),
+  custody_mismatch: row(
+    409,
+    "The key is not held by the side that the registration names",
+    "Look at the entry's custody: countersign agent list --json; the agent connects with a key of its own or without, as it says.",
   ),
   measurement_unknown: row(
     403,

@@ -1,11 +1,12 @@
 import type { Bytes, Digest, Jwk } from "../crypto.ts";
-import { base64url, fromBase64url } from "../bytes.ts";
+import { base64url, fromBase64url, utf8 } from "../bytes.ts";
 import { readOwnerSignature } from "../consent/owner-signature.ts";
 import type { OwnerSignature } from "../consent/owner-signature.ts";
 import { readJwk } from "../jose/jwk.ts";
 import { Members } from "../json/read.ts";
 import { parseJsonObject } from "../json/strict.ts";
 import type { Json } from "../json/strict.ts";
+import { Refusal } from "../refusal.ts";
 
 /** The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key. */
 export interface BundleKey {
@@ -39,6 +40,9 @@ export interface Bundle {
   readonly credential: CredentialPart;
 }
 
+/** The header in which an agent shows its owner's approval, after it was asked to; in lower case. */
+export const OWNER_EVIDENCE_HEADER = "agent-owner-evidence";
+export const MAX_EVIDENCE_CHARACTERS = 8192;
 const MAX_BUNDLE_BYTES = 65_536;
 const SALT_BYTES = 16;
 
@@ -126,4 +130,12 @@ export function writeBundle(bundle: Bundle): object {
     ...(bundle.approval === undefined ? {} : { approval: writeApprovalPart(bundle.approval) }),
     credential: writeCredentialPart(bundle.credential),
   };
+}
+
+/** A bundle as the value of `Agent-Owner-Evidence`. @throws Refusal `too_large` */
+export function writeEvidenceHeader(bundle: Bundle): string {
+  const value = base64url(utf8(JSON.stringify(writeBundle(bundle))));
+  if (value.length > MAX_EVIDENCE_CHARACTERS)
+    throw new Refusal("too_large", "the evidence does not fit a header");
+  return value;
 }

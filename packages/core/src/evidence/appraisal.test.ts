@@ -326,6 +326,29 @@ const CASES: readonly (readonly [string, Case, Want])[] = [
     },
     ["posture_refused", "agent.storage-opaque", 96],
   ],
+  [
+    "a key of the agent's own",
+    { proc: { key: { store: "agent", exportable: true } }, entry: { custody: "agent" } },
+    ["ok", "agent.storage-opaque", 32],
+  ],
+  [
+    "a key of the agent's own where a place is demanded",
+    {
+      proc: { key: { store: "agent", exportable: true } },
+      entry: { custody: "agent", facts: ["agent.countersign_proc.key.store"] },
+    },
+    ["posture_refused", "agent.storage-opaque", 96],
+  ],
+  [
+    "a key of the agent's own where the proxy holds it",
+    { proc: { key: { store: "agent", exportable: true } } },
+    ["custody_mismatch", "agent.storage-opaque", 96],
+  ],
+  [
+    "a key of the proxy's where the agent holds it",
+    { proc: { key: { store: "proxy", exportable: false } }, entry: { custody: "agent" } },
+    ["custody_mismatch", "agent.storage-opaque", 96],
+  ],
 ];
 
 describe("appraise", () => {

@@ -15,6 +15,7 @@ export interface EntryForAppraisal {
   readonly pins: readonly Digest[];
   readonly insecureSameUid: boolean;
   readonly uid: number;
+  readonly custody?: "agent";
 }
 
 /** What evidence is worth, and what follows for the request. */
@@ -62,6 +63,7 @@ function postureOf(
     measured: new Map(measurementsOf(evidence).map(({ n, d }) => [n, d])),
     isReference: (d) => given.references.has(d) || pins.has(d),
     entryUid: entry.uid,
+    custody: entry.custody,
     sameUidTolerated: given.policy === "laptop" || entry.insecureSameUid,
     proxyUid: given.proxyUid,
     demands: (path) => entry.facts.some((fact) => fact === path || fact.startsWith(`${path}.`)),

@@ -193,6 +193,12 @@ describe("evidence", () => {
       withProc({ key: { store: "cloud", exportable: false } }),
       "evidence_invalid",
     ],
+    ["an agent's own key", withProc({ key: { store: "agent", exportable: true } }), "ok"],
+    [
+      "an agent's own key that is said to stay there",
+      withProc({ key: { store: "agent", exportable: false } }),
+      "evidence_invalid",
+    ],
     [
       "a manifest that names a thing twice",
       withAgent({

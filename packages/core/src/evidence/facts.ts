@@ -52,8 +52,14 @@ export interface ProcessFacts {
   };
   /** Nearest first; `exe` is absent where the proxy may not read it. */
   readonly parents: readonly { readonly pid: number; readonly exe?: Digest }[];
-  /** Where the credential's key is kept. */
-  readonly key: { readonly store: "tpm" | "proxy" | "file"; readonly exportable: boolean };
+  /**
+   * Where the credential's key is kept. `agent`: the process made it and keeps it, and nobody else can say how; so it
+   * is never said to stay there.
+   */
+  readonly key: {
+    readonly store: "tpm" | "proxy" | "file" | "agent";
+    readonly exportable: boolean;
+  };
 }
 
 /** `countersign_os`: the host, as the proxy sees it without a TPM. */
@@ -165,9 +171,16 @@ function readPosture(m: Members): Partial<ProcessFacts> {
   });
 }
 
+function readKey(members: Members): ProcessFacts["key"] {
+  const store = members.choice("store", ["tpm", "proxy", "file", "agent"] as const);
+  const exportable = members.flag("exportable");
+  if (store === "agent" && !exportable)
+    members.fail("exportable", "is more than can be known of an agent's key");
+  return { store, exportable };
+}
+
 /** Reads `countersign_proc`; refuses with the code of `m`. `sub` wraps list items with that same code. */
 export function readProcessFacts(m: Members, sub: Sub): ProcessFacts {
-  const key = m.object("key");
   return {
     pid: m.integer("pid", 1, MAX_ID),
     start: m.integer("start"),
@@ -187,10 +200,7 @@ export function readProcessFacts(m: Members, sub: Sub): ProcessFacts {
       },
       64,
     ),
-    key: {
-      store: key.choice("store", ["tpm", "proxy", "file"] as const),
-      exportable: key.flag("exportable"),
-    },
+    key: readKey(m.object("key")),
   };
 }
 

@@ -13,6 +13,8 @@ export interface Posture {
   readonly measured: ReadonlyMap<MeasurementName, Digest>;
   readonly isReference: (d: Digest) => boolean;
   readonly entryUid: number;
+  /** Who holds the key, as the entry says; absent: the proxy. */
+  readonly custody: "agent" | undefined;
   /** Whether sharing the uid of the proxy, or being root, is let pass with a warning. */
   readonly sameUidTolerated: boolean;
   readonly proxyUid: number | undefined;
@@ -263,7 +265,29 @@ export const POSTURE_ROWS: readonly PostureRow[] = [
     claim: "storage-opaque",
     value: 32,
     reason: "the key is in software",
-    holds: (p) => proc(p).key.store !== "tpm",
+    holds: (p) => proc(p).key.store === "proxy" || proc(p).key.store === "file",
+  },
+  {
+    submod: "agent",
+    claim: "storage-opaque",
+    value: 32,
+    reason: "the agent holds the key itself: where is not known",
+    holds: (p) => proc(p).key.store === "agent",
+  },
+  {
+    submod: "agent",
+    claim: "storage-opaque",
+    value: 96,
+    reason: "the key is not held by the side that the entry names",
+    holds: (p) => (proc(p).key.store === "agent") !== (p.custody === "agent"),
+    then: "custody_mismatch",
+  },
+  {
+    submod: "agent",
+    claim: "storage-opaque",
+    value: 96,
+    reason: "nobody can say that the agent's key lies in no file, against the entry",
+    holds: (p) => proc(p).key.store === "agent" && p.demands(`${PROC}.key`),
   },
   {
     submod: "agent",

@@ -4,7 +4,7 @@ import { generateSigner, nodeCrypto as c } from "../../../node/src/crypto.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { outcomeOf } from "../outcome.testing.ts";
 import { Refusal } from "../refusal.ts";
-import { checkBelonging } from "./attest.ts";
+import { checkBelonging, checkOwnRequest } from "./attest.ts";
 import type { AttestContext, PostedRequest } from "./attest.ts";
 import { d, ENTRY, ISSUER, makeTriple, NONCE, NOW, PROXY } from "./attested.testing.ts";
 import type { Hands, RequestChange } from "./attested.testing.ts";
@@ -113,5 +113,33 @@ describe("what belongs together (I-5 to I-8)", () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe("R by a key of the agent's own, at its door", () => {
+  const at = { ...context, entry: ENTRY.id, anchor: thumbprint(c, hands.anchor.key) };
+  const OWN_ROWS: readonly (readonly [string, RequestChange, string, number?])[] = [
+    ["in order", {}, "accepted"],
+    ["of another entry", { request: { sub: "spiffe://example.org/agent/other" } }, request],
+    ["that names no entry", { request: { sub: "spiffe://example.org/server" } }, request],
+    ["of another installation", { request: { anchor: thumbprint(c, other.key) } }, request],
+    ["for another server", { request: { aud: "https://id.example.com" } }, request],
+    ["under a foreign nonce", { request: { nonce: SWAPPED } }, "nonce_unknown"],
+    ["after its end", {}, "request_expired", NOW + 361],
+    ["of the future", { request: { iat: NOW + 61, exp: NOW + 361 } }, "not_yet_valid"],
+    ["that lives too long", { request: { exp: NOW + 301 } }, request],
+  ];
+  const ownRows = OWN_ROWS.map(
+    ([name, change, code, now]) => [name, change, code, now ?? NOW] as const,
+  );
+  it.each(ownRows)("%s → %#", async (_name, change, code, now) => {
+    const { posted } = await makeTriple(c, hands, change);
+    expect(await outcomeOf(() => checkOwnRequest(c, posted.request, at, now))).toBe(code);
+  });
+
+  it("T5: evidence and endorsement are none", async () => {
+    const { posted } = await makeTriple(c, hands);
+    for (const octets of [posted.evidence, posted.endorsement])
+      expect(await outcomeOf(() => checkOwnRequest(c, octets, at, NOW))).toBe("wrong_type");
   });
 });

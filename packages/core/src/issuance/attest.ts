@@ -44,6 +44,46 @@ function checkTimes(iat: Seconds, exp: Seconds, now: Seconds): void {
   if (now > exp + SKEW_SECONDS) throw new Refusal("request_expired");
 }
 
+/** What R must say to be for this server, now. */
+export type RequestContext = Pick<AttestContext, "issuer" | "checkNonce">;
+
+/**
+ * Opens R and checks that it is for this server, under a nonce that is good, and in its time.
+ * @throws Refusal codes of `open`; `request_invalid`, `request_expired`, `not_yet_valid`, and those of `checkNonce`
+ */
+export async function checkRequest(
+  c: Crypto,
+  octets: string,
+  context: RequestContext,
+  now: Seconds,
+): Promise<Signed<RequestClaims>> {
+  const request = await open(c, REQUEST, octets);
+  const r = request.claims;
+  if (r.aud !== context.issuer) throw new Refusal("request_invalid", "aud is another server");
+  context.checkNonce(r.nonce);
+  checkTimes(r.iat, r.exp, now);
+  if (r.exp - r.iat > REQUEST_LIFE_SECONDS) throw new Refusal("request_invalid", "lives too long");
+  return request;
+}
+
+/**
+ * Judges an R that an agent made with a key of its own, at the door that it came through: as the server will, and
+ * that it names this door's entry and this installation. Nothing of it chooses a name.
+ * @throws Refusal as `checkRequest`
+ */
+export async function checkOwnRequest(
+  c: Crypto,
+  octets: string,
+  context: RequestContext & { readonly entry: string; readonly anchor: string },
+  now: Seconds,
+): Promise<Signed<RequestClaims>> {
+  const request = await checkRequest(c, octets, context, now);
+  const { sub, anchor } = request.claims;
+  if (sub !== context.entry) throw new Refusal("request_invalid", "sub is not this door's entry");
+  if (anchor !== context.anchor) throw new Refusal("request_invalid", "another installation");
+  return request;
+}
+
 /**
  * Opens R, N and E and checks that they are of one request, one key, one anchor, one proxy and one nonce (I-5 … I-8).
  * @throws Refusal codes of `open`; `request_invalid`, `request_expired`, `not_yet_valid`, `endorsement_invalid`, `evidence_invalid`, and those of `checkNonce`
@@ -54,12 +94,8 @@ export async function checkBelonging(
   context: AttestContext,
   now: Seconds,
 ): Promise<Belonging> {
-  const request = await open(c, REQUEST, posted.request);
+  const request = await checkRequest(c, posted.request, context, now);
   const r = request.claims;
-  if (r.aud !== context.issuer) throw new Refusal("request_invalid", "aud is another server");
-  context.checkNonce(r.nonce);
-  checkTimes(r.iat, r.exp, now);
-  if (r.exp - r.iat > REQUEST_LIFE_SECONDS) throw new Refusal("request_invalid", "lives too long");
   const agent = agentId(r.sub, r.anchor);
   const endorsement = await openEndorsement(
     c,

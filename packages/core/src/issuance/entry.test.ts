@@ -66,6 +66,14 @@ const ROWS: readonly (readonly [string, Json, string])[] = [
     grant({ ceiling: [{ type: "http_api", locations: ["x"], actions: [] }] }),
     bad,
   ],
+  ["a key of the agent's own", { ...WIRE, custody: "agent" }, "accepted"],
+  ["a key held by nobody known", { ...WIRE, custody: "tpm" }, bad],
+  ["the default, written", { ...WIRE, custody: "proxy" }, bad],
+  [
+    "a key of its own, proofs withheld while offline",
+    { ...WIRE, custody: "agent", offline_proofs: false },
+    bad,
+  ],
   ["flag as text", { ...WIRE, offline_proofs: "true" }, bad],
 ];
 
@@ -108,10 +116,15 @@ describe("an entry on the wire", () => {
         audiences: ["*", "https://a.example/"],
       },
     ],
+    ["its own key", { custody: "agent" }],
     ["another owner", { owner: `${OWNER}9` }],
   ])("reads back what was written: %s", (_name, change) => {
     const entry = { ...ENTRY, ...change };
     expect(readEntry(JSON.parse(JSON.stringify(writeEntry(entry))) as Json)).toEqual(entry);
+  });
+
+  it("says nothing of the key where the proxy holds it, as ever", () => {
+    expect(Object.keys(WIRE)).not.toContain("custody");
   });
 
   it("any other JSON is refused with a code", async () => {

@@ -41,6 +41,11 @@ export interface Entry {
   /** `carried`: the server does not publish the evidence; the agent shows it. */
   readonly evidence: "public" | "carried";
   readonly offlineProofs: boolean;
+  /**
+   * `agent`: the agent makes the credential's key and keeps it; absent: the proxy does. You lose: what the proxy holds
+   * against – halts, audiences, the rate of proofs – binds the agent only until its credential expires.
+   */
+  readonly custody?: "agent";
   /** Lets the agent run as the proxy's user: a process of that user can then read the proxy's keys. */
   readonly insecureSameUid: boolean;
   /** Lets a software key approve standing grants longer than 24 h. */
@@ -115,6 +120,10 @@ export function readEntry(value: Json | undefined): Entry {
   );
   if (doorMode !== undefined && door !== "fixed")
     members.fail("door_mode", "belongs to a fixed door");
+  const custody = members.optional("custody", (name) => members.choice(name, ["agent"] as const));
+  const offlineProofs = members.flag("offline_proofs");
+  if (custody === "agent" && !offlineProofs)
+    members.fail("offline_proofs", "cannot be withheld by a proxy that has no key");
   const entry: Entry = {
     id: members.text("id", {
       pattern: /^[a-z]+:\/\/[a-z0-9._-]{1,255}\/agent\/[a-z0-9][a-z0-9._-]{0,62}$/,
@@ -139,7 +148,8 @@ export function readEntry(value: Json | undefined): Entry {
     ...(owner === undefined ? {} : { owner }),
     grant: readTerms(members.object("grant"), binding),
     evidence: members.choice("evidence", ["public", "carried"] as const),
-    offlineProofs: members.flag("offline_proofs"),
+    offlineProofs,
+    ...(custody === undefined ? {} : { custody }),
     insecureSameUid: members.flag("insecure_same_uid"),
     insecureSoftKeyStanding: members.flag("insecure_soft_key_standing"),
   };
@@ -173,6 +183,7 @@ export function writeEntry(entry: Entry): object {
     },
     evidence: entry.evidence,
     offline_proofs: entry.offlineProofs,
+    ...(entry.custody === undefined ? {} : { custody: entry.custody }),
     insecure_same_uid: entry.insecureSameUid,
     insecure_soft_key_standing: entry.insecureSoftKeyStanding,
   };

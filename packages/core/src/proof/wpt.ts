@@ -119,6 +119,39 @@ export function sealWpt(c: Crypto, claims: WptClaims, by: Signer): Promise<Signe
   return seal(c, WPT, claims, by);
 }
 
+/** What a proof is made for. */
+export interface WptInput {
+  readonly wit: string;
+  /** The address that is called, as `audienceOf` gives it. */
+  readonly aud: string;
+  readonly exp: Seconds;
+  /** 128 random bits. */
+  readonly jti: string;
+  /** `Txn-Token` that is sent along. */
+  readonly txn?: string | undefined;
+  /** Values of the headers that the proof shall cover, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes the proof for one request.
+ * @throws Refusal as `sealWpt`
+ */
+export async function makeWpt(c: Crypto, input: WptInput, by: Signer): Promise<string> {
+  const oth = Object.fromEntries(
+    Object.entries(input.headers).map(([name, value]) => [name, hashOf(c, value)]),
+  );
+  const claims: WptClaims = {
+    aud: input.aud,
+    exp: input.exp,
+    jti: input.jti,
+    wth: hashOf(c, input.wit),
+    ...(input.txn === undefined ? {} : { tth: hashOf(c, input.txn) }),
+    ...(Object.keys(oth).length === 0 ? {} : { oth }),
+  };
+  return (await sealWpt(c, claims, by)).octets;
+}
+
 /** One request as far as its proof is concerned. */
 export interface ProofInput {
   /** Compact JWS from `Authorization: WPT`. */

@@ -1,12 +1,11 @@
 import {
   audienceOf,
   base64url,
-  hashOf,
+  makeWpt,
   matchesLocation,
+  OWNER_EVIDENCE_HEADER,
   Refusal,
-  sealWpt,
-  utf8,
-  writeBundle,
+  writeEvidenceHeader,
 } from "@countersign/core";
 import type { Entry } from "@countersign/core";
 import type { ProxyWorld } from "../world.ts";
@@ -29,9 +28,10 @@ export interface Proof {
 }
 
 const PROOF_LIFE_SECONDS = 30;
-const MAX_EVIDENCE_CHARACTERS = 8192;
-const EVIDENCE_HEADER = "agent-owner-evidence";
 const JTI_BYTES = 16;
+/** What an agent that holds its own key is told when it asks for a proof. */
+export const OWN_PROOFS =
+  "The agent holds this key: it makes its proofs itself, with connectWithOwnKey of the SDK.";
 
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
@@ -64,16 +64,9 @@ function checkReach(audience: string, entry: Entry, held: Held): void {
     throw new Refusal("outside_audiences");
 }
 
-function evidenceOf(held: Held): string {
-  const value = base64url(utf8(JSON.stringify(writeBundle(held.bundle))));
-  if (value.length > MAX_EVIDENCE_CHARACTERS)
-    throw new Refusal("too_large", "the evidence does not fit a header");
-  return value;
-}
-
 /**
  * A proof of possession for one address. The key stays here; the agent gets the token and the proof only.
- * @throws Refusal `outside_ceiling`, `outside_audiences`, `malformed_request`, `too_large`
+ * @throws Refusal `custody_mismatch`, `outside_ceiling`, `outside_audiences`, `malformed_request`, `too_large`
  */
 export async function makeProof(
   w: ProxyWorld,
@@ -81,33 +74,24 @@ export async function makeProof(
   held: Held,
   asked: ProofRequest,
 ): Promise<Proof> {
+  const { signer } = held;
+  if (signer === undefined)
+    throw new Refusal("custody_mismatch", "the agent holds the key", OWN_PROOFS);
   const audience = checkedAudience(asked.aud, w.server().state?.development ?? false);
   checkReach(audience, entry, held);
   const now = w.clock();
   const exp = Math.min(now + PROOF_LIFE_SECONDS, held.exp);
-  const evidence = asked.wantsEvidence ? evidenceOf(held) : undefined;
+  const evidence = asked.wantsEvidence ? writeEvidenceHeader(held.bundle) : undefined;
   const covered = {
     ...asked.headers,
-    ...(evidence === undefined ? {} : { [EVIDENCE_HEADER]: evidence }),
+    ...(evidence === undefined ? {} : { [OWNER_EVIDENCE_HEADER]: evidence }),
   };
-  const oth = Object.fromEntries(
-    Object.entries(covered).map(([name, value]) => [name, hashOf(w.c, value)]),
-  );
-  const proof = await sealWpt(
-    w.c,
-    {
-      aud: audience,
-      exp,
-      jti: base64url(w.random(JTI_BYTES)),
-      wth: hashOf(w.c, held.wit),
-      ...(asked.txn === undefined ? {} : { tth: hashOf(w.c, asked.txn) }),
-      ...(Object.keys(oth).length === 0 ? {} : { oth }),
-    },
-    held.signer,
-  );
+  const jti = base64url(w.random(JTI_BYTES));
+  const { wit } = held;
+  const { txn } = asked;
   return {
-    wit: held.wit,
-    wpt: proof.octets,
+    wit,
+    wpt: await makeWpt(w.c, { wit, aud: audience, exp, jti, txn, headers: covered }, signer),
     ...(evidence === undefined ? {} : { evidence }),
     expires_at: exp,
   };

@@ -1,4 +1,4 @@
-import { Refusal } from "@countersign/core";
+import { OWNER_EVIDENCE_HEADER, Refusal } from "@countersign/core";
 import { MAX_PROBLEM_BYTES, problemIn } from "./problem.ts";
 import type { Session } from "./session.ts";
 
@@ -11,7 +11,6 @@ export interface FetchOptions {
   readonly contextHeaders?: readonly string[];
 }
 
-const EVIDENCE_HEADER = "agent-owner-evidence";
 const TXN_HEADER = "txn-token";
 /** Origins remembered as wanting evidence; the oldest leaves first. */
 const MAX_EVIDENCE_ORIGINS = 256;
@@ -61,7 +60,7 @@ function plainRequest(input: FetchInput, init: RequestInit | undefined): Request
       "Authorization carries the proof, and nothing beside it",
     );
   request.headers.delete("workload-identity-token");
-  request.headers.delete(EVIDENCE_HEADER);
+  request.headers.delete(OWNER_EVIDENCE_HEADER);
   return request;
 }
 
@@ -104,7 +103,7 @@ export function agentFetch(
     const attempt = request.clone(); // its body is kept for another attempt
     attempt.headers.set("workload-identity-token", proof.wit);
     attempt.headers.set("authorization", `WPT ${proof.wpt}`);
-    if (proof.evidence !== undefined) attempt.headers.set(EVIDENCE_HEADER, proof.evidence);
+    if (proof.evidence !== undefined) attempt.headers.set(OWNER_EVIDENCE_HEADER, proof.evidence);
     return fetch(attempt);
   }
 

@@ -1,5 +1,7 @@
 import {
   fromBase64url,
+  MAX_EVIDENCE_CHARACTERS,
+  OWNER_EVIDENCE_HEADER,
   parseJsonObject,
   readApprovalPart,
   readBundle,
@@ -8,9 +10,6 @@ import {
 } from "@countersign/core";
 import type { Bundle, Bytes, HeaderLines, Json, OwnerClaim } from "@countersign/core";
 
-/** The header in which an agent shows its owner's approval, after it was asked to. */
-export const EVIDENCE_HEADER = "agent-owner-evidence";
-const MAX_HEADER_CHARACTERS = 8192;
 const MAX_ANSWER_BYTES = 65_536;
 const FETCH_TIMEOUT_MS = 5000;
 
@@ -26,10 +25,10 @@ export type Fetch = (
  * @throws Refusal `too_large`, `malformed_token`, `malformed_json`, `malformed_request`
  */
 export function evidenceInHeader(headers: HeaderLines): Bundle | undefined {
-  const value = headers.find(([name]) => name.toLowerCase() === EVIDENCE_HEADER)?.[1].trim();
+  const value = headers.find(([name]) => name.toLowerCase() === OWNER_EVIDENCE_HEADER)?.[1].trim();
   if (value === undefined) return undefined;
-  if (value.length > MAX_HEADER_CHARACTERS)
-    throw new Refusal("too_large", `evidence over ${MAX_HEADER_CHARACTERS} characters`);
+  if (value.length > MAX_EVIDENCE_CHARACTERS)
+    throw new Refusal("too_large", `evidence over ${MAX_EVIDENCE_CHARACTERS} characters`);
   return readBundle(fromBase64url(value));
 }
 

@@ -2,6 +2,7 @@ import {
   audienceOf,
   bounded,
   memoryReplayStore,
+  OWNER_EVIDENCE_HEADER,
   Refusal,
   rememberingCrypto,
 } from "@countersign/core";
@@ -16,7 +17,6 @@ import type {
   Seconds,
   Trust,
 } from "@countersign/core";
-import { EVIDENCE_HEADER } from "./evidence.ts";
 import type { Fetch } from "./evidence.ts";
 import { webCrypto } from "./web-crypto.ts";
 
@@ -98,7 +98,7 @@ export function settingsOf(options: RelyingPartyOptions): Settings {
     plain,
     replay: options.replay ?? memoryReplayStore({ maxEntries: MAX_REPLAY_ENTRIES }),
     proof: options.demand?.proof ?? "verified",
-    contextHeaders: [...(options.contextHeaders ?? []), EVIDENCE_HEADER],
+    contextHeaders: [...(options.contextHeaders ?? []), OWNER_EVIDENCE_HEADER],
     credentialSkew: skewOf(options.credentialSkewSeconds),
     proofSkew: skewOf(options.proofSkewSeconds),
     remembered: bounded(MAX_REMEMBERED_BUNDLES),
