@@ -1,6 +1,6 @@
-import { fromBase64url, parseJson } from "../../packages/core/src/index.ts";
-import type { Json } from "../../packages/core/src/index.ts";
-import { generateSigner, routesOf } from "../../packages/node/src/index.ts";
+import { fromBase64url, parseJson, REQUEST, seal } from "../../packages/core/src/index.ts";
+import type { Json, RequestClaims } from "../../packages/core/src/index.ts";
+import { generateSigner, nodeCrypto, routesOf } from "../../packages/node/src/index.ts";
 import type { Handler } from "../../packages/node/src/index.ts";
 import type { FixedDoors } from "../../packages/proxy/src/doors/fixed.ts";
 import type { RunDoors } from "../../packages/proxy/src/doors/run.ts";
@@ -163,6 +163,7 @@ export async function tellStory(): Promise<Apis> {
   await apis.call("door", "GET /v1/status");
   await readEverything(apis);
   await openRun(apis);
+  await askWithOwnKey(apis);
   await stopAndRefuse(apis);
   await askAsHost(apis);
   return apis;
@@ -257,6 +258,22 @@ async function openRun(apis: Apis): Promise<void> {
   await apis.call("run", "GET /v1/runs/inside");
   await apis.call("run", `GET /v1/runs/events?door=${member(opened, "door")}`, { events: 0 });
   await apis.call("proxy", "GET /v1/status");
+}
+
+/** The registration leaves the key to the agent, which makes R itself. */
+async function askWithOwnKey(apis: Apis): Promise<void> {
+  const { whole } = apis;
+  await whole.scene.put({ custody: "agent" });
+  await whole.heard();
+  const terms = await apis.call("door", "POST /v1/nonce", { json: {} });
+  const { now, expires_in: _life, ...claims } = terms.values[0] as Record<string, string>;
+  const iat = Number(now);
+  const r = { ...claims, iat, exp: iat + 300 } as unknown as RequestClaims; // what the door gave, and times
+  const { octets } = await seal(nodeCrypto, REQUEST, r, generateSigner());
+  await apis.call("door", "POST /v1/credential", { json: { request: octets } });
+  await apis.call("door", "POST /v1/proof", { json: { aud: AUDIENCE } });
+  await whole.scene.put({});
+  await whole.heard();
 }
 
 /** A stop ends the credential: the door says so in its events, and to whoever asks. */

@@ -5,8 +5,10 @@ import type { Peer } from "../facts/peer.ts";
 import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
 import { endMissing } from "./approval.ts";
+import { SeenKeys } from "./own-key.ts";
 import { programOf, Session } from "./session.ts";
 import type { SessionEvent } from "./session.ts";
+import { stopOf } from "./stops.ts";
 
 const MAX_PROGRAMS_PER_DOOR = 8;
 
@@ -20,6 +22,7 @@ export class Agents {
   readonly #listeners: Map<Door, Set<DoorListener>> = new Map();
   readonly #lastEvidence: Map<string, { readonly evidence: string; readonly jti: string }> =
     new Map();
+  readonly #keys: SeenKeys = new SeenKeys();
   #standing: Map<string, ReadonlySet<Digest>> = new Map();
 
   constructor(world: ProxyWorld) {
@@ -56,6 +59,7 @@ export class Agents {
       peer,
       entryNow: () => this.entry(door.entry.id),
       emit: (session, event) => this.#emit(session, event),
+      keys: this.#keys,
     });
     if (note !== undefined) made.adopt(peer, note);
     programs.set(program, made);
@@ -65,6 +69,14 @@ export class Agents {
   /** The session of this very program, if there is one. */
   existing(door: Door, facts: Facts): Session | undefined {
     return this.#sessions.get(door)?.get(programOf(facts));
+  }
+
+  /** Whether a stop covers this door, for programs that have no session: the proxy may have been started anew. */
+  isStopped(door: Door): boolean {
+    const { state } = this.#world.server();
+    if (state === undefined) return false;
+    const { id, owner } = this.entry(door.entry.id);
+    return stopOf(state, { entry: id, owner, proxy: this.#world.identity().id }) !== undefined;
   }
 
   sessionsOf(door: Door): readonly Session[] {
@@ -85,7 +97,9 @@ export class Agents {
   /** The whole state came: stops end sessions, approvals wake those that wait. */
   async onState(state: ProxyState): Promise<void> {
     const sessions = [...this.#sessions.values()].flatMap((programs) => [...programs.values()]);
-    const endorsed = sessions.map(({ door, held }) => ({ entry: door.entry.id, cs: held?.cs }));
+    const endorsed = sessions.flatMap(({ door, statements }) =>
+      statements.map((cs) => ({ entry: door.entry.id, cs })),
+    );
     for (const session of sessions) session.onState(state); // drops what is ended
     await this.#endReplaced(state, endorsed);
   }
@@ -112,7 +126,7 @@ export class Agents {
   /** Looks at an entry's memory only when its standing approvals changed: it is a file. */
   async #endReplaced(
     state: ProxyState,
-    endorsed: readonly { readonly entry: string; readonly cs: Digest | undefined }[],
+    endorsed: readonly { readonly entry: string; readonly cs: Digest }[],
   ): Promise<void> {
     const now = new Map(
       state.entries.map((entry) => [
@@ -127,9 +141,7 @@ export class Agents {
     for (const [entry, standing] of now) {
       const before = this.#standing.get(entry);
       if (before?.size === standing.size && [...standing].every((cs) => before.has(cs))) continue;
-      const ofEntry = endorsed.flatMap((item) =>
-        item.entry === entry && item.cs !== undefined ? [item.cs] : [],
-      );
+      const ofEntry = endorsed.flatMap((item) => (item.entry === entry ? [item.cs] : []));
       await endMissing(this.#world, entry, standing, ofEntry);
     }
     this.#standing = now;

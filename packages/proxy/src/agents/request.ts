@@ -26,6 +26,7 @@ import type {
   Entry,
   EvidenceClaims,
   HostFacts,
+  Jwk,
   Measurement,
   NonceAnswer,
   RequestClaims,
@@ -42,7 +43,8 @@ import type { CheckedApproval } from "./approval.ts";
 /** A credential and the key that belongs to it: in memory only, dropped at expiry or halt. */
 export interface Held {
   readonly id: string;
-  readonly signer: Signer;
+  /** Absent where the agent holds the key. */
+  readonly signer?: Signer;
   readonly wit: string;
   readonly wic: readonly Bytes[];
   readonly bundle: Bundle;
@@ -78,12 +80,16 @@ export function measured(facts: Facts): readonly Measurement[] {
   return measurementsOf(submodsOf(facts, { kernel: "" }));
 }
 
-function submodsOf(facts: Facts, os: HostFacts): Pick<EvidenceClaims, "submods"> {
+/** What can be said of a key that the agent made: that it may be anywhere. */
+const OWN_KEY = { store: "agent", exportable: true } as const;
+
+function submodsOf(facts: Facts, os: HostFacts, entry?: Entry): Pick<EvidenceClaims, "submods"> {
+  const { proc } = facts;
   return {
     submods: {
       host: { countersign_os: os },
       agent: {
-        countersign_proc: facts.proc,
+        countersign_proc: entry?.custody === "agent" ? { ...proc, key: OWN_KEY } : proc,
         ...(facts.manifest === undefined ? {} : { countersign_manifest: facts.manifest }),
       },
     },
@@ -110,17 +116,39 @@ function ownTrust(w: ProxyWorld, ownerJkt: string | undefined): Trust {
   ]);
 }
 
+/** Everything that one request is made from but the key. */
 interface Making {
   readonly entry: Entry;
   readonly facts: Facts;
-  readonly note?: string | undefined;
   /** Whether an existing approval may be used; asking anew endorses no statement. */
   readonly approval: CheckedApproval | undefined;
+  readonly issuer: string;
+  readonly now: number;
+  readonly anchor: Signer;
+  readonly agent: string;
+}
+
+async function making(w: ProxyWorld, entry: Entry, facts: Facts, now: number): Promise<Making> {
+  const { state } = w.server();
+  if (state === undefined) throw new Refusal("unreachable", "the server was not heard yet");
+  const anchor = await w.anchors.signer(entry.id);
+  const jkt = thumbprint(w.c, anchor.key);
+  const { issuer, trustDomain } = state;
+  const scope = { entry, anchor: jkt, measurements: measured(facts), issuer, trustDomain };
+  const approval = entry.binding === "owner" ? await chooseApproval(w, scope) : undefined;
+  return { entry, facts, approval, issuer, now, anchor, agent: agentId(entry.id, jkt) };
+}
+
+/** A nonce of the server. Its clock is adopted, before anything is judged by it. */
+export async function freshNonce(w: ProxyWorld): Promise<NonceAnswer> {
+  const fresh = await w.uplink().nonce(w.server().seen);
+  w.adoptTime(fresh.now);
+  return fresh;
 }
 
 /**
  * One credential request from the start: nonce, new key K, R signed by K, E by the proxy, N by the anchor (DESIGN 4).
- * @throws Refusal as the server says, `unreachable`, `clock_skewed`
+ * @throws Refusal as the server says, `unreachable`, `clock_skewed`, `custody_mismatch`
  */
 export async function requestCredential(
   w: ProxyWorld,
@@ -128,73 +156,70 @@ export async function requestCredential(
   facts: Facts,
   note: string | undefined,
 ): Promise<Answered> {
-  const { state } = w.server();
-  if (state === undefined) throw new Refusal("unreachable", "the server was not heard yet");
-  const anchor = await w.anchors.signer(entry.id);
-  const scope = {
-    entry,
-    anchor: thumbprint(w.c, anchor.key),
-    measurements: measured(facts),
-    issuer: state.issuer,
-    trustDomain: state.trustDomain,
-  };
-  const fresh = await w.uplink().nonce(w.server().seen);
-  w.adoptTime(fresh.now); // before approvals are judged by it
-  const approval = entry.binding === "owner" ? await chooseApproval(w, scope) : undefined;
-  return send(w, { entry, facts, note, approval }, { anchor, issuer: state.issuer, fresh });
+  if (entry.custody === "agent") throw new Refusal("custody_mismatch", "the agent holds the key");
+  if (w.server().state === undefined)
+    throw new Refusal("unreachable", "the server was not heard yet");
+  const { nonce, now } = await freshNonce(w);
+  const parts = await making(w, entry, facts, now);
+  const signer = generateSigner();
+  return send(w, parts, await sealRequest(w, parts, { nonce, note, signer }), signer);
 }
 
-/** What one request is made from: a fresh nonce, and a key of its own. */
-interface Parts extends Making {
-  readonly issuer: string;
-  readonly nonce: string;
-  readonly now: number;
-  readonly signer: Signer;
-  readonly anchor: Signer;
-  readonly agent: string;
+/** Sends a judged R with fresh evidence and endorsement over its key. @throws Refusal as the server says */
+export async function forwardRequest(
+  w: ProxyWorld,
+  entry: Entry,
+  facts: Facts,
+  request: Signed<RequestClaims>,
+): Promise<Answered> {
+  return send(w, await making(w, entry, facts, w.clock()), request);
 }
 
 /** R: signed by the key to be certified. */
-function sealRequest(w: ProxyWorld, p: Parts): Promise<Signed<RequestClaims>> {
+function sealRequest(
+  w: ProxyWorld,
+  p: Making,
+  of: { readonly nonce: string; readonly note: string | undefined; readonly signer: Signer },
+): Promise<Signed<RequestClaims>> {
   const claims: RequestClaims = {
     aud: p.issuer,
-    nonce: p.nonce,
+    nonce: of.nonce,
     iat: p.now,
     exp: p.now + REQUEST_LIFE_SECONDS,
     sub: p.entry.id,
     anchor: thumbprint(w.c, p.anchor.key),
-    ...(p.note === undefined ? {} : { note: p.note }),
+    ...(of.note === undefined ? {} : { note: of.note }),
   };
-  return seal(w.c, REQUEST, claims, p.signer);
+  return seal(w.c, REQUEST, claims, of.signer);
 }
 
 /** E: signed by the proxy, for this R, key and nonce. */
 async function sealEvidence(
   w: ProxyWorld,
-  p: Parts,
+  p: Making,
   request: Signed<RequestClaims>,
 ): Promise<Signed<EvidenceClaims>> {
   const host = await w.hostFacts();
   const claims: EvidenceClaims = {
-    eatNonce: p.nonce,
+    eatNonce: request.claims.nonce,
     aud: p.issuer,
     iat: p.now,
-    key: p.signer.key,
+    key: request.key,
     req: request.digest,
     swname: "countersign-proxy",
     swversion: [w.version],
     ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
-    ...submodsOf(p.facts, host.os),
+    ...submodsOf(p.facts, host.os, p.entry),
   };
   return seal(w.c, EVIDENCE, claims, w.identity().signer);
 }
 
 /** N: the anchor signs for this key, under the approval that this proxy has checked. */
-function sealEndorsement(w: ProxyWorld, p: Parts): Promise<Signed<EndorsementClaims>> {
+function sealEndorsement(w: ProxyWorld, p: Making, key: Jwk): Promise<Signed<EndorsementClaims>> {
   const claims: EndorsementClaims = {
     sub: p.agent,
     aud: p.issuer,
-    jkt: thumbprint(w.c, p.signer.key),
+    jkt: thumbprint(w.c, key),
     iat: p.now,
     exp: p.now + p.entry.grant.maxTtlSeconds,
     jti: base64url(w.random(JTI_BYTES)),
@@ -203,29 +228,16 @@ function sealEndorsement(w: ProxyWorld, p: Parts): Promise<Signed<EndorsementCla
   return seal(w.c, ENDORSEMENT, claims, p.anchor);
 }
 
+/** @param signer the key's, where it is the proxy's */
 async function send(
   w: ProxyWorld,
-  making: Making,
-  {
-    anchor,
-    issuer,
-    fresh,
-  }: { readonly anchor: Signer; readonly issuer: string; readonly fresh: NonceAnswer },
+  p: Making,
+  request: Signed<RequestClaims>,
+  signer?: Signer,
 ): Promise<Answered> {
-  const agent = agentId(making.entry.id, thumbprint(w.c, anchor.key));
-  const signer = generateSigner();
-  const parts: Parts = {
-    ...making,
-    issuer,
-    nonce: fresh.nonce,
-    now: fresh.now,
-    signer,
-    anchor,
-    agent,
-  };
-  const request = await sealRequest(w, parts);
-  const evidence = await sealEvidence(w, parts, request);
-  const endorsement = await sealEndorsement(w, parts);
+  const { agent, approval, entry } = p;
+  const evidence = await sealEvidence(w, p, request);
+  const endorsement = await sealEndorsement(w, p, request.key);
   const answer = await w.uplink().request({
     request: request.octets,
     evidence: evidence.octets,
@@ -236,11 +248,8 @@ async function send(
     const code = requestCode(w.c, request.octets);
     return { waiting: { agent, req: request.digest, code, id, deadline, next, reasons } };
   }
-  const { approval, entry } = making;
-  await checkIssued(w, answer, { agent, approval, signer, entry });
-  return {
-    held: heldOf(agent, answer, { approval, signer, evidence: evidence.octets, now: fresh.now }),
-  };
+  await checkIssued(w, answer, { agent, approval, key: request.key, entry });
+  return { held: heldOf(answer, p, { signer, evidence: evidence.octets }) };
 }
 
 type Issued = Extract<
@@ -255,7 +264,7 @@ async function checkIssued(
   of: {
     readonly agent: string;
     readonly approval: CheckedApproval | undefined;
-    readonly signer: Signer;
+    readonly key: Jwk;
     readonly entry: Entry;
   },
 ): Promise<void> {
@@ -271,33 +280,28 @@ async function checkIssued(
   if (verdict.owner !== undefined && verdict.owner.cs !== of.approval?.cs)
     throw new Refusal("owner_claim", "issued under another approval");
   const { confirmation } = await verifyWit(w.c, answer.wit, witTrustOf(w.c, trust), w.clock());
-  if (verdict.agent !== of.agent || !sameKey(confirmation.key, of.signer.key))
+  if (verdict.agent !== of.agent || !sameKey(confirmation.key, of.key))
     throw new Refusal("invalid_key", "issued to another agent or key");
 }
 
 function heldOf(
-  agent: string,
   answer: Issued,
-  of: {
-    readonly approval: CheckedApproval | undefined;
-    readonly signer: Signer;
-    readonly evidence: string;
-    readonly now: number;
-  },
+  { agent, approval, now }: Making,
+  of: { readonly signer: Signer | undefined; readonly evidence: string },
 ): Held {
   return {
     id: agent,
-    signer: of.signer,
+    ...(of.signer === undefined ? {} : { signer: of.signer }),
     wit: answer.wit,
     wic: answer.wic,
     bundle: answer.bundle,
     jti: answer.jti,
     n: answer.n,
-    iat: of.now,
+    iat: now,
     exp: answer.expires_at,
-    ...(of.approval === undefined ? {} : { cs: of.approval.cs }),
-    ceiling: of.approval?.ceiling ?? [],
-    isSingle: of.approval?.isSingle ?? false,
+    ...(approval === undefined ? {} : { cs: approval.cs }),
+    ceiling: approval?.ceiling ?? [],
+    isSingle: approval?.isSingle ?? false,
     evidence: of.evidence,
   };
 }

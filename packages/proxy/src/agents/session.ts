@@ -1,11 +1,13 @@
-import { canonicalJson, problemOf, Refusal } from "@countersign/core";
-import type { Entry, ProxyState } from "@countersign/core";
+import { canonicalJson, isPassing, problemOf, Refusal, thumbprint } from "@countersign/core";
+import type { Digest, Entry, ProxyState } from "@countersign/core";
 import { jitteredDelayMs } from "@countersign/node";
 import type { Door } from "../doors/door.ts";
 import type { Peer } from "../facts/peer.ts";
 import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
-import { measured, requestCredential } from "./request.ts";
+import { Endorsed, HandedNonces, judgeRequest, termsFor } from "./own-key.ts";
+import type { SeenKeys, Terms } from "./own-key.ts";
+import { forwardRequest, measured, requestCredential } from "./request.ts";
 import type { Answered, Held, Waiting } from "./request.ts";
 import { stopOf } from "./stops.ts";
 
@@ -37,7 +39,8 @@ export function programOf(facts: Facts): string {
 
 /**
  * One program behind one door: it asks, waits, holds a credential and renews it at half life with fresh evidence of
- * the process that asked last. Keys live here and nowhere else, and are dropped at expiry and at a halt.
+ * the process that asked last. Keys live here and nowhere else, and are dropped at expiry and at a halt. Where the
+ * entry leaves the key to the agent, the agent asks each time, and what is held is the last credential without a key.
  */
 export class Session {
   readonly door: Door;
@@ -45,6 +48,9 @@ export class Session {
   readonly #world: ProxyWorld;
   readonly #entryNow: () => Entry;
   readonly #emit: (session: Session, event: SessionEvent) => void;
+  readonly #keys: SeenKeys;
+  readonly #nonces: HandedNonces = new HandedNonces();
+  readonly #endorsed: Endorsed = new Endorsed();
   #peer: Peer;
   #note: string | undefined;
   #held: Held | undefined;
@@ -52,7 +58,7 @@ export class Session {
   /** Whether a state has shown the question that is waited for. */
   #isAskSeen = false;
   #last: Refusal | undefined;
-  #asking: Promise<void> | undefined;
+  #asking: Promise<unknown> | undefined;
   #attempt = 0;
   #cancelTimer: () => void = () => undefined;
   #changed: Set<() => void> = new Set();
@@ -66,6 +72,7 @@ export class Session {
       peer: Peer;
       entryNow: () => Entry;
       emit: (session: Session, event: SessionEvent) => void;
+      keys: SeenKeys;
     },
   ) {
     this.#world = w;
@@ -74,6 +81,7 @@ export class Session {
     this.#peer = of.peer.keep();
     this.#entryNow = of.entryNow;
     this.#emit = of.emit;
+    this.#keys = of.keys;
   }
 
   /** The credential, if it has not expired. */
@@ -110,10 +118,53 @@ export class Session {
   ): Promise<{ readonly held: Held } | { readonly waiting: Waiting }> {
     if (this.held === undefined && this.#waiting === undefined) await this.#ask(facts);
     if (this.held === undefined && this.#waiting !== undefined && waitMs > 0)
-      await this.#wait(waitMs);
+      // between an approval and its credential nothing is waited for and nothing is held: stay until that request ends
+      await this.#wait(waitMs, () => this.#held !== undefined || this.#last !== undefined);
     if (this.held !== undefined) return { held: this.held };
     if (this.#waiting !== undefined) return { waiting: this.#waiting };
     throw this.#last ?? new Refusal("no_credential");
+  }
+
+  /**
+   * What the agent makes its own R from. While the owner is asked there is nothing to make: only to wait.
+   * @param waitMs how long to wait for the owner; 0 returns at once
+   * @throws Refusal `halted`, and the end of what was waited for; as `termsFor`
+   */
+  async terms(waitMs: number): Promise<{ readonly terms: Terms } | { readonly waiting: Waiting }> {
+    if (this.#waiting !== undefined && waitMs > 0) {
+      await this.#wait(waitMs, () => this.#waiting === undefined);
+      if (this.#last !== undefined) throw this.#last;
+    }
+    if (this.#waiting !== undefined) return { waiting: this.#waiting };
+    const { state } = this.#world.server();
+    const stop = state === undefined ? undefined : this.#stopIn(state);
+    if (stop !== undefined) throw stop;
+    const terms = await termsFor(this.#world, this.#entryNow());
+    this.#nonces.hand(terms.nonce, this.#world.clock() + terms.expires_in);
+    return { terms };
+  }
+
+  /**
+   * The credential for an R of the agent's own, or what is waited for: then R is spent, and another one is due after
+   * the owner has approved.
+   * @throws Refusal as `judgeRequest`, `key_reused`, and as the server says
+   */
+  async certify(
+    facts: Facts,
+    octets: string,
+  ): Promise<{ readonly held: Held } | { readonly waiting: Waiting }> {
+    const entry = this.#entryNow();
+    const request = await judgeRequest(this.#world, entry, octets, (nonce) =>
+      this.#nonces.spend(nonce, this.#world.clock()),
+    );
+    this.#keys.add(thumbprint(this.#world.c, request.key));
+    while (this.#asking !== undefined) await this.#asking.catch(() => undefined); // one question at a time
+    if (this.#waiting !== undefined) return { waiting: this.#waiting };
+    const asking = this.#askOnce(() => forwardRequest(this.#world, entry, facts, request));
+    this.#asking = asking.catch(() => undefined).finally(() => (this.#asking = undefined));
+    const answer = await asking;
+    if (answer === undefined) throw this.#last ?? new Refusal("no_credential");
+    return answer;
   }
 
   /** The server's state changed: an approval may have come, or a stop. */
@@ -133,18 +184,32 @@ export class Session {
     this.#notify();
   }
 
-  /** Why the state forbids what is held or waited for, if it does. */
-  #refusalIn(state: ProxyState): Refusal | undefined {
+  /** Statements that live credentials rest on. */
+  get statements(): readonly Digest[] {
     const cs = this.#held?.cs;
-    const stop = stopOf(state, {
+    return [...this.#endorsed.live(this.#world.clock()), ...(cs === undefined ? [] : [cs])];
+  }
+
+  #stopIn(state: ProxyState): Refusal | undefined {
+    const of = {
       entry: this.door.entry.id,
       owner: this.#entryOrNone()?.owner,
       agent: this.#held?.id ?? this.#waiting?.agent,
-      cs,
       proxy: this.#world.identity().id,
-    });
-    if (stop !== undefined) return new Refusal("halted", `${stop.scope} stopped`);
-    return cs === undefined || state.approvals.some((approval) => approval.cs === cs)
+    };
+    const stop = [undefined, ...this.statements]
+      .map((cs) => stopOf(state, { ...of, cs }))
+      .find(Boolean);
+    return stop === undefined ? undefined : new Refusal("halted", `${stop.scope} stopped`);
+  }
+
+  /** Why the state forbids what is held or waited for, if it does. */
+  #refusalIn(state: ProxyState): Refusal | undefined {
+    const stop = this.#stopIn(state);
+    if (stop !== undefined) return stop;
+    const isStanding = (cs: Digest): boolean =>
+      state.approvals.some((approval) => approval.cs === cs);
+    return this.statements.every(isStanding)
       ? undefined
       : new Refusal("halted", "the approval was ended", "Ask again: the owner is asked anew.");
   }
@@ -172,7 +237,8 @@ export class Session {
         : ask.state === "approved";
     if (isApproved) {
       this.#waiting = undefined;
-      return this.#askAgain(0);
+      // an agent that holds its key comes again by itself, with another R
+      return this.#entryOrNone()?.custody === "agent" ? this.#notify() : this.#askAgain(0);
     }
     this.#refuse(new Refusal("approval_expired"));
   }
@@ -192,6 +258,7 @@ export class Session {
     if (this.#last?.code === "halted") return;
     this.#cancelTimer();
     this.#drop();
+    this.#endorsed.clear();
     this.#refuse(refusal);
   }
 
@@ -200,27 +267,38 @@ export class Session {
   }
 
   /** One request at a time; whoever comes meanwhile gets its end. */
-  #ask(facts: Facts): Promise<void> {
-    this.#asking ??= this.#askOnce(facts).finally(() => (this.#asking = undefined));
+  #ask(facts: Facts): Promise<unknown> {
+    const make = (): Promise<Answered> =>
+      requestCredential(this.#world, this.#entryNow(), facts, this.#note);
+    this.#asking ??= this.#askOnce(make).finally(() => (this.#asking = undefined));
     return this.#asking;
   }
 
-  async #askOnce(facts: Facts): Promise<void> {
-    const entry = this.#entryNow();
-    const answer = await requestCredential(this.#world, entry, facts, this.#note);
-    if (this.#isClosed) return;
+  /** @returns the answer, unless it came too late: after a stop, or to a closed door */
+  async #askOnce(make: () => Promise<Answered>): Promise<Answered | undefined> {
+    const answer = await make();
+    if (this.#isClosed) return undefined;
     this.#attempt = 0;
     this.#last = undefined;
     this.#waiting = "waiting" in answer ? answer.waiting : undefined;
     this.#isAskSeen = false;
-    if ("held" in answer) this.#held = answer.held;
+    if ("held" in answer) this.#hold(answer.held);
     const { state } = this.#world.server();
     const refusal = state === undefined ? undefined : this.#refusalIn(state);
-    if (refusal !== undefined) return this.#halt(refusal); // stopped while the answer was on its way
+    if (refusal !== undefined) {
+      this.#halt(refusal); // stopped while the answer was on its way
+      return undefined;
+    }
     this.#say(answer);
     // the state may have been told of the question, even of its end, before we were
     if (this.#waiting !== undefined && state !== undefined) this.#onAsk(this.#waiting, state);
     this.#notify();
+    return answer;
+  }
+
+  #hold(held: Held): void {
+    this.#held = held;
+    if (held.signer === undefined && held.cs !== undefined) this.#endorsed.note(held.cs, held.exp);
   }
 
   #say(answer: Answered): void {
@@ -235,7 +313,7 @@ export class Session {
 
   /** Half of the life, earlier by up to a tenth: many agents must not renew in step. */
   #scheduleRenewal(held: Held): void {
-    if (held.isSingle) return this.#cancelTimer();
+    if (held.isSingle || held.signer === undefined) return this.#cancelTimer();
     const halfMs = ((held.exp - held.iat) * 1000) / 2;
     const earlierMs = jitteredDelayMs(this.#world.random, 0, halfMs / 10 + 1, halfMs / 10 + 1);
     this.#askAgain(Math.max(0, halfMs - earlierMs));
@@ -270,7 +348,7 @@ export class Session {
       reason: error.code,
       detail: error.message,
     });
-    if (isPassing(error)) return this.#retry();
+    if (isPassing(error.code)) return this.#retry();
     if (error.code === "halted") return this.#halt(error);
     this.#last = error;
     this.#emit(this, { event: "refused", reason: error.code, next: problemOf(error).next });
@@ -289,12 +367,11 @@ export class Session {
     for (const wake of [...this.#changed]) wake();
   }
 
-  #wait(waitMs: number): Promise<void> {
+  #wait(waitMs: number, isOver: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#world.timers.after(waitMs, () => done());
-      // between an approval and its credential nothing is waited for and nothing is held: stay until that request ends
       const check = (): void => {
-        if (this.#held !== undefined || this.#last !== undefined || this.#isClosed) done();
+        if (isOver() || this.#isClosed) done();
       };
       const done = (): void => {
         cancel();
@@ -304,20 +381,4 @@ export class Session {
       this.#changed.add(check);
     });
   }
-}
-
-function isPassing(refusal: Refusal): boolean {
-  return [
-    "unreachable",
-    "indeterminate",
-    "hold",
-    "stale",
-    "clock_skewed",
-    "nonce_expired",
-    "nonce_unknown",
-    "internal",
-    "rate_limited",
-    "too_many_live",
-    "request_expired",
-  ].includes(refusal.code);
 }

@@ -1,9 +1,16 @@
-import { MAX_NOTE_LENGTH, Members, pemEncode, Refusal } from "@countersign/core";
-import type { Json, JsonObject } from "@countersign/core";
+import {
+  MAX_NOTE_LENGTH,
+  Members,
+  pemEncode,
+  Refusal,
+  REQUEST,
+  writeBundle,
+} from "@countersign/core";
+import type { Entry, Json, JsonObject } from "@countersign/core";
 import { eventStream, readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
 import type { Agents } from "../agents/agents.ts";
-import { makeProof } from "../agents/proof.ts";
+import { makeProof, OWN_PROOFS } from "../agents/proof.ts";
 import type { ProofRequest } from "../agents/proof.ts";
 import type { Held, Waiting } from "../agents/request.ts";
 import type { Session } from "../agents/session.ts";
@@ -23,6 +30,10 @@ const MAX_WAIT_SECONDS = 300;
 const MAX_PROOFS_PER_SECOND = 10;
 const OFFLINE_SECONDS = 60;
 const MAX_AUDIENCES_REMEMBERED = 1024;
+const OWN_CONNECT =
+  "The entry leaves the key to the agent: connect with connectWithOwnKey of the SDK, or register the agent without --own-key.";
+const PLAIN_CONNECT =
+  "The proxy holds this agent's key: connect with connect of the SDK, or register the agent with --own-key.";
 
 /** At most ten a second for each door: a bucket that fills evenly. */
 class Bucket {
@@ -62,13 +73,28 @@ function waitingView({ code, deadline, next, reasons }: Waiting): JsonObject {
   return { state: "waiting", code, deadline, next, reasons };
 }
 
-async function readCredentialRequest(request: Request): Promise<string | undefined> {
+/** Words for the owner, or an R of the agent's own making, which has them inside. */
+async function readCredentialRequest(
+  request: Request,
+): Promise<{ readonly note?: string } | { readonly own: string }> {
   const members = new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request");
   const note = members.optional("note", (name) =>
     members.text(name, { maxLength: MAX_NOTE_LENGTH }),
   );
+  const own = members.optional("request", (name) =>
+    members.text(name, { maxLength: REQUEST.maxBytes }),
+  );
   members.end();
-  return note;
+  if (own === undefined) return note === undefined ? {} : { note };
+  return note === undefined ? { own } : members.fail("note", "stands inside the request");
+}
+
+/** @throws Refusal `custody_mismatch` where the entry leaves the key to the other side */
+function checkCustody(entry: Entry, holder: "agent" | "proxy"): void {
+  if ((entry.custody ?? "proxy") === holder) return;
+  throw holder === "agent"
+    ? new Refusal("custody_mismatch", "the proxy holds the key", PLAIN_CONNECT)
+    : new Refusal("custody_mismatch", "the agent holds the key", OWN_CONNECT);
 }
 
 function readHeaders(value: Json | undefined): Readonly<Record<string, string>> {
@@ -106,6 +132,8 @@ interface Behind {
   readonly agents: Agents;
   readonly door: Door;
   readonly bucket: Bucket;
+  /** Each nonce is a call to the server. */
+  readonly nonces: Bucket;
   readonly audiences: Set<string>;
 }
 
@@ -118,12 +146,43 @@ async function admit({ agents, door }: Behind, peer: Peer): Promise<Facts> {
 
 async function credential(at: Behind, request: Request, peer: Peer): Promise<Response> {
   const wait = waitSeconds(request);
-  const note = await readCredentialRequest(request);
+  const asked = await readCredentialRequest(request);
   const facts = await admit(at, peer);
-  const session = at.agents.session(at.door, peer, facts, note);
+  checkCustody(at.agents.entry(at.door.entry.id), "own" in asked ? "agent" : "proxy");
+  if ("own" in asked) return certified(at, facts, { octets: asked.own, wait });
+  const session = at.agents.session(at.door, peer, facts, asked.note);
   const found = await session.credential(facts, wait * 1000);
   return "held" in found
     ? answer(facts, credentialView(found.held))
+    : answer(facts, waitingView(found.waiting), 202);
+}
+
+/** Upon an R of the agent's own. It is not kept while the owner is asked, so this call waits for nobody. */
+async function certified(
+  at: Behind,
+  facts: Facts,
+  { octets, wait }: { readonly octets: string; readonly wait: number },
+): Promise<Response> {
+  if (wait > 0) throw new Refusal("malformed_request", "to wait is for POST /v1/nonce");
+  const session = at.agents.existing(at.door, facts);
+  if (session === undefined) throw new Refusal("nonce_unknown", "none was handed to this program");
+  const found = await session.certify(facts, octets);
+  if ("waiting" in found) return answer(facts, waitingView(found.waiting), 202);
+  const { held } = found;
+  const own = { bundle: writeBundle(held.bundle) as JsonObject, single: held.isSingle }; // the writer makes plain JSON
+  return answer(facts, { ...credentialView(held), ...own });
+}
+
+/** What an R is made from, for agents that hold their keys; while the owner is asked, what is waited for. */
+async function nonce(at: Behind, request: Request, peer: Peer): Promise<Response> {
+  const wait = waitSeconds(request);
+  new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request").end();
+  if (!at.nonces.take(at.w.clock())) throw new Refusal("rate_limited");
+  const facts = await admit(at, peer);
+  checkCustody(at.agents.entry(at.door.entry.id), "agent");
+  const found = await at.agents.session(at.door, peer, facts).terms(wait * 1000);
+  return "terms" in found
+    ? answer(facts, { ...found.terms })
     : answer(facts, waitingView(found.waiting), 202);
 }
 
@@ -140,6 +199,9 @@ async function proof(at: Behind, request: Request, peer: Peer): Promise<Response
   const asked = await readProofRequest(request);
   if (!at.bucket.take(w.clock())) throw new Refusal("rate_limited");
   const facts = await admit(at, peer);
+  const entry = agents.entry(door.entry.id);
+  if (entry.custody === "agent")
+    throw new Refusal("custody_mismatch", "the agent holds the key", OWN_PROOFS);
   const session = agents.existing(door, facts);
   const held = session?.held;
   if (held === undefined)
@@ -148,7 +210,6 @@ async function proof(at: Behind, request: Request, peer: Peer): Promise<Response
       session?.refusal,
       agents.sessionsOf(door).some((other) => other.held !== undefined),
     );
-  const entry = agents.entry(door.entry.id);
   if (!entry.offlineProofs && isOffline(w)) throw new Refusal("offline");
   const made = await makeProof(w, entry, held, asked);
   sayFirstAudience(at, asked.aud);
@@ -176,16 +237,26 @@ function statusView(session: Session | undefined): JsonObject {
 
 async function status(at: Behind, peer: Peer): Promise<Response> {
   const facts = await admit(at, peer);
-  const view = statusView(at.agents.existing(at.door, facts));
+  const session = at.agents.existing(at.door, facts);
+  const isStopped = session === undefined && at.agents.isStopped(at.door);
+  const view = isStopped ? { state: "halted", reason: "halted" } : statusView(session);
   return answer(facts, { entry: at.door.entry.id, pid: peer.pid, uid: peer.uid, ...view });
 }
 
 /** The Agent API behind one door. Every call is admitted anew: who connects is asked of the kernel, never of the peer. */
 export function doorApp(w: ProxyWorld, agents: Agents, door: Door): Handler<DoorContext> {
-  const at: Behind = { w, agents, door, bucket: new Bucket(), audiences: new Set() };
+  const at: Behind = {
+    w,
+    agents,
+    door,
+    bucket: new Bucket(),
+    nonces: new Bucket(),
+    audiences: new Set(),
+  };
   return application<DoorContext>(
     {
       "POST /v1/credential": (request, { peer }) => credential(at, request, peer),
+      "POST /v1/nonce": (request, { peer }) => nonce(at, request, peer),
       "POST /v1/proof": (request, { peer }) => proof(at, request, peer),
       "GET /v1/events": (request, { peer }) => events(at, request, peer),
       "GET /v1/status": (_request, { peer }) => status(at, peer),
