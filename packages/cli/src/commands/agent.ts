@@ -35,6 +35,7 @@ interface RegisterOptions {
   readonly maxTtl: string;
   readonly maxLive: string;
   readonly carried: boolean;
+  readonly ownKey: boolean;
   readonly fact: readonly string[];
   readonly manifest?: string;
   readonly insecureSameUid: boolean;
@@ -164,6 +165,7 @@ async function register(cli: Cli, name: string, options: RegisterOptions): Promi
       },
       evidence: options.carried ? "carried" : "public",
       offline_proofs: true,
+      ...(options.ownKey ? { custody: "agent" } : {}),
       insecure_same_uid: options.insecureSameUid,
       insecure_soft_key_standing: options.insecureSoftKeyStanding,
     };
@@ -195,6 +197,9 @@ function registeredLines(
     ...facts,
     `  proves to ${options.audience.join(", ")}`,
     ...(options.location.length === 0 ? [] : [`  may use   ${options.location.join(", ")}`]),
+    ...(options.ownKey
+      ? ["  key       its own: after a stop it is good until its credential expires"]
+      : []),
     `  lives     ${duration(Number(options.maxTtl))} each, renewed by itself`,
     ...(measured.length === 0 && options.owner === undefined
       ? [
@@ -223,7 +228,7 @@ async function listAgents(cli: Cli): Promise<void> {
         live.length > 0
           ? cli.paint("green", `[//] ${live.length} live`)
           : cli.paint("dim", "[__] none");
-      return `${state.padEnd(12)}  ${id.split("/").at(-1)?.padEnd(16) ?? ""}  uid ${number(entry, "uid")}  ${text(entry, "proxy")}`;
+      return `${state.padEnd(12)}  ${id.split("/").at(-1)?.padEnd(16) ?? ""}  uid ${number(entry, "uid")}  ${text(entry, "proxy")}${entry["custody"] === "agent" ? "  own key" : ""}`;
     });
     show(
       cli,
@@ -268,6 +273,11 @@ function grantOptions(command: Command): Command {
     .option(
       "--carried",
       "the server does not publish the owner's evidence; the agent shows it",
+      false,
+    )
+    .option(
+      "--own-key",
+      "the agent makes its key and keeps it, for mutual TLS: the proxy can then withhold no proofs",
       false,
     )
     .option(
@@ -331,7 +341,7 @@ export function build(cli: Cli): Command {
   grantOptions(programOptions(registering))
     .addHelpText(
       "after",
-      "\nExample:\n  countersign agent register mailer --owner me --audience https://mail.example/ --script agent.mjs --pin",
+      "\nExample:\n  countersign agent register mailer --owner me --audience https://mail.example/ --script agent.mjs --pin\n  countersign agent register peer --owner me --audience https://mail.example/ --script peer.mjs --own-key",
     )
     .action((name: string, options: RegisterOptions) => register(cli, name, options));
   noun
