@@ -85,8 +85,8 @@ export type { TrustBundle } from "./trust/bundle.ts";
 export { witTrustOf } from "./trust/wit-trust.ts";
 
 // proof
-export { audienceOf, matchesLocation, sameAudience } from "./proof/audience.ts";
-export { credentialsOf } from "./proof/headers.ts";
+export { audienceOf, matchesLocation, proofAudienceOf, sameAudience } from "./proof/audience.ts";
+export { credentialsOf, fieldLines, witOf } from "./proof/headers.ts";
 export type { Credentials, HeaderLines } from "./proof/headers.ts";
 export { answerOf, ProofRefusal } from "./proof/refusal.ts";
 export type { RefusalAnswer } from "./proof/refusal.ts";
@@ -131,8 +131,8 @@ export type {
   WicTemplate,
 } from "./x509/profiles.ts";
 export { jwkOfSpki, keyIdOf, spkiOf } from "./x509/spki.ts";
-export { verifyWic, workloadOfCertificate } from "./x509/wic.ts";
-export type { VerifiedWic, WicInput } from "./x509/wic.ts";
+export { verifyTlsLeaf, verifyWic, workloadOfCertificate } from "./x509/wic.ts";
+export type { TlsLeafInput, VerifiedWic, WicInput } from "./x509/wic.ts";
 
 // est
 export { EST_MEDIA_TYPE, readEstBody, writeEstBody, writeEstRequestBody } from "./est/body.ts";

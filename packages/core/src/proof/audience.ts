@@ -40,6 +40,24 @@ export function audienceOf(url: string): string {
   return address.base + address.path;
 }
 
+const LOOPBACK = /^http:\/\/(localhost|\[::1\]|127(\.\d{1,3}){3})[:/]/;
+
+/**
+ * The `aud` of a proof that may be made: for an `https` address, or for plain `http` to this machine where that is
+ * allowed.
+ * @throws Refusal `malformed_request`
+ */
+export function proofAudienceOf(url: string, isLoopbackAllowed: boolean): string {
+  const audience = audienceOf(url);
+  if (audience.startsWith("https://") || (isLoopbackAllowed && LOOPBACK.test(audience)))
+    return audience;
+  throw new Refusal(
+    "malformed_request",
+    "a proof is made for https addresses",
+    "Call the service by https; plain http is for this machine, in development.",
+  );
+}
+
 /** One spelling per audience: addresses by `base` and path, deployment-specific values as they are. */
 function spelled(audience: string): string {
   const address = parseAddress(audience);

@@ -33,6 +33,18 @@ export function fieldLines(headers: HeaderLines, name: string): readonly string[
 }
 
 /**
+ * Takes the WIT from the raw header lines (draft-ietf-wimse-workload-creds-02 5.1.1): exactly one line.
+ * @throws Refusal `wit_missing`, `wit_repeated`, `malformed_token` (400)
+ */
+export function witOf(headers: HeaderLines): string {
+  const [wit, ...more] = fieldLines(headers, "workload-identity-token");
+  if (wit === undefined || wit === "") throw new Refusal("wit_missing");
+  if (more.length > 0 || wit.includes(",")) throw new Refusal("wit_repeated");
+  if (!WIT_VALUE.test(wit)) throw new Refusal("malformed_token", "not one compact JWS");
+  return wit;
+}
+
+/**
  * Takes WIT and proof from the raw header lines (draft-ietf-wimse-workload-creds-02 5.1.1, wpt-02 2.2): exactly one
  * line of each, the authorization scheme in any case. Without any `Authorization` the challenge comes first.
  * @throws Refusal `wpt_missing` (401), `wit_missing`, `wit_repeated`, `malformed_token` (400)
@@ -40,10 +52,7 @@ export function fieldLines(headers: HeaderLines, name: string): readonly string[
 export function credentialsOf(headers: HeaderLines): Credentials {
   const authorization = fieldLines(headers, "authorization");
   if (authorization.length === 0) throw new ProofRefusal("wpt_missing", "no Authorization");
-  const [wit, ...more] = fieldLines(headers, "workload-identity-token");
-  if (wit === undefined || wit === "") throw new Refusal("wit_missing");
-  if (more.length > 0 || wit.includes(",")) throw new Refusal("wit_repeated");
-  if (!WIT_VALUE.test(wit)) throw new Refusal("malformed_token", "not one compact JWS");
+  const wit = witOf(headers);
   const [only, ...others] = authorization;
   const proof = others.length === 0 ? WPT_VALUE.exec(only ?? "")?.[1] : undefined;
   if (proof === undefined)

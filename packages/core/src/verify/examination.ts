@@ -14,6 +14,11 @@ export interface Presented {
   readonly wit: string;
   /** DER: leaf first, then issuing CAs, without the root. */
   readonly chain?: readonly Bytes[];
+  /**
+   * In place of `chain`: DER of the leaf that the caller has shown in a TLS handshake, its path verified there with the
+   * roots of the token's trust domain and no others.
+   */
+  readonly tlsLeaf?: Bytes;
   readonly approval?: ApprovalPart;
   readonly endorsement?: string;
   readonly logged?: Pick<CredentialPart, "leaf" | "salts" | "proof"> &
@@ -89,7 +94,7 @@ export class Examination {
 export interface Findings {
   wit: VerifiedWit;
   domain: DomainTrust;
-  certificate: VerifiedWic;
+  certificate: Pick<VerifiedWic, "leaf" | "workload">;
   statement: Statement;
   consent: CredentialStatement;
   approval: Approval;

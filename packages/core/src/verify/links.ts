@@ -15,7 +15,7 @@ import { formPayload, opensForm, readLeaf } from "../transparency/leaf.ts";
 import { verifyTlogProof } from "../transparency/tlog-proof.ts";
 import { witTrustOf } from "../trust/wit-trust.ts";
 import { jwkOfSpki } from "../x509/spki.ts";
-import { verifyWic } from "../x509/wic.ts";
+import { verifyTlsLeaf, verifyWic } from "../x509/wic.ts";
 import type { Acceptance, Examination } from "./examination.ts";
 import { isDevelopment } from "./trust.ts";
 import type { OwnerProof } from "./verdict.ts";
@@ -57,13 +57,14 @@ function checkDevelopment(x: Examination): void {
 
 async function checkWic(x: Examination): Promise<void> {
   const { origin, bundle } = x.found("domain");
-  const wic = await verifyWic(x.c, {
-    chain: x.presented.chain ?? [],
-    anchorsOf: new Map([[origin, bundle.roots]]),
-    purpose: "any",
-    now: x.now,
-    skewSeconds: x.skewSeconds,
-  });
+  const { chain = [], tlsLeaf } = x.presented;
+  const { now, skewSeconds } = x;
+  const how = { purpose: "any", now, skewSeconds } as const;
+  const anchorsOf = new Map([[origin, bundle.roots]]);
+  const wic =
+    tlsLeaf === undefined
+      ? await verifyWic(x.c, { chain, anchorsOf, ...how })
+      : verifyTlsLeaf(x.c, { leaf: tlsLeaf, origin, ...how });
   x.keep("certificate", wic);
 }
 
@@ -234,7 +235,7 @@ function checkLeaf(x: Examination): void {
     })
   )
     no("log_proof_invalid", "the leaf is of another token");
-  const der = x.presented.chain?.[0];
+  const der = x.presented.chain?.[0] ?? x.presented.tlsLeaf;
   if (
     der !== undefined &&
     !opensForm(x.c, leaf, 2, { salt: logged.salts.x509, payload: formPayload(x.c, cs, der) })
@@ -260,7 +261,8 @@ async function checkWitnessed(x: Examination): Promise<void> {
   await checkWitnesses(x.c, text, witnesses);
 }
 
-const hasChain = (x: Examination): boolean => x.presented.chain !== undefined;
+const hasCertificate = ({ presented }: Examination): boolean =>
+  presented.chain !== undefined || presented.tlsLeaf !== undefined;
 
 /** Every check, in order. The server walks them before release, the SDK, the command line and the tests after it. */
 export const LINKS: readonly Link[] = [
@@ -280,14 +282,14 @@ export const LINKS: readonly Link[] = [
     id: "wic",
     title: "the certificate leads to the trust domain's root",
     towards: "none",
-    applies: hasChain,
+    applies: hasCertificate,
     check: checkWic,
   },
   {
     id: "forms",
     title: "token and certificate say the same",
     towards: "none",
-    applies: hasChain,
+    applies: hasCertificate,
     check: checkForms,
     earns: "none",
   },

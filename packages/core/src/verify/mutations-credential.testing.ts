@@ -67,7 +67,34 @@ export const CREDENTIAL_MUTATIONS: readonly Mutation[] = [
     change: { presented: (p) => ({ ...p, chain: (p.chain ?? []).slice(0, 1) }) },
   },
 
+  {
+    name: "a certificate of a TLS handshake that is none",
+    link: "wic",
+    code: "malformed_certificate",
+    change: { presented: ({ chain: _chain, ...p }) => ({ ...p, tlsLeaf: new Uint8Array(1) }) },
+  },
+  {
+    name: "the CA's certificate in a TLS handshake",
+    link: "wic",
+    code: "invalid_identifier",
+    change: {
+      presented: ({ chain: [, issuing = new Uint8Array()] = [], ...p }) => ({
+        ...p,
+        tlsLeaf: issuing,
+      }),
+    },
+  },
+
   // forms
+  {
+    name: "a certificate of a TLS handshake for another key",
+    link: "forms",
+    code: "forms_differ",
+    change: {
+      certificate: (d) => ({ ...d, key: strangerJwk() }),
+      presented: ({ chain: [leaf = new Uint8Array()] = [], ...p }) => ({ ...p, tlsLeaf: leaf }),
+    },
+  },
   {
     name: "a certificate for another agent",
     link: "forms",

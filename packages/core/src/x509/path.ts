@@ -124,11 +124,12 @@ function checkLeaf(leaf: Certificate, level: PathLevel): void {
     throw new Refusal("malformed_certificate", "no name that must be understood");
 }
 
+/** @param path without its anchor */
 function checkPurpose(path: readonly Certificate[], purpose: Purpose): void {
   if (purpose === "any") return;
   const wanted = purpose === "server" ? OID.serverAuth : OID.clientAuth;
   // an intermediate that is limited to other purposes limits what is below it, as TLS stacks agree
-  for (const [index, { extendedKeyUsage }] of path.slice(0, -1).entries()) {
+  for (const [index, { extendedKeyUsage }] of path.entries()) {
     const allows =
       extendedKeyUsage === undefined ||
       extendedKeyUsage.includes(wanted) ||
@@ -158,6 +159,24 @@ export async function verifyPath(c: Crypto, input: PathInput): Promise<VerifiedP
   for (const [index, ca] of path.slice(1).entries()) checkCa(ca, index, level);
   for (const certificate of path) checkDates(certificate, now, skewSeconds);
   checkLeaf(leaf, level);
-  checkPurpose(path, input.purpose);
+  checkPurpose(chain, input.purpose);
   return { leaf, anchor, path };
+}
+
+/**
+ * What `verifyPath` asks of a leaf itself: form, constraints, dates, end entity, purpose. Only for a leaf whose path
+ * somebody else has verified.
+ * @throws Refusal `malformed_certificate`, `unsupported_constraint`, `not_yet_valid`, `expired`, `not_end_entity`, `wrong_purpose`
+ */
+export function checkLeafAlone(
+  c: Crypto,
+  leaf: Certificate,
+  input: Pick<PathInput, "purpose" | "now" | "skewSeconds">,
+): void {
+  if (!c.isValidKey(leaf.key)) throw new Refusal("malformed_certificate", "no point of its curve");
+  if (leaf.hasNameConstraints || leaf.unknownCritical.length > 0)
+    throw new Refusal("unsupported_constraint");
+  checkDates(leaf, input.now, input.skewSeconds ?? 0);
+  checkLeaf(leaf, "wic");
+  checkPurpose([leaf], input.purpose);
 }

@@ -19,8 +19,8 @@ import {
 } from "./estate.testing.ts";
 import { writeExtension } from "./extension.ts";
 import { OID } from "./oids.ts";
-import { verifyWic, workloadOfCertificate } from "./wic.ts";
-import type { WicInput } from "./wic.ts";
+import { verifyTlsLeaf, verifyWic, workloadOfCertificate } from "./wic.ts";
+import type { TlsLeafInput, WicInput } from "./wic.ts";
 
 const estate = await makeEstate();
 const foreign = await makeEstate("spiffe://other.example", "other");
@@ -109,5 +109,29 @@ describe("WIC (draft-ietf-wimse-mutual-tls 3.2, 5)", () => {
     expect(await codeOf(() => workloadOfCertificate({ ...parseCertificate(wic), uris: [] }))).toBe(
       "invalid_identifier",
     );
+  });
+});
+
+describe("a leaf of a TLS handshake, its path verified there", () => {
+  const leafOf = async (...uris: readonly string[]): Promise<Partial<TlsLeafInput>> => {
+    const [leaf = wic] = (await named(...uris)).chain ?? [];
+    return { leaf };
+  };
+  it.each<[string, Partial<TlsLeafInput> | Promise<Partial<TlsLeafInput>>, string]>([
+    ["the valid one", {}, "ok"],
+    ["in its last second", { now: NOW + 899 }, "ok"],
+    ["at its end", { now: NOW + 900 }, "expired"],
+    ["at its end, within the skew", { now: NOW + 900, skewSeconds: 60 }, "ok"],
+    ["before its time", { now: NOW - 3600 }, "not_yet_valid"],
+    ["no URI", leafOf(), "invalid_identifier"],
+    ["two URIs", leafOf(AGENT, "spiffe://example.org/b"), "invalid_identifier"],
+    ["of another origin", leafOf("spiffe://other.example/a"), "trust_domain_mismatch"],
+    ["of another scheme", leafOf("wimse://example.org/a"), "trust_domain_mismatch"],
+    ["a CA", { leaf: estate.issuing.der }, "invalid_identifier"],
+    ["no certificate", { leaf: new Uint8Array(3) }, "malformed_certificate"],
+  ])("judges %s", async (_, change, wanted) => {
+    const shown: TlsLeafInput = { leaf: wic, origin: ORIGIN, purpose: "client", now: NOW };
+    const input = { ...shown, ...(await change) };
+    expect(await codeOf(() => verifyTlsLeaf(c, input))).toBe(wanted);
   });
 });

@@ -4,7 +4,7 @@ import type { WorkloadId } from "../identifier/workload.ts";
 import { Refusal } from "../refusal.ts";
 import { readCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
-import { verifyPath } from "./path.ts";
+import { checkLeafAlone, verifyPath } from "./path.ts";
 import type { PathInput, VerifiedPath } from "./path.ts";
 
 /**
@@ -69,4 +69,29 @@ export async function verifyWic(c: Crypto, input: WicInput): Promise<VerifiedWic
       throw new Refusal("trust_domain_mismatch", "the anchor is another origin's");
     throw refusal;
   }
+}
+
+/** A leaf that was shown in a TLS handshake. */
+export interface TlsLeafInput extends Pick<PathInput, "purpose" | "now" | "skewSeconds"> {
+  /** DER. */
+  readonly leaf: Bytes;
+  /** The one origin with whose roots, and no others, the TLS stack has verified the path to this leaf. */
+  readonly origin: string;
+}
+
+/**
+ * Judges a leaf whose path the TLS stack has built with the roots of one origin: exactly one URI, canonical, of that
+ * origin, and the leaf itself as `verifyPath` does. For stacks that show the application no more than the leaf.
+ * @throws Refusal `malformed_certificate`, `invalid_identifier`, `trust_domain_mismatch`, and as `checkLeafAlone`
+ */
+export function verifyTlsLeaf(
+  c: Crypto,
+  input: TlsLeafInput,
+): Pick<VerifiedWic, "leaf" | "workload"> {
+  const leaf = readCertificate(c, input.leaf);
+  const workload = parseWorkloadId(workloadOfCertificate(leaf));
+  if (workload.origin !== input.origin)
+    throw new Refusal("trust_domain_mismatch", "the roots are another origin's");
+  checkLeafAlone(c, leaf, input);
+  return { leaf, workload };
 }

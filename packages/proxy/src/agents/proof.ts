@@ -1,9 +1,9 @@
 import {
-  audienceOf,
   base64url,
   makeWpt,
   matchesLocation,
   OWNER_EVIDENCE_HEADER,
+  proofAudienceOf,
   Refusal,
   writeEvidenceHeader,
 } from "@countersign/core";
@@ -33,22 +33,6 @@ const JTI_BYTES = 16;
 export const OWN_PROOFS =
   "The agent holds this key: it makes its proofs itself, with connectWithOwnKey of the SDK.";
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
-
-/** `https`, or in development `http` to this machine. @throws Refusal `malformed_request` */
-function checkedAudience(aud: string, isDevelopment: boolean): string {
-  const audience = audienceOf(aud);
-  const [, scheme, host = ""] = /^([a-z]+):\/\/(\[[^\]]*\]|[^/:]*)/.exec(audience) ?? [];
-  if (scheme === "https" || (scheme === "http" && isDevelopment && isLoopback(host)))
-    return audience;
-  throw new Refusal(
-    "malformed_request",
-    "a proof is made for https addresses",
-    "Call the service by https; plain http is for this machine, in development.",
-  );
-}
-
 /** Inside what the owner signed, else inside what the registration lists. @throws Refusal `outside_ceiling`, `outside_audiences` */
 function checkReach(audience: string, entry: Entry, held: Held): void {
   if (held.ceiling.length > 0) {
@@ -77,7 +61,7 @@ export async function makeProof(
   const { signer } = held;
   if (signer === undefined)
     throw new Refusal("custody_mismatch", "the agent holds the key", OWN_PROOFS);
-  const audience = checkedAudience(asked.aud, w.server().state?.development ?? false);
+  const audience = proofAudienceOf(asked.aud, w.server().state?.development ?? false);
   checkReach(audience, entry, held);
   const now = w.clock();
   const exp = Math.min(now + PROOF_LIFE_SECONDS, held.exp);
