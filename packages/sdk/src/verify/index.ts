@@ -6,6 +6,8 @@ export { problemFor } from "./refused.ts";
 export type { ProblemAnswer, RequestProblem } from "./refused.ts";
 export { relyingParty } from "./relying-party.ts";
 export type { Caller, IncomingRequest, RelyingParty } from "./relying-party.ts";
+export type { TlsPeer } from "./connected.ts";
+export type { TlsRoots } from "./trusted.ts";
 export type { RelyingPartyOptions } from "./settings.ts";
 export type { Fetch } from "./evidence.ts";
 export { webCrypto } from "./web-crypto.ts";

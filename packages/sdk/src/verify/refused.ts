@@ -2,7 +2,8 @@ import { answerOf, LinkRefusal, Refusal } from "@countersign/core";
 import type { Problem } from "@countersign/core";
 
 /** What a request is judged by beside the links of core, which judge its credential. */
-const STEPS = {
+export const STEPS = {
+  peer: "the certificate of the TLS handshake names one agent of the configured trust domain and is valid now",
   request: "the request presents one token and one proof",
   wit: "the token is signed by the configured trust domain and is valid now",
   trust: "the trust bundle of the caller's trust domain is in date",

@@ -1,13 +1,11 @@
 import {
   atLeast,
-  audienceOf,
   credentialsOf,
   FOREIGN_PROOF_LIFE_SECONDS,
   OWN_PROOF_LIFE_SECONDS,
   presentedOf,
   ProofRefusal,
   readTrust,
-  readTrustBundle,
   Refusal,
   verify,
   verifyWit,
@@ -15,7 +13,6 @@ import {
   witTrustOf,
 } from "@countersign/core";
 import type {
-  Bundle,
   Bytes,
   Demand,
   DomainTrust,
@@ -25,12 +22,15 @@ import type {
   Trust,
   Verdict,
   VerifiedProof,
-  VerifiedWit,
 } from "@countersign/core";
-import { evidenceInHeader, fetchEvidence } from "./evidence.ts";
+import { judgeConnected } from "./connected.ts";
+import type { TlsPeer } from "./connected.ts";
+import { refreshed, rootsOf } from "./trusted.ts";
+import type { TlsRoots } from "./trusted.ts";
 import { step } from "./refused.ts";
 import { settingsOf } from "./settings.ts";
 import type { RelyingPartyOptions, Settings } from "./settings.ts";
+import { audiencesOf, findEvidence, inDate } from "./steps.ts";
 
 /** A request as far as its caller is concerned. A proof covers neither method nor body. */
 export interface IncomingRequest {
@@ -42,11 +42,11 @@ export interface IncomingRequest {
 
 /** An authenticated caller, and what is proved of its owner. Whether it may do what it asks is the service's decision. */
 export interface Caller extends Verdict {
-  /** Address that the proof was made for: one of the resources with the request's path. */
+  /** Address that the proof was made for: one of the resources with the request's path. Over mutual TLS: that the approval reaches. */
   readonly audience: string;
-  /** `Txn-Token` that the proof covers. */
+  /** `Txn-Token` that the proof, or TLS, covers. */
   readonly txnToken?: string;
-  /** Context headers that the proof covers, by lower-case name. */
+  /** Context headers that the proof, or TLS, covers, by lower-case name. */
   readonly context: ReadonlyMap<string, string>;
 }
 
@@ -58,16 +58,23 @@ export interface RelyingParty {
    */
   readonly verifyRequest: (request: IncomingRequest) => Promise<Caller>;
   /**
+   * Judges a request over mutual TLS: the handshake has proved the caller's key, so there is no proof, and nothing is
+   * spent. Where more than his name is demanded, he sends his token, of the same issue, and the owner's approval.
+   * @throws LinkRefusal naming the step or link, with the code of its reason
+   */
+  readonly verifyConnected: (request: IncomingRequest, peer: TlsPeer) => Promise<Caller>;
+  /**
+   * The roots to hand to a TLS stack that shall let in callers of one trust domain, and no others.
+   * @param origin default: the only one that is configured
+   * @throws Refusal `configuration_invalid`, `indeterminate` where the trust bundle is out of date
+   */
+  readonly roots: (origin?: string) => TlsRoots;
+  /**
    * Takes a newer trust bundle for one configured trust domain, as published at `/bundle`.
    * @throws Refusal `unknown_trust_domain`, `trust_bundle_changed`, `trust_bundle_invalid`, `indeterminate`; the
    * bundle held stays
    */
   readonly refreshTrust: (bundle: Bytes | string) => void;
-}
-
-function audiencesOf(resources: readonly string[], path: string): readonly string[] {
-  if (!path.startsWith("/")) throw new Refusal("malformed_request", "the target is not a path");
-  return resources.map((base) => audienceOf(base + path));
 }
 
 /** A store that notes what is to be spent, and spends it when everything else held. */
@@ -86,41 +93,6 @@ function spentLast(replay: ReplayStore): { store: ReplayStore; spend: () => Prom
       if (use !== "first") throw new Refusal("indeterminate", "the replay store has no answer");
     },
   };
-}
-
-function inDate(domain: DomainTrust | undefined, now: Seconds): DomainTrust {
-  if (domain === undefined) throw new Refusal("unknown_trust_domain");
-  if (now >= domain.bundle.exp)
-    throw new Refusal("indeterminate", "the trust bundle is past its exp");
-  return domain;
-}
-
-async function findEvidence(
-  s: Settings,
-  headers: HeaderLines,
-  wit: VerifiedWit,
-  domain: DomainTrust,
-  now: Seconds,
-): Promise<Bundle | undefined> {
-  const sent = evidenceInHeader(headers);
-  if (sent !== undefined) return sent;
-  const known = s.remembered.get(wit.digest);
-  if (known !== undefined && now < known.until) return known.bundle;
-  s.remembered.delete(wit.digest);
-  const { evidence = "header" } = s.options;
-  const { owner, jti } = wit;
-  if (evidence === "header" || owner === undefined || jti === undefined) return undefined;
-  if (domain.evidenceOrigin === undefined) return undefined;
-  return fetchEvidence(evidence.fetch, domain.evidenceOrigin, owner, jti);
-}
-
-/** The trust with a newer bundle of one domain. */
-function refreshed(trust: Trust, input: Bytes | string, now: Seconds): Trust {
-  const { trustDomain } = readTrustBundle(input, now);
-  const domain = trust.get(trustDomain);
-  if (domain === undefined) throw new Refusal("unknown_trust_domain", trustDomain);
-  const bundle = readTrustBundle(input, now, domain.bundle);
-  return new Map([...trust, [trustDomain, { ...domain, bundle }]]);
 }
 
 /** Who calls: token and proof. The proof is not spent yet. */
@@ -185,6 +157,8 @@ export function relyingParty(options: RelyingPartyOptions): RelyingParty {
   return {
     // one request is judged by one trust, whatever is refreshed meanwhile
     verifyRequest: (request) => judge(settings, trust, request),
+    verifyConnected: (request, peer) => judgeConnected(settings, trust, request, peer),
+    roots: (origin) => rootsOf(trust, origin, clock()),
     refreshTrust: (input) => {
       trust = refreshed(trust, input, clock());
     },
