@@ -1,5 +1,5 @@
-import { Members } from "@countersign/core";
-import type { JsonObject, Seconds } from "@countersign/core";
+import { Members, readBundle } from "@countersign/core";
+import type { Bundle, JsonObject, Seconds } from "@countersign/core";
 
 // What the proxy says (DESIGN 11). Its answers are open: members that are not known here are passed over.
 
@@ -69,6 +69,44 @@ export function readCredential(value: JsonObject): Credential {
       4,
     ),
     expiresAt: m.integer("expires_at"),
+  };
+}
+
+/** A credential for a key of the agent's own. */
+export interface OwnCredential extends Credential {
+  readonly bundle: Bundle;
+  /** Whether the approval was for this one credential: the owner is asked for a next one. */
+  readonly isSingle: boolean;
+}
+
+/** @throws Refusal `unreachable`, and as `readBundle` */
+export function readOwnCredential(value: JsonObject): OwnCredential {
+  const m = new Members(value, CODE, "credential");
+  return {
+    ...readCredential(value),
+    bundle: readBundle(m.object("bundle").whole()),
+    isSingle: m.flag("single"),
+  };
+}
+
+/** What an R is made from. */
+export interface Terms {
+  readonly aud: string;
+  readonly nonce: string;
+  readonly now: Seconds;
+  readonly sub: string;
+  readonly anchor: string;
+}
+
+/** @throws Refusal `unreachable` */
+export function readTerms(value: JsonObject): Terms {
+  const m = new Members(value, CODE, "terms");
+  return {
+    aud: m.text("aud"),
+    nonce: m.text("nonce", { maxLength: 128 }),
+    now: m.integer("now"),
+    sub: m.text("sub"),
+    anchor: m.thumbprint("anchor"),
   };
 }
 

@@ -266,7 +266,7 @@ describe("status and events", () => {
           if (heard.length === 2) resolve();
         },
         ended.signal,
-        1,
+        { firstDelayMs: 1 },
       );
     });
     await door.followers(1);

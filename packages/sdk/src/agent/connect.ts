@@ -9,7 +9,8 @@ import type { ServerEvent } from "./events.ts";
 import { agentFetch } from "./fetch.ts";
 import type { FetchInput, FetchOptions } from "./fetch.ts";
 import { openSession } from "./session.ts";
-import type { ProofRequest, Session } from "./session.ts";
+import type { ProofRequest, Session, SessionOptions } from "./session.ts";
+import { tell } from "./tell.ts";
 
 export interface ConnectOptions extends FetchOptions {
   /** Path of the agent's socket; default `COUNTERSIGN_SOCKET`, which `countersign run` sets. */
@@ -84,29 +85,27 @@ function credentialIn(value: JsonObject): AgentEvents["credential"] {
   return { id, expiresAt };
 }
 
-function tell<T>(listeners: ReadonlySet<(what: T) => void>, what: T): void {
-  for (const listener of listeners)
-    try {
-      listener(what);
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error));
-    }
-}
-
 /** Acts on one event; what is not understood is passed over. */
 function take({ event, data }: ServerEvent, session: Session, listeners: Listeners): void {
   const value = parseJsonObject(data, { maxBytes: MAX_EVENT_BYTES, maxDepth: 8 });
   if (event === "waiting") tell(listeners.waiting, readWaiting(value));
-  if (event === "credential" || event === "halted") session.forget();
+  if (event === "credential") session.superseded();
+  if (event === "halted") session.halted();
   if (event === "credential") tell(listeners.credential, credentialIn(value));
   if (event === "halted") tell(listeners.halted, readHalted(value));
 }
 
-function agentOf(id: string, door: Door, session: Session, options: ConnectOptions): Agent {
+/** Shared by agents with and without a key of their own. */
+export function agentOf(
+  id: string,
+  door: Door,
+  session: Session,
+  options: ConnectOptions,
+  onOpen?: (agent: Agent) => Promise<void>,
+): Agent {
   const closed = new AbortController();
   const listeners: Listeners = { credential: new Set(), waiting: new Set(), halted: new Set() };
-  void followEvents(door, (event) => take(event, session, listeners), closed.signal);
-  return {
+  const agent: Agent = {
     id,
     credential: () => session.credential(),
     proof: session.prove,
@@ -121,6 +120,23 @@ function agentOf(id: string, door: Door, session: Session, options: ConnectOptio
     },
     close: () => closed.abort(),
   };
+  const onEvent = (event: ServerEvent): void => take(event, session, listeners);
+  void followEvents(door, onEvent, closed.signal, { onOpen: () => onOpen?.(agent) });
+  return agent;
+}
+
+/** @throws Refusal `configuration_invalid` where there is no socket */
+export function doorOf(options: ConnectOptions): Door {
+  return openDoor(socketOf(options));
+}
+
+export function sessionOptions(options: ConnectOptions): SessionOptions {
+  return {
+    clock: options.clock ?? (() => Math.floor(Date.now() / 1000)),
+    waitSeconds: options.waitSeconds ?? Infinity,
+    ...(options.note === undefined ? {} : { note: options.note }),
+    ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
+  };
 }
 
 /**
@@ -130,13 +146,8 @@ function agentOf(id: string, door: Door, session: Session, options: ConnectOptio
  * and the proxy's others, each with `next`; whatever `signal` was aborted with
  */
 export async function connect(options: ConnectOptions = {}): Promise<Agent> {
-  const door = openDoor(socketOf(options));
-  const session = openSession(door, {
-    clock: options.clock ?? (() => Math.floor(Date.now() / 1000)),
-    waitSeconds: options.waitSeconds ?? Infinity,
-    ...(options.note === undefined ? {} : { note: options.note }),
-    ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
-  });
+  const door = doorOf(options);
+  const session = openSession(door, sessionOptions(options));
   const { id } = await session.credential(options.signal);
   return agentOf(id, door, session, options);
 }

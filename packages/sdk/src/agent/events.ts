@@ -44,14 +44,24 @@ function eventIn(block: string): ServerEvent | undefined {
   return data.length === 0 ? undefined : { event, data: data.join("\n") };
 }
 
+export interface FollowOptions {
+  /** Before the first new try; it doubles with each failure, up to 30 s. Default 500. */
+  readonly firstDelayMs?: number;
+  /** Called whenever the stream is open again: events may have been missed. */
+  readonly onOpen?: () => Promise<void> | undefined;
+}
+
 async function followOnce(
   door: Door,
   onEvent: (event: ServerEvent) => void,
   signal: AbortSignal,
+  onOpen: FollowOptions["onOpen"],
 ): Promise<boolean> {
   let heard = false;
   try {
-    for await (const event of readEvents(await door.open("/v1/events", signal))) {
+    const octets = await door.open("/v1/events", signal);
+    await onOpen?.();
+    for await (const event of readEvents(octets)) {
       heard = true;
       onEvent(event);
     }
@@ -64,17 +74,16 @@ async function followOnce(
 /**
  * Follows the proxy's events until the signal ends it, connecting again whenever the stream is lost. Never rejects,
  * and never keeps the process alive.
- * @param firstDelayMs before the first new try; it doubles with each failure, up to 30 s. Default 500
  */
 export async function followEvents(
   door: Door,
   onEvent: (event: ServerEvent) => void,
   signal: AbortSignal,
-  firstDelayMs: number = FIRST_DELAY_MS,
+  { firstDelayMs = FIRST_DELAY_MS, onOpen }: FollowOptions = {},
 ): Promise<void> {
   let delayMs = firstDelayMs;
   while (!signal.aborted) {
-    const heard = await followOnce(door, onEvent, signal);
+    const heard = await followOnce(door, onEvent, signal, onOpen);
     delayMs = heard ? firstDelayMs : Math.min(delayMs * 2, MAX_DELAY_MS);
     await pause(delayMs, undefined, { signal, ref: false }).catch(() => undefined);
   }

@@ -1,7 +1,10 @@
-// `@countersign/sdk/agent`: what an agent's author sees. Keys stay in the proxy.
+// `@countersign/sdk/agent`: what an agent's author sees. Keys stay in the proxy, unless the registration says otherwise.
 
 export { connect } from "./connect.ts";
 export type { Agent, AgentEvents, ConnectOptions } from "./connect.ts";
+export { connectWithOwnKey } from "./connect-own-key.ts";
+export type { OwnKeyAgent } from "./connect-own-key.ts";
+export type { TlsIdentity, TlsSource } from "./tls-identity.ts";
 export type { AgentStatus, Credential, Halted, Proof, Waiting } from "./answers.ts";
 export type { FetchInput, FetchOptions } from "./fetch.ts";
 export type { ProofRequest } from "./session.ts";

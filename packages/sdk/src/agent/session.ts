@@ -32,22 +32,27 @@ export interface Session {
   readonly prove: (request: ProofRequest) => Promise<Proof>;
   /** Asks the proxy whatever is held. @throws Refusal as `credential` */
   readonly renew: () => Promise<Credential>;
-  /** The credential held is no longer the one to use. */
-  readonly forget: () => void;
+  /** The proxy has another credential. */
+  readonly superseded: () => void;
+  /** Somebody stopped the agent: nothing held may be used. */
+  readonly halted: () => void;
 }
 
 /** A credential this near to its end is asked for anew: it must live through the request it is sent with. */
-const MARGIN_SECONDS = 10;
+export const MARGIN_SECONDS = 10;
 const MAX_WAIT_SECONDS = 300;
-const CALL_TIMEOUT_MS = 30_000;
+export const CALL_TIMEOUT_MS = 30_000;
 const BETWEEN_CALLS_MS = 1000;
+
+/** What one call of the proxy gave: what was asked for, or that the owner is asked. */
+export type Gained<T> = { readonly got: T } | { readonly waiting: Waiting };
 
 async function askOnce(
   door: Door,
   note: string | undefined,
   wait: Seconds,
   signal: AbortSignal | undefined,
-): Promise<Credential | Waiting> {
+): Promise<Gained<Credential>> {
   const { status, value } = await door.call({
     method: "POST",
     path: `/v1/credential?wait=${wait}`,
@@ -55,30 +60,40 @@ async function askOnce(
     timeoutMs: wait * 1000 + CALL_TIMEOUT_MS,
     signal,
   });
-  return status === 202 ? readWaiting(value) : readCredential(value);
+  return status === 202 ? { waiting: readWaiting(value) } : { got: readCredential(value) };
 }
 
-/** Asks until there is a credential, and says once for each code that the owner is asked. */
-async function ask(door: Door, options: SessionOptions, signal?: AbortSignal): Promise<Credential> {
-  const { clock, note, waitSeconds, onWaiting } = options;
+/**
+ * Asks until there is what is asked for, and says once for each code that the owner is asked.
+ * @param once one call, which holds on for so many seconds while the owner is asked
+ */
+export async function askUntil<T>(
+  { clock, waitSeconds, onWaiting }: SessionOptions,
+  once: (wait: Seconds) => Promise<Gained<T>>,
+  signal?: AbortSignal,
+): Promise<T> {
   const until = clock() + waitSeconds;
   let wait = 0;
   let said: string | undefined;
   for (;;) {
     const askedAt = clock();
-    const answer = await askOnce(door, note, wait, signal);
-    if ("wit" in answer) return answer;
-    if (answer.code !== said) onWaiting?.(answer);
-    said = answer.code;
+    const answer = await once(wait);
+    if ("got" in answer) return answer.got;
+    const { code, next } = answer.waiting;
+    if (code !== said) onWaiting?.(answer.waiting);
+    said = code;
     const left = until - clock();
-    if (left <= 0) throw new Refusal("waiting_for_owner", `code ${answer.code}`, answer.next);
+    if (left <= 0) throw new Refusal("waiting_for_owner", `code ${code}`, next);
     // a proxy that does not hold the call must not be called in a circle
     if (wait > 0 && clock() <= askedAt) await pause(BETWEEN_CALLS_MS, undefined, { signal });
     wait = Math.min(MAX_WAIT_SECONDS, left);
   }
 }
 
-function lowered(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+/** Names in lower case, values without outer white space: what a proof covers. */
+export function lowered(
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.trim()]),
   );
@@ -106,7 +121,7 @@ export function openSession(door: Door, options: SessionOptions): Session {
   /** All who ask at once wait for one answer. */
   async function askTogether(signal: AbortSignal | undefined): Promise<Credential> {
     try {
-      asking ??= ask(door, options, signal);
+      asking ??= askUntil(options, (wait) => askOnce(door, options.note, wait, signal), signal);
       return (held = await asking);
     } finally {
       asking = undefined;
@@ -120,15 +135,18 @@ export function openSession(door: Door, options: SessionOptions): Session {
     return askTogether(signal);
   }
 
+  function forget(): void {
+    held = undefined;
+  }
+
   return {
     credential: current,
     renew: () => {
       held = undefined;
       return current();
     },
-    forget: () => {
-      held = undefined;
-    },
+    superseded: forget,
+    halted: forget,
     prove: async (request) => {
       try {
         return await proveOnce(door, request);
