@@ -1,6 +1,14 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { LinkRefusal, problemFor, relyingParty as portable } from "../verify/index.ts";
-import type { Caller, HeaderLines, RelyingParty, RelyingPartyOptions } from "../verify/index.ts";
+import type {
+  Caller,
+  HeaderLines,
+  IncomingRequest,
+  RelyingParty,
+  RelyingPartyOptions,
+} from "../verify/index.ts";
+import { systemClock } from "./clock.ts";
 
 /** A request whose caller is known. */
 export interface ProtectedRequest extends IncomingMessage {
@@ -17,11 +25,6 @@ export interface ProtectOptions {
   readonly onRefused?: (refusal: LinkRefusal, request: IncomingMessage) => void;
   /** Told of every other throw, of the handler too. Default: a process warning. */
   readonly onError?: (error: unknown, request: IncomingMessage) => void;
-}
-
-/** The system's clock in seconds. */
-function systemClock(): number {
-  return Math.floor(Date.now() / 1000);
 }
 
 /** As in `@countersign/sdk/verify`, with the system's clock unless another is given. */
@@ -51,19 +54,16 @@ function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error));
 }
 
-/**
- * A listener for `node:http` and `node:https` servers that hands on only requests whose caller was verified, and
- * answers all others with a problem document. The proof covers neither method nor body: TLS does.
- */
-export function protect(
-  party: RelyingParty,
+/** A listener that hands on only requests whose caller `verify` has verified. */
+export function protectBy(
+  verify: (request: IncomingRequest, socket: Socket) => Promise<Caller>,
   handler: ProtectedHandler,
-  options: ProtectOptions = {},
+  options: ProtectOptions,
 ): RequestListener {
   const { onRefused, onError = warn } = options;
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? "";
-    const caller = await party.verifyRequest({ path, headers: linesOf(request) });
+    const caller = await verify({ path, headers: linesOf(request) }, request.socket);
     await handler(Object.assign(request, { caller }), response);
   };
   return (request, response) => {
@@ -73,4 +73,16 @@ export function protect(
       refuse(error, response);
     });
   };
+}
+
+/**
+ * A listener for `node:http` and `node:https` servers that hands on only requests whose caller was verified, and
+ * answers all others with a problem document. The proof covers neither method nor body: TLS does.
+ */
+export function protect(
+  party: RelyingParty,
+  handler: ProtectedHandler,
+  options: ProtectOptions = {},
+): RequestListener {
+  return protectBy((request) => party.verifyRequest(request), handler, options);
 }
