@@ -65,8 +65,8 @@ function peerOf(peer: TlsPeer | undefined): TlsPeer {
 /**
  * A server for `node:https` that lets in only callers with a certificate of one trust domain, and hands on only
  * requests whose caller the relying party has verified; TLS 1.3, nothing is resumed. It shows the newest certificate
- * of its source from the next handshake on; open connections end with the certificate that they were made with, or
- * with the caller's. After a stop all connections end, and none is taken. A trust bundle that was refreshed counts
+ * of its source from the next handshake on; a connection that was made with an older one takes one more request, and
+ * ends with that certificate, or with the caller's. After a stop all connections end, and none is taken. A trust bundle that was refreshed counts
  * for TLS from the next certificate on.
  * @param platform for tests
  * @throws Refusal `no_credential` (nothing to show), and as `RelyingParty.roots`
@@ -86,12 +86,13 @@ export function mutualTlsServer(
     maxHeaderSize: MAX_HEADER_BYTES,
   });
   const peers = new WeakMap<Socket, TlsPeer>();
+  const made = new WeakMap<Socket, TlsIdentity>();
   const sockets = new Set<TLSSocket>();
   server.on("secureConnection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     try {
-      identityOf(source);
+      made.set(socket, identityOf(source));
       const leaf = leafOf(socket);
       endAt(socket, endOf(socket, leaf), platform);
       peers.set(socket, { leaf, origin: trusted.origin });
@@ -103,7 +104,13 @@ export function mutualTlsServer(
     const peer = await step("peer", () => peerOf(peers.get(socket)));
     return party.verifyConnected(request, peer);
   };
-  server.on("request", protectBy(verify, handler, options));
+  const answer = protectBy(verify, handler, options);
+  server.on("request", (request, response) => {
+    // the next request comes by a newer certificate, long before this one ends
+    if (made.get(request.socket) !== source.tlsIdentity())
+      response.setHeader("connection", "close");
+    answer(request, response);
+  });
   const stop = source.onTlsIdentity(() => {
     const identity = source.tlsIdentity();
     if (identity === undefined) for (const socket of sockets) socket.destroy();

@@ -133,9 +133,13 @@ describe("two agents with keys of their own", () => {
     expect(second.socket).not.toBe(first.socket);
     const renewed = await identityOf(domain, SERVICE);
     service.set(renewed);
-    caller.set(await identityOf(domain, CALLER));
+    const last = await get(client, port);
+    expect([last.socket === second.socket, last.shown === serialOf(renewed)]).toEqual([
+      true,
+      false,
+    ]);
     const third = await get(client, port);
-    expect([third.shown, third.shown === second.shown]).toEqual([serialOf(renewed), false]);
+    expect([third.socket === second.socket, third.shown]).toEqual([false, serialOf(renewed)]);
     expect(third.socket.isSessionReused()).toBe(false);
   });
 
