@@ -66,8 +66,8 @@ function peerOf(peer: TlsPeer | undefined): TlsPeer {
  * A server for `node:https` that lets in only callers with a certificate of one trust domain, and hands on only
  * requests whose caller the relying party has verified; TLS 1.3, nothing is resumed. It shows the newest certificate
  * of its source from the next handshake on; a connection that was made with an older one takes one more request, and
- * ends with that certificate, or with the caller's. After a stop all connections end, and none is taken. A trust bundle that was refreshed counts
- * for TLS from the next certificate on.
+ * ends with that certificate, or with the caller's. After a stop all connections end, and none is taken. A trust bundle
+ * that was refreshed counts for TLS from the next certificate on.
  * @param platform for tests
  * @throws Refusal `no_credential` (nothing to show), and as `RelyingParty.roots`
  */
