@@ -15,6 +15,8 @@ const without = (object: JsonObject, name: string): JsonObject =>
 const grant = (change: JsonObject): JsonObject => ({ ...WIRE, grant: { ...GRANT, ...change } });
 const bad = "malformed_request";
 
+const UNIT: JsonObject = { ...WIRE, door: "unit", unit: "mailer.service" };
+
 const MEMBERS = Object.keys(WIRE);
 const ROWS: readonly (readonly [string, Json, string])[] = [
   ["as written", WIRE, "accepted"],
@@ -32,7 +34,22 @@ const ROWS: readonly (readonly [string, Json, string])[] = [
   ["uid −1", { ...WIRE, uid: -1 }, bad],
   ["uid 0", { ...WIRE, uid: 0 }, "accepted"],
   ["nobody's uid", { ...WIRE, uid: 0xffff_ffff }, bad],
-  ["unknown door", { ...WIRE, door: "unit" }, bad],
+  ["unknown door", { ...WIRE, door: "window" }, bad],
+  ["door of a unit", UNIT, "accepted"],
+  ["door of a unit that is not named", { ...WIRE, door: "unit" }, bad],
+  ["unit of a run door", { ...UNIT, door: "run" }, bad],
+  ["unit of a fixed door", { ...UNIT, door: "fixed" }, bad],
+  ["mode of a unit door", { ...UNIT, door_mode: "0660" }, "accepted"],
+  ["an instance of a template", { ...UNIT, unit: "mail@a\\x2db.service" }, "accepted"],
+  ["a template without an instance", { ...UNIT, unit: "mail@.service" }, bad],
+  ["a unit of two instances", { ...UNIT, unit: "a@b@c.service" }, bad],
+  ["a unit with a backslash that escapes nothing", { ...UNIT, unit: "a\\b.service" }, bad],
+  ["a unit that is no service", { ...UNIT, unit: "mailer.scope" }, bad],
+  ["a unit that is a path", { ...UNIT, unit: "a/mailer.service" }, bad],
+  ["a unit with a line end", { ...UNIT, unit: "mailer.service\n" }, bad],
+  ["a unit without a name", { ...UNIT, unit: ".service" }, bad],
+  ["a unit of 255 characters", { ...UNIT, unit: `${"a".repeat(247)}.service` }, "accepted"],
+  ["a unit of 256 characters", { ...UNIT, unit: `${"a".repeat(248)}.service` }, bad],
   ["fixed door", { ...WIRE, door: "fixed" }, "accepted"],
   ["mode of a fixed door", { ...WIRE, door: "fixed", door_mode: "0660" }, "accepted"],
   ["mode of a run door", { ...WIRE, door_mode: "0660" }, bad],
@@ -85,6 +102,7 @@ describe("an entry on the wire", () => {
   it.each<readonly [string, Partial<Entry>]>([
     ["plain", {}],
     ["manifest", { manifest: "/app/agent.json" }],
+    ["unit", { door: "unit", unit: "mail@1.service", doorMode: "0660" }],
     [
       "all terms",
       {

@@ -25,8 +25,10 @@ export interface Entry {
   /** `spiffe://<td>/proxy/<name>` */
   readonly proxy: string;
   readonly uid: number;
-  readonly door: "run" | "fixed";
-  /** Permission bits of a fixed door's socket, in octal; default `0600`. Only the entry's uid is served in any case. */
+  readonly door: "run" | "fixed" | "unit";
+  /** The systemd service whose processes come through a `unit` door: there exactly with that door. */
+  readonly unit?: string;
+  /** Permission bits of the socket of a fixed or unit door, in octal; default `0600`. Only the entry's uid is served. */
   readonly doorMode?: "0600" | "0660" | "0666";
   /** Paths of facts that must be present, below `submods`: `agent.countersign_proc.seccomp`. */
   readonly facts: readonly string[];
@@ -59,6 +61,13 @@ export const DEFAULT_MAX_TTL_SECONDS = 900;
 export const DEFAULT_MAX_LIVE = 8;
 export const GRANT_LENGTH_CAP_SECONDS: number = 30 * 86_400;
 const MAX_ISSUE_CAP = 10_000_000;
+/**
+ * A service of systemd, or an instance of a template; a template alone never runs. The characters of systemd.unit(5),
+ * the backslash only where it escapes another one.
+ */
+const UNIT =
+  /^(?:[A-Za-z0-9:_.-]|\\x[0-9a-f]{2})+(?:@(?:[A-Za-z0-9:_.-]|\\x[0-9a-f]{2})+)?\.service$/;
+const MAX_UNIT_LENGTH = 255;
 
 function readTerms(members: Members, binding: Entry["binding"]): GrantTerms {
   const ttlCap = binding === "owner" ? OWNER_TTL_CAP_SECONDS : UNBOUND_TTL_CAP_SECONDS;
@@ -98,6 +107,27 @@ function readText(item: Json): string {
   return item;
 }
 
+type DoorMembers = Pick<Entry, "door" | "unit" | "doorMode">;
+
+function readDoor(members: Members): DoorMembers {
+  const door = members.choice("door", ["run", "fixed", "unit"] as const);
+  const unit = members.optional("unit", (name) =>
+    members.text(name, { pattern: UNIT, maxLength: MAX_UNIT_LENGTH }),
+  );
+  if ((unit !== undefined) !== (door === "unit"))
+    members.fail("unit", "must be there exactly when door is unit");
+  const doorMode = members.optional("door_mode", (name) =>
+    members.choice(name, ["0600", "0660", "0666"] as const),
+  );
+  if (doorMode !== undefined && door === "run")
+    members.fail("door_mode", "belongs to a door that is always there");
+  return {
+    door,
+    ...(unit === undefined ? {} : { unit }),
+    ...(doorMode === undefined ? {} : { doorMode }),
+  };
+}
+
 /**
  * Reads an entry as it stands on the wire (members as DESIGN 2 names them). Closed.
  * @throws Refusal `malformed_request`
@@ -114,12 +144,6 @@ export function readEntry(value: Json | undefined): Entry {
   if ((owner !== undefined) !== (binding === "owner"))
     members.fail("owner", "must be there exactly when binding is owner");
   const manifest = members.optional("manifest", (name) => members.text(name, { maxLength: 1024 }));
-  const door = members.choice("door", ["run", "fixed"] as const);
-  const doorMode = members.optional("door_mode", (name) =>
-    members.choice(name, ["0600", "0660", "0666"] as const),
-  );
-  if (doorMode !== undefined && door !== "fixed")
-    members.fail("door_mode", "belongs to a fixed door");
   const custody = members.optional("custody", (name) => members.choice(name, ["agent"] as const));
   const offlineProofs = members.flag("offline_proofs");
   if (custody === "agent" && !offlineProofs)
@@ -132,8 +156,7 @@ export function readEntry(value: Json | undefined): Entry {
       pattern: /^[a-z]+:\/\/[a-z0-9._-]{1,255}\/proxy\/[a-z0-9][a-z0-9._-]{0,62}$/,
     }),
     uid: members.integer("uid", 0, 0xffff_fffe),
-    door,
-    ...(doorMode === undefined ? {} : { doorMode }),
+    ...readDoor(members),
     facts: members.list("facts", readText, 32),
     pins: members.list(
       "pins",
@@ -165,6 +188,7 @@ export function writeEntry(entry: Entry): object {
     proxy: entry.proxy,
     uid: entry.uid,
     door: entry.door,
+    ...(entry.unit === undefined ? {} : { unit: entry.unit }),
     ...(entry.doorMode === undefined ? {} : { door_mode: entry.doorMode }),
     facts: entry.facts,
     pins: entry.pins,
