@@ -25,16 +25,19 @@ import { inspect } from "../../packages/cli/src/inspect.ts";
 import { ENTRY } from "../../packages/core/src/issuance/attested.testing.ts";
 import { createEventReader } from "../../packages/node/src/http/event-reader.ts";
 import { PROXY_SCHEMA } from "../../packages/proxy/src/config.ts";
+import {
+  containerPlaceOf,
+  parseCgroup,
+  unitPlaceOf,
+} from "../../packages/proxy/src/facts/cgroup.ts";
 import { INTERPRETERS, readCommandLine } from "../../packages/proxy/src/facts/interpreters.ts";
 import { checkEnvironment } from "../../packages/proxy/src/facts/loader.ts";
 import { readManifest } from "../../packages/proxy/src/facts/manifest.ts";
 import {
-  parseCgroup,
   parseNamespace,
   parseStat,
   parseStatus,
   splitNul,
-  unitOf,
 } from "../../packages/proxy/src/facts/proc.ts";
 import { interpreterByName } from "../../packages/proxy/src/facts/script.ts";
 import { readJoinToken } from "../../packages/proxy/src/uplink/enrol.ts";
@@ -148,7 +151,11 @@ function procParsers(): readonly Parser[] {
   return [
     ofText("/proc stat", "lines", [stat], parseStat),
     ofText("/proc status", "lines", [status], parseStatus),
-    ofText("/proc cgroup", "lines", [cgroup], (text) => unitOf(parseCgroup(text))),
+    ofText("/proc cgroup", "lines", [cgroup], (text) => [
+      parseCgroup(text),
+      unitPlaceOf(text),
+      containerPlaceOf(text),
+    ]),
     ofText("/proc namespace", "plain", ["mnt:[4026531840]"], parseNamespace),
     ofOctets(
       "/proc environ",

@@ -2,51 +2,18 @@ import { existsSync } from "node:fs";
 import { chmod, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { readEntry } from "@countersign/core";
-import type { Entry } from "@countersign/core";
-import { silentLog } from "@countersign/node";
 import { codeOf, hasPython, isRoot, OTHER_UID, PYTHON, Yard } from "../facts/family.testing.ts";
-import type { Meeting } from "../facts/family.testing.ts";
-import { FixedDoors } from "./fixed.ts";
+import { entry, makeDoors } from "./fixed.testing.ts";
+import type { Doors } from "./fixed.testing.ts";
 
 const AGENT = `
 import socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b"hello\\n"); s.recv(1)
 `;
-const own = process.getuid?.() ?? 0;
-
-function entry(name: string, change: object = {}): Entry {
-  return readEntry({
-    ...{ id: `spiffe://example.org/agent/${name}`, proxy: "spiffe://example.org/proxy/host" },
-    ...{ uid: own, door: "fixed", facts: [], pins: [], interpreter_options: [] },
-    ...{ audiences: ["*"], binding: "none", evidence: "public", offline_proofs: true },
-    grant: { use: "standing", max_ttl: 900, max_live: 8, ceiling: [] },
-    ...{ insecure_same_uid: false, insecure_soft_key_standing: false },
-    ...change,
-  });
-}
-
 const yard = new Yard();
 afterEach(() => yard.clear());
 
-async function make(folder?: string) {
-  const meetings = new Map<string, Meeting>();
-  const closed: string[] = [];
-  const dir = folder ?? (await yard.folder());
-  const fixed = await FixedDoors.create({
-    dir,
-    log: silentLog,
-    onClosed: ({ entry: { id } }) => void closed.push(id),
-    listen: async ({ path }) => {
-      const meeting = await yard.meeting(path);
-      meetings.set(path, meeting);
-      return meeting;
-    },
-  });
-  yard.after(() => fixed.close());
-  const path = (name: string): string => join(dir, "door", `${name}.sock`);
-  return { dir, fixed, closed, meetings, path };
-}
+const make = (folder?: string): Promise<Doors> => makeDoors(yard, folder);
 
 describe.skipIf(!hasPython)("fixed doors", () => {
   it("are those of the entries: opened, kept, made anew when the entry changes, closed", async () => {
@@ -95,11 +62,9 @@ describe.skipIf(!hasPython)("fixed doors", () => {
   });
 
   it("admit who the kernel says is the entry's user, started by anybody, and nobody once closed", async () => {
-    const { fixed, meetings, path } = await make();
+    const { fixed, only, path } = await make();
     await fixed.follow([entry("mail")]);
-    const [door] = fixed.doors;
-    const meeting = meetings.get(path("mail"));
-    if (door === undefined || meeting === undefined) throw new Error("no door");
+    const { door, meeting } = only();
     yard.start(PYTHON, [await yard.file("agent.py", AGENT), path("mail")]);
     const { peer, socket } = await meeting.nextPeer();
     const { stillTrue } = await door.admit(peer);
@@ -115,15 +80,14 @@ describe.skipIf(!hasPython)("fixed doors", () => {
   it.skipIf(!isRoot)(
     "T19: admit no other user, whatever the mode lets in (root only)",
     async () => {
-      const { dir, fixed, meetings, path } = await make();
+      const { dir, fixed, only, path } = await make();
       await chmod(dir, 0o755);
       await fixed.follow([entry("mail", { door_mode: "0666" })]);
       const agent = await yard.file("agent.py", AGENT);
       await chmod(join(agent, ".."), 0o755);
       yard.start(PYTHON, [agent, path("mail")], { uid: OTHER_UID, cwd: "/" });
-      const met = await meetings.get(path("mail"))?.nextPeer();
-      const [door] = fixed.doors;
-      if (door === undefined || met === undefined) throw new Error("no door");
+      const { door, meeting } = only();
+      const met = await meeting.nextPeer();
       expect(met.peer.uid).toBe(OTHER_UID);
       expect(await codeOf(door.admit(met.peer))).toBe("peer_unexpected");
       met.socket.destroy();

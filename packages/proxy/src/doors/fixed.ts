@@ -9,11 +9,15 @@ import type { Peer } from "../facts/peer.ts";
 import type { Door, DoorEntry, Listen, Listening } from "./door.ts";
 import { MAX_PATH_BYTES, prepareFolder } from "./run.ts";
 
-/** The door of an entry whose agent is started by somebody else, such as a service manager: open while the entry is. */
+/**
+ * The door of an entry whose agent is started by somebody else, such as a service manager: open while the entry is. A
+ * unit door serves the processes of one service of the system manager, which start no other way.
+ */
 export class FixedDoor implements Door {
   readonly entry: DoorEntry;
   readonly path: string;
   readonly uid: number;
+  readonly #unit: string | undefined;
   readonly #mode: number;
   #listening: Listening | undefined;
   #ending: Promise<void> | undefined;
@@ -26,6 +30,7 @@ export class FixedDoor implements Door {
     };
     this.path = path;
     this.uid = entry.uid;
+    this.#unit = entry.unit;
     this.#mode = Number.parseInt(entry.doorMode ?? "0600", 8);
   }
 
@@ -48,10 +53,21 @@ export class FixedDoor implements Door {
       throw new Refusal("peer_unexpected", "the peer is of another user than the entry");
   }
 
+  /** The kernel's word, which `stillTrue` asks for again. */
+  #checkUnit({ unit }: Facts["proc"]): void {
+    if (this.#unit !== undefined && unit !== this.#unit)
+      throw new Refusal(
+        "peer_unexpected",
+        "the peer is not of the unit that the entry names",
+        `Start it as its unit: systemctl start ${this.#unit}.`,
+      );
+  }
+
   async admit(peer: Peer): Promise<Facts> {
     this.#check(peer);
     const facts = await collectFacts(peer, this.entry);
     this.#check(peer); // measuring takes a while
+    this.#checkUnit(facts.proc);
     return {
       ...facts,
       stillTrue: () => (this.#ending === undefined ? facts.stillTrue() : Promise.resolve(false)),
@@ -83,9 +99,9 @@ export interface FixedDoorsOptions {
 
 /** What a door is made of: another value is another door. */
 const shapeOf = (entry: Entry): string =>
-  JSON.stringify([entry.uid, entry.doorMode, entry.interpreterOptions, entry.manifest]);
+  JSON.stringify([entry.uid, entry.unit, entry.doorMode, entry.interpreterOptions, entry.manifest]);
 
-/** The fixed doors of this proxy: one for each entry that has one, as the server's state says. */
+/** The fixed and unit doors of this proxy: one for each entry that has one, as the server's state says. */
 export class FixedDoors {
   readonly #folder: string;
   readonly #options: FixedDoorsOptions;
@@ -126,7 +142,7 @@ export class FixedDoors {
 
   async #follow(entries: readonly Entry[]): Promise<void> {
     const wanted = new Map(
-      entries.filter(({ door }) => door === "fixed").map((entry) => [entry.id, entry]),
+      entries.filter(({ door }) => door !== "run").map((entry) => [entry.id, entry]),
     );
     for (const [id, { door, shape }] of [...this.#doors]) {
       const entry = wanted.get(id);

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Refusal } from "@countersign/core";
 import { checkEnvironment } from "./loader.ts";
-import { deviceName, parseCgroup, parseNamespace, parseStat, parseStatus } from "./proc.ts";
-import { splitNul, unitOf } from "./proc.ts";
+import { deviceName, parseNamespace, parseStat, parseStatus, splitNul } from "./proc.ts";
 import { refusalOf } from "./read.ts";
 import { isNewer } from "./script.ts";
 
@@ -75,35 +74,7 @@ describe("parseStatus", () => {
   });
 });
 
-describe("cgroups, units, devices", () => {
-  it.each([
-    ["unified", "0::/system.slice/mailer.service\n", "/system.slice/mailer.service"],
-    ["hybrid", "9:name=systemd:/a\n4:memory:/b\n0::/c\n", "/c"],
-    ["the old kind only", "4:memory:/b\n", ""],
-  ])("the path of %s", (_, text, path) => {
-    expect(parseCgroup(text)).toBe(path);
-  });
-  it.each([
-    ["a service", "/system.slice/mailer.service", "mailer.service"],
-    [
-      "a service in its own slice",
-      "/system.slice/system-mail.slice/mail@1.service",
-      "mail@1.service",
-    ],
-    ["a part that the service made itself", "/system.slice/mailer.service/job", "mailer.service"],
-    ["a container", "/system.slice/docker-0f.scope", "docker-0f.scope"],
-    [
-      "T14: a name that a user made up in his own subtree",
-      "/user.slice/user-1000.slice/user@1000.service/app.slice/mailer.service",
-      "user@1000.service",
-    ],
-    ["T14: a made-up name below something that is no unit", "/mine/mailer.service", undefined],
-    ["outside of our own cgroup namespace", "/../mailer.service", undefined],
-    ["the root", "/", undefined],
-    ["nothing", "", undefined],
-  ])("the unit of %s", (_, cgroup, unit) => {
-    expect(unitOf(cgroup)).toBe(unit);
-  });
+describe("devices, namespaces, lists", () => {
   it("names devices as the kernel does", () => {
     expect([0x801n, 0xfd00n, 0x10302n].map((dev) => deviceName(dev))).toEqual([
       "8:1",

@@ -65,21 +65,6 @@ export function parseStatus(text: string): ProcStatus {
   };
 }
 
-/** The path of the unified hierarchy: the line that begins `0::`, also on hosts that have both kinds. */
-export function parseCgroup(text: string): string {
-  const line = text.split("\n").find((one) => one.startsWith("0::"));
-  return line?.slice(3) ?? "";
-}
-
-/**
- * The system unit that a cgroup path belongs to: the first part that is not a slice. Deeper parts may have been
- * made by the user whom systemd gave that subtree, under any name (threat T14).
- */
-export function unitOf(cgroup: string): string | undefined {
-  const first = cgroup.split("/").find((part) => part !== "" && !part.endsWith(".slice"));
-  return first !== undefined && /^[^/]+\.(service|scope)$/.test(first) ? first : undefined;
-}
-
 /** The number in `mnt:[4026531840]`. */
 export function parseNamespace(link: string): number {
   const digits = /^[a-z_]+:\[([0-9]+)\]$/.exec(link)?.[1];

@@ -2,13 +2,13 @@ import { open, readlink, stat } from "node:fs/promises";
 import { Refusal } from "@countersign/core";
 import type { Digest, ManifestFact, ProcessFacts } from "@countersign/core";
 import { ancestry } from "./ancestry.ts";
+import { parseCgroup, unitPlaceOf } from "./cgroup.ts";
 import { measure } from "./digest.ts";
 import type { MeasuredFile } from "./digest.ts";
 import { checkEnvironment } from "./loader.ts";
 import { measureManifest } from "./manifest.ts";
 import type { Peer } from "./peer.ts";
-import { deviceName, parseCgroup, parseNamespace, parseStat, parseStatus } from "./proc.ts";
-import { splitNul, unitOf } from "./proc.ts";
+import { deviceName, parseNamespace, parseStat, parseStatus, splitNul } from "./proc.ts";
 import type { ProcStat, ProcStatus } from "./proc.ts";
 import { MEASURE_FLAGS, readProcFile, readProcText, refusalOf } from "./read.ts";
 import { interpreterOf, measureScript } from "./script.ts";
@@ -103,13 +103,15 @@ async function namespacesOf(pid: number): Promise<NonNullable<ProcessFacts["ns"]
   }
 }
 
+/** Where it stands: what may not change either while the rest is read. */
 async function surroundings(pid: number): Promise<Pick<ProcessFacts, "cgroup" | "ns" | "unit">> {
-  const cgroup = parseCgroup(await readProcText(pid, "cgroup"));
-  const unit = unitOf(cgroup);
+  const text = await readProcText(pid, "cgroup");
+  const cgroup = parseCgroup(text);
+  const place = unitPlaceOf(text);
   return {
     ...(cgroup === "" ? {} : { cgroup }),
     ns: await namespacesOf(pid),
-    ...(unit === undefined ? {} : { unit }),
+    ...(place?.isInSystemSlice === true ? { unit: place.unit } : {}),
   };
 }
 
@@ -170,17 +172,19 @@ async function collect(peer: Peer, options: CollectOptions): Promise<Facts> {
         });
   const manifest =
     options.manifest === undefined ? undefined : await measureManifest(pid, options.manifest);
+  const around = await surroundings(pid);
   const proc: ProcessFacts = {
     ...processFacts(peer, before, exe),
     args,
-    ...(await surroundings(pid)),
+    ...around,
     parents: await parentsOf(pid),
   };
   const isSame = async (): Promise<boolean> => {
     const { identity } = await look(pid);
+    const isSamePlace = JSON.stringify(await surroundings(pid)) === JSON.stringify(around);
     const isSameCommand =
       kind === undefined || (await commandOf(pid)).join("\0") === command.join("\0");
-    return identity === before.identity && isSameCommand && peer.isAlive();
+    return identity === before.identity && isSamePlace && isSameCommand && peer.isAlive();
   };
   if (!(await isSame()))
     throw peer.isAlive()

@@ -86,7 +86,8 @@ export function runApp(
     const again = members.optional("again", (path) => members.text(path, { maxLength: 100 }));
     members.end();
     const entry = agents.entry(name);
-    if (entry.door !== "run") throw new Refusal("peer_unexpected", "the entry has a fixed door");
+    if (entry.door !== "run")
+      throw new Refusal("peer_unexpected", "the entry has a door of its own");
     if (peer.uid !== entry.uid)
       throw new Refusal(
         "peer_unexpected",
