@@ -40,6 +40,7 @@ import {
   splitNul,
 } from "../../packages/proxy/src/facts/proc.ts";
 import { interpreterByName } from "../../packages/proxy/src/facts/script.ts";
+import { objectPath, readUnitWord } from "../../packages/proxy/src/facts/systemd.ts";
 import { readJoinToken } from "../../packages/proxy/src/uplink/enrol.ts";
 import {
   readCredential,
@@ -141,10 +142,29 @@ function sdkParsers({ story, wpt, bundleText }: Samples): readonly Parser[] {
   ];
 }
 
+/** What systemd says of a service; the answer about its unit stands still. */
+function unitParser(): Parser {
+  const line = (type: string, data: unknown): string => `${JSON.stringify({ type, data })}\n`;
+  const command = ["/bin/a", ["/bin/a", "b c", ""], false, 1795430000000000, 5, 0, 0, 4711, 0, 0];
+  const service = [
+    line("u", 4711) +
+      line("s", "simple") +
+      line("s", "none") +
+      line("s", "/system.slice/a.service"),
+    line("a(sasbttttuii)", [command]) + line("a(sb)", [["/etc/default/a", true]]),
+  ].join("");
+  const about = utf8(
+    line("s", "a.service") + line("s", "/etc/a.service") + line("as", ["/etc/a.conf"]),
+  );
+  return ofOctets("systemd", "lines", [utf8(service)], (octets) =>
+    readUnitWord("a.service", octets, about),
+  );
+}
+
 function procParsers(): readonly Parser[] {
   const stat = `4711 (a b) c) S 1 ${"2 ".repeat(60)}`;
   const status =
-    "Name:\tnode\nUid:\t1 1 1 1\nGid:\t1 1 1 1\nGroups:\t4 5\nTracerPid:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\nCapEff:\t0\n";
+    "Name:\tnode\nUid:\t1 1 1 1\nGid:\t1 1 1 1\nGroups:\t4 5\nTracerPid:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\nCapPrm:\t0000000000000000\nCapEff:\t0\n";
   const cgroup = "1:name=a:/b\n0::/system.slice/mail.service/x\n";
   const file = { path: "a.txt", d: DIGEST };
   const manifest = { typ: "agent-manifest/1", files: [file], model: file, tools: file };
@@ -156,6 +176,8 @@ function procParsers(): readonly Parser[] {
       unitPlaceOf(text),
       containerPlaceOf(text),
     ]),
+    unitParser(),
+    ofText("name of a unit", "plain", ["mail@a\\x2db.service"], objectPath),
     ofText("/proc namespace", "plain", ["mnt:[4026531840]"], parseNamespace),
     ofOctets(
       "/proc environ",

@@ -11,10 +11,11 @@ const PROGRAMS = {
   openssl: /^openssl /,
   "ssh-keygen": /^ssh-keygen /,
   python3: /^python3 /,
-} as const satisfies Record<PeerName, RegExp>;
+} as const satisfies Partial<Record<PeerName, RegExp>>;
+type ProgramName = keyof typeof PROGRAMS;
 
 /** How many commands of each `CHECK.md` gives. */
-const COMMANDS: readonly (readonly [PeerName, number])[] = [
+const COMMANDS: readonly (readonly [ProgramName, number])[] = [
   ["openssl", 1],
   ["ssh-keygen", 1],
   ["python3", 5],
@@ -32,7 +33,7 @@ describe("CHECK.md of the demo's folder", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  const of = (name: PeerName): readonly string[] =>
+  const of = (name: ProgramName): readonly string[] =>
     commands.filter((command) => PROGRAMS[name].test(command));
 
   /** Runs a command of the page in a copy of the folder, as its reader would. */

@@ -1,7 +1,14 @@
 import { spawnSync } from "node:child_process";
 
 /** A program of somebody else that judges what we make. */
-export type PeerName = "openssl" | "ssh-keygen" | "python3";
+export type PeerName =
+  | "openssl"
+  | "ssh-keygen"
+  | "python3"
+  | "busctl"
+  | "dbus-daemon"
+  | "python3-dbus"
+  | "systemd-analyze";
 
 /** Whether the peer can be used here, and how it is called. */
 export interface Peer {
@@ -17,6 +24,10 @@ const PEERS: Readonly<
   // an unknown option: it prints its usage, so it is there
   "ssh-keygen": { path: "ssh-keygen", probe: ["-?"], ok: [0, 1, 255] },
   python3: { path: "/usr/bin/python3", probe: ["-c", "import cryptography, jwt"], ok: [0] },
+  busctl: { path: "/usr/bin/busctl", probe: ["--version"], ok: [0] },
+  "dbus-daemon": { path: "/usr/bin/dbus-daemon", probe: ["--version"], ok: [0] },
+  "python3-dbus": { path: "/usr/bin/python3", probe: ["-c", "import dbus, gi"], ok: [0] },
+  "systemd-analyze": { path: "/usr/bin/systemd-analyze", probe: ["--version"], ok: [0] },
 };
 
 const known = new Map<PeerName, Peer>();

@@ -25,6 +25,8 @@ import { RunDoors } from "./doors/run.ts";
 import { hostFacts } from "./facts/host.ts";
 import { makeUndumpable, peerOfSocket } from "./facts/peer.ts";
 import type { Peer } from "./facts/peer.ts";
+import type { Sources } from "./facts/surroundings.ts";
+import { askByBusctl } from "./facts/systemd.ts";
 import { adminApp } from "./http/admin.ts";
 import { doorApp } from "./http/door.ts";
 import { mayServe, OpenRuns, runApp } from "./http/run.ts";
@@ -247,6 +249,7 @@ async function listen(
   w: ProxyWorld,
   agents: Agents,
   fixed: FixedDoors,
+  sources: Sources,
 ): Promise<Listening> {
   const { runtime, log } = options;
   const runs = new OpenRuns();
@@ -254,6 +257,7 @@ async function listen(
     dir: runtime,
     listen: (door) => listenAt(door, w, agents),
     secret: await doorSecret(options.data),
+    sources,
   });
   const run = await serve({
     on: { unix: join(runtime, RUN_SOCKET), mode: 0o666 },
@@ -314,15 +318,17 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   const server = new ServerState(time.clock);
   const w = worldOf(data, log, link, server, time);
   const agents = new Agents(w);
+  const sources: Sources = { askUnit: askByBusctl() };
   const fixed = await FixedDoors.create({
     dir: runtime,
     listen: (door) => listenAt(door, w, agents),
     onClosed: (door) => agents.closeDoor(door),
+    sources,
     log,
   });
   const following = followServer(link, server, w, agents, fixed);
   const stopRenewal = renewIdentity(data, file, link, w, () => following.restart());
-  const { listeners, doors } = await listen(options, w, agents, fixed);
+  const { listeners, doors } = await listen(options, w, agents, fixed, sources);
   log.info("proxy.running", { id: link.identity.id, server: file.api_url });
   return {
     id: link.identity.id,

@@ -6,6 +6,7 @@ import type { Log } from "@countersign/node";
 import { collectFacts } from "../facts/process.ts";
 import type { Facts } from "../facts/process.ts";
 import type { Peer } from "../facts/peer.ts";
+import type { Sources } from "../facts/surroundings.ts";
 import type { Door, DoorEntry, Listen, Listening } from "./door.ts";
 import { MAX_PATH_BYTES, prepareFolder } from "./run.ts";
 
@@ -19,10 +20,11 @@ export class FixedDoor implements Door {
   readonly uid: number;
   readonly #unit: string | undefined;
   readonly #mode: number;
+  readonly #sources: Sources;
   #listening: Listening | undefined;
   #ending: Promise<void> | undefined;
 
-  constructor(entry: Entry, path: string) {
+  constructor(entry: Entry, path: string, sources: Sources = {}) {
     this.entry = {
       id: entry.id,
       interpreterOptions: entry.interpreterOptions,
@@ -31,6 +33,7 @@ export class FixedDoor implements Door {
     this.path = path;
     this.uid = entry.uid;
     this.#unit = entry.unit;
+    this.#sources = sources;
     this.#mode = Number.parseInt(entry.doorMode ?? "0600", 8);
   }
 
@@ -65,7 +68,7 @@ export class FixedDoor implements Door {
 
   async admit(peer: Peer): Promise<Facts> {
     this.#check(peer);
-    const facts = await collectFacts(peer, this.entry);
+    const facts = await collectFacts(peer, this.entry, this.#sources);
     this.#check(peer); // measuring takes a while
     this.#checkUnit(facts.proc);
     return {
@@ -94,6 +97,8 @@ export interface FixedDoorsOptions {
   readonly listen: Listen;
   /** What ends with a door. */
   readonly onClosed: (door: FixedDoor) => void;
+  /** Whom to ask about peers beside the kernel. */
+  readonly sources?: Sources;
   readonly log: Log;
 }
 
@@ -163,7 +168,7 @@ export class FixedDoors {
     try {
       if (name.kind !== "entry" || Buffer.byteLength(path) > MAX_PATH_BYTES)
         throw new Refusal("configuration_invalid", `${path} is too long a path for a socket`);
-      const door = new FixedDoor(entry, path);
+      const door = new FixedDoor(entry, path, this.#options.sources);
       await door.open(listen);
       this.#doors.set(entry.id, { door, shape: shapeOf(entry) });
       log.info("door.opened", { entry: entry.id, uid: entry.uid, path });

@@ -7,6 +7,7 @@ import { checkDescends } from "../facts/ancestry.ts";
 import { collectFacts } from "../facts/process.ts";
 import type { Facts } from "../facts/process.ts";
 import type { Peer } from "../facts/peer.ts";
+import type { Sources } from "../facts/surroundings.ts";
 import type { Door, DoorEntry, Listen, Listening } from "./door.ts";
 import { checkName, NAME_LENGTH, nameOf } from "./name.ts";
 
@@ -25,6 +26,8 @@ export interface RunDoorsOptions {
   readonly listen: Listen;
   /** Of the doors' names; the same for the next proxy here, so that it can open them again. Default: for this one only. */
   readonly secret?: Bytes;
+  /** Whom to ask about peers beside the kernel. */
+  readonly sources?: Sources;
 }
 
 /** A socket's address holds 108 bytes on Linux, 104 elsewhere. */
@@ -40,15 +43,17 @@ class OpenDoor implements RunDoor {
   readonly uid: number;
   readonly closed: Promise<DoorEnd>;
   readonly #caller: Peer;
+  readonly #sources: Sources;
   #listening: Listening | undefined;
   #resolveClosed: (end: DoorEnd) => void = () => undefined;
   #ending: Promise<void> | undefined;
 
-  constructor(entry: DoorEntry, path: string, caller: Peer) {
+  constructor(entry: DoorEntry, path: string, caller: Peer, sources: Sources) {
     this.entry = entry;
     this.path = path;
     this.uid = caller.uid;
     this.#caller = caller;
+    this.#sources = sources;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -83,7 +88,7 @@ class OpenDoor implements RunDoor {
 
   async admit(peer: Peer): Promise<Facts> {
     await this.#check(peer);
-    const facts = await collectFacts(peer, this.entry);
+    const facts = await collectFacts(peer, this.entry, this.#sources);
     await this.#check(peer); // measuring takes a while
     return {
       ...facts,
@@ -138,13 +143,15 @@ export class RunDoors {
   readonly #folder: string;
   readonly #listen: Listen;
   readonly #secret: Bytes;
+  readonly #sources: Sources;
   readonly #doors: Set<OpenDoor> = new Set();
   #watch: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, listen: Listen, secret: Bytes) {
+  private constructor(folder: string, options: RunDoorsOptions) {
     this.#folder = folder;
-    this.#listen = listen;
-    this.#secret = secret;
+    this.#listen = options.listen;
+    this.#secret = options.secret ?? nodeRandom(32);
+    this.#sources = options.sources ?? {};
   }
 
   /**
@@ -157,7 +164,7 @@ export class RunDoors {
     if (Buffer.byteLength(longest) > MAX_PATH_BYTES)
       throw new Refusal("configuration_invalid", `${folder} is too long a path for sockets`);
     await prepareFolder(folder);
-    return new RunDoors(folder, options.listen, options.secret ?? nodeRandom(32));
+    return new RunDoors(folder, options);
   }
 
   /**
@@ -180,7 +187,7 @@ export class RunDoors {
     if (ofUser >= MAX_DOORS_PER_UID || this.#doors.size >= MAX_DOORS)
       throw new Refusal("rate_limited", "too many runs at the same time");
     const path = this.#pathFor(run);
-    const door = new OpenDoor(run.entry, path, run.callerPeer.keep());
+    const door = new OpenDoor(run.entry, path, run.callerPeer.keep(), this.#sources);
     this.#doors.add(door);
     void door.closed.then(() => {
       this.#forget(door);

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { base64url, Members, parseJsonObject, Refusal } from "@countersign/core";
-import type { Digest, ManifestFact } from "@countersign/core";
+import type { Basis, Digest, ManifestFact } from "@countersign/core";
+import type { JudgeBasis } from "./basis.ts";
 import { measure } from "./digest.ts";
 import { readBounded } from "./read.ts";
 import { openSeen, pathSeen } from "./seen.ts";
@@ -64,13 +65,20 @@ export function readManifest(data: Uint8Array): Manifest {
   }
 }
 
-async function checkFile(pid: number, folder: string, file: ManifestFile): Promise<void> {
+/** Checks one file, and says on what that rests: on no better than its manifest. */
+async function checkFile(
+  pid: number,
+  folder: string,
+  file: ManifestFile,
+  judge: JudgeBasis,
+): Promise<Basis> {
   const path = posix.isAbsolute(file.path) ? file.path : posix.join(folder, file.path);
   const handle = await openSeen(pid, path, "program_changed");
   try {
-    const { d } = await measure(handle);
+    const { d, stats } = await measure(handle);
     if (d !== file.d)
       throw new Refusal("program_changed", `manifest: ${JSON.stringify(file.path)}`);
+    return await judge({ named: path, handle, stats });
   } finally {
     await handle.close();
   }
@@ -78,25 +86,41 @@ async function checkFile(pid: number, folder: string, file: ManifestFile): Promi
 
 /**
  * Hashes every file of the manifest that the entry names, as the process sees them. The manifest's own digest
- * is what the owner approves, so whoever puts another one in its place changes the measurement.
+ * is what the owner approves, so whoever puts another one in its place changes the measurement. The whole rests on
+ * no better than its weakest file.
  * @param path as the entry names it: absolute, or from the working directory of the process
+ * @param judge on what one file rests
  * @throws Refusal `facts_missing` without a readable manifest, `program_changed` when a file is not as it says,
  * `process_gone`, `process_unreadable`, `too_large`
  */
-export async function measureManifest(pid: number, path: string): Promise<readonly ManifestFact[]> {
+export async function measureManifest(
+  pid: number,
+  path: string,
+  judge: JudgeBasis,
+): Promise<readonly ManifestFact[]> {
   const where = await pathSeen(pid, path, "facts_missing");
   const handle = await openSeen(pid, where, "facts_missing");
-  const { data, whole } = await readBounded(handle, MAX_MANIFEST_BYTES).finally(() =>
-    handle.close(),
-  );
-  if (!whole) throw new Refusal("facts_missing", "the manifest is over 256 KiB");
-  const manifest = readManifest(data);
-  const singles = SINGLE.flatMap((n) => (manifest[n] === undefined ? [] : [{ n, ...manifest[n] }]));
-  for (const file of [...manifest.files, ...singles])
-    await checkFile(pid, posix.dirname(where), file);
-  const d: Digest = `sha-256:${base64url(createHash("sha256").update(data).digest())}`;
-  return [
-    { n: "manifest", d, basis: "argv" },
-    ...singles.map((file): ManifestFact => ({ n: file.n, d: file.d, basis: "argv" })),
-  ];
+  try {
+    const { data, whole } = await readBounded(handle, MAX_MANIFEST_BYTES);
+    if (!whole) throw new Refusal("facts_missing", "the manifest is over 256 KiB");
+    const manifest = readManifest(data);
+    const bases = [
+      await judge({ named: path, handle, stats: await handle.stat({ bigint: true }) }),
+    ];
+    const singles = SINGLE.flatMap((n) =>
+      manifest[n] === undefined ? [] : [{ n, ...manifest[n] }],
+    );
+    for (const file of [...manifest.files, ...singles])
+      bases.push(await checkFile(pid, posix.dirname(where), file, judge));
+    const [basis = "argv", ...others] = new Set(bases);
+    const weakest = others.length === 0 ? basis : "argv";
+    const d: Digest = `sha-256:${base64url(createHash("sha256").update(data).digest())}`;
+    return [{ n: "manifest" as const, d }, ...singles].map((one) => ({
+      n: one.n,
+      d: one.d,
+      basis: weakest,
+    }));
+  } finally {
+    await handle.close();
+  }
 }

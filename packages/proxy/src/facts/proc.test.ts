@@ -42,6 +42,7 @@ TracerPid:\t0
 Uid:\t1001\t1002\t1003\t1004
 Gid:\t1\t2\t3\t4
 Groups:\t4 24 27 
+CapPrm:\t0000000000000400
 CapEff:\t000001fffeffffff
 NoNewPrivs:\t1
 Seccomp:\t2
@@ -57,9 +58,10 @@ describe("parseStatus", () => {
       noNewPrivs: true,
       seccomp: 2,
       capsEff: "000001fffeffffff",
+      capsPermitted: 0x400n,
     });
   });
-  it.each(["TracerPid", "Uid", "Gid", "Groups", "CapEff", "NoNewPrivs"])(
+  it.each(["TracerPid", "Uid", "Gid", "Groups", "CapPrm", "CapEff", "NoNewPrivs"])(
     "refuses without %s",
     (name) => {
       const text = STATUS.split("\n")
@@ -68,6 +70,9 @@ describe("parseStatus", () => {
       expect(codeOf(() => parseStatus(text))).toBe("process_gone");
     },
   );
+  it("refuses capabilities that are no number", () => {
+    expect(codeOf(() => parseStatus(STATUS.replace("0400", "-400")))).toBe("process_gone");
+  });
   it("bounds the groups", () => {
     const many = STATUS.replace("4 24 27", Array.from({ length: 1000 }, (_, n) => n).join(" "));
     expect(parseStatus(many).groups).toHaveLength(256);

@@ -18,6 +18,8 @@ export interface ProcStatus {
   readonly noNewPrivs: boolean;
   readonly seccomp: number;
   readonly capsEff: string;
+  /** What may be made effective at any time. */
+  readonly capsPermitted: bigint;
 }
 
 /** Supplementary groups reported; the kernel allows 65536. */
@@ -53,6 +55,9 @@ export function parseStatus(text: string): ProcStatus {
       .split(/\s+/)
       .filter((word) => /^[0-9]+$/.test(word))
       .map(Number);
+  const permitted = text1("CapPrm");
+  if (!/^[0-9a-f]{16}$/.test(permitted))
+    throw new Refusal("process_gone", "capabilities are not readable");
   const [seccomp = 0] = lines.has("Seccomp") ? numbers("Seccomp") : []; // a kernel built without it
   return {
     uids: numbers("Uid"),
@@ -62,6 +67,7 @@ export function parseStatus(text: string): ProcStatus {
     noNewPrivs: text1("NoNewPrivs") === "1",
     seccomp,
     capsEff: text1("CapEff"),
+    capsPermitted: BigInt(`0x${permitted}`),
   };
 }
 

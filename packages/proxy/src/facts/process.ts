@@ -2,16 +2,18 @@ import { open, readlink, stat } from "node:fs/promises";
 import { Refusal } from "@countersign/core";
 import type { Digest, ManifestFact, ProcessFacts } from "@countersign/core";
 import { ancestry } from "./ancestry.ts";
-import { parseCgroup, unitPlaceOf } from "./cgroup.ts";
+import { isSameList } from "./basis.ts";
 import { measure } from "./digest.ts";
 import type { MeasuredFile } from "./digest.ts";
 import { checkEnvironment } from "./loader.ts";
 import { measureManifest } from "./manifest.ts";
 import type { Peer } from "./peer.ts";
-import { deviceName, parseNamespace, parseStat, parseStatus, splitNul } from "./proc.ts";
+import { deviceName, parseStat, parseStatus, splitNul } from "./proc.ts";
 import type { ProcStat, ProcStatus } from "./proc.ts";
 import { MEASURE_FLAGS, readProcFile, readProcText, refusalOf } from "./read.ts";
 import { interpreterOf, measureScript } from "./script.ts";
+import { groundOf, isSamePlace, surroundingsOf } from "./surroundings.ts";
+import type { Sources } from "./surroundings.ts";
 
 /** What is known about a process that asks: observed, never proved (DESIGN 7). */
 export interface Facts {
@@ -93,28 +95,6 @@ async function parentsOf(pid: number): Promise<ProcessFacts["parents"]> {
   return parents;
 }
 
-async function namespacesOf(pid: number): Promise<NonNullable<ProcessFacts["ns"]>> {
-  const one = async (name: string): Promise<number> =>
-    parseNamespace(await readlink(`/proc/${pid}/ns/${name}`));
-  try {
-    return { mnt: await one("mnt"), pid: await one("pid"), user: await one("user") };
-  } catch (error) {
-    throw refusalOf(error, "namespace");
-  }
-}
-
-/** Where it stands: what may not change either while the rest is read. */
-async function surroundings(pid: number): Promise<Pick<ProcessFacts, "cgroup" | "ns" | "unit">> {
-  const text = await readProcText(pid, "cgroup");
-  const cgroup = parseCgroup(text);
-  const place = unitPlaceOf(text);
-  return {
-    ...(cgroup === "" ? {} : { cgroup }),
-    ns: await namespacesOf(pid),
-    ...(place?.isInSystemSlice === true ? { unit: place.unit } : {}),
-  };
-}
-
 async function commandOf(pid: number): Promise<readonly string[]> {
   const { data } = await readProcFile(pid, "cmdline", MAX_COMMAND_BYTES);
   return splitNul(data)
@@ -153,7 +133,7 @@ function processFacts(
   };
 }
 
-async function collect(peer: Peer, options: CollectOptions): Promise<Facts> {
+async function collect(peer: Peer, options: CollectOptions, sources: Sources): Promise<Facts> {
   const { pid } = peer;
   const before = await look(pid);
   if (before.stat.startTime !== peer.startTime)
@@ -162,29 +142,36 @@ async function collect(peer: Peer, options: CollectOptions): Promise<Facts> {
   await checkLoader(pid);
   const exe = await measureExe(pid);
   const kind = await interpreterOf(exe.path, exe);
-  const command = kind === undefined ? [] : await commandOf(pid);
+  const command = kind === undefined ? undefined : await commandOf(pid);
+  const hasManifest = options.manifest !== undefined;
+  const around = await surroundingsOf(pid);
+  const { capsPermitted } = before.status;
+  const { uid, startTime } = peer;
+  const ground = await groundOf(
+    { pid, uid, startTime, command, capsPermitted, exe, hasManifest },
+    around,
+    sources,
+  );
+  const { interpreterOptions } = options;
   const args =
-    kind === undefined
+    kind === undefined || command === undefined
       ? []
-      : await measureScript(kind, peer, command, {
-          interpreterOptions: options.interpreterOptions,
-          hasManifest: options.manifest !== undefined,
-        });
+      : await measureScript(kind, peer, command, { interpreterOptions, hasManifest }, ground.judge);
   const manifest =
-    options.manifest === undefined ? undefined : await measureManifest(pid, options.manifest);
-  const around = await surroundings(pid);
+    options.manifest === undefined
+      ? undefined
+      : await measureManifest(pid, options.manifest, ground.judge);
   const proc: ProcessFacts = {
     ...processFacts(peer, before, exe),
     args,
-    ...around,
+    ...ground.facts,
     parents: await parentsOf(pid),
   };
   const isSame = async (): Promise<boolean> => {
     const { identity } = await look(pid);
-    const isSamePlace = JSON.stringify(await surroundings(pid)) === JSON.stringify(around);
-    const isSameCommand =
-      kind === undefined || (await commandOf(pid)).join("\0") === command.join("\0");
-    return identity === before.identity && isSamePlace && isSameCommand && peer.isAlive();
+    const isThere = isSamePlace(await surroundingsOf(pid), around);
+    const isSameCommand = command === undefined || isSameList(await commandOf(pid), command);
+    return identity === before.identity && isThere && isSameCommand && peer.isAlive();
   };
   if (!(await isSame()))
     throw peer.isAlive()
@@ -204,10 +191,15 @@ async function collect(peer: Peer, options: CollectOptions): Promise<Facts> {
 /**
  * Measures a process: everything from the kernel, the program through its open image, read between two looks that
  * must agree. The peer stays the caller's to close; `stillTrue` is false once it is closed.
+ * @param sources who may say more about it than it says itself
  * @throws Refusal `process_gone`, `process_unreadable`, `program_changed`, `peer_unexpected`, `loader_forbidden`,
  * `script_unmeasurable`, `facts_missing`, `too_large`; `indeterminate` after 30 s
  */
-export async function collectFacts(peer: Peer, options: CollectOptions): Promise<Facts> {
+export async function collectFacts(
+  peer: Peer,
+  options: CollectOptions,
+  sources: Sources = {},
+): Promise<Facts> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -215,7 +207,7 @@ export async function collectFacts(peer: Peer, options: CollectOptions): Promise
     }, DEADLINE_MS);
   });
   try {
-    return await Promise.race([collect(peer, options), late]);
+    return await Promise.race([collect(peer, options, sources), late]);
   } finally {
     clearTimeout(timer);
   }

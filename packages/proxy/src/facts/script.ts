@@ -2,6 +2,7 @@ import { open, readlink, stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { Refusal } from "@countersign/core";
 import type { Digest, ScriptFact } from "@countersign/core";
+import type { JudgeBasis } from "./basis.ts";
 import { measure } from "./digest.ts";
 import type { MeasuredFile } from "./digest.ts";
 import { INTERPRETERS, KNOWN_PLACES, optionName, readCommandLine } from "./interpreters.ts";
@@ -70,6 +71,7 @@ function checkOptions(options: readonly string[], allowed: readonly string[]): v
  * Measures the script that an interpreter's command line names. None where a manifest stands for it and the code
  * does not come from a script file.
  * @param args the command line, the program's name first
+ * @param judge on what the measurement rests
  * @throws Refusal `script_unmeasurable`, `loader_forbidden`, `program_changed`, `process_gone`, `process_unreadable`
  */
 export async function measureScript(
@@ -77,6 +79,7 @@ export async function measureScript(
   process: { pid: number; startTime: number },
   args: readonly string[],
   entry: { interpreterOptions: readonly string[]; hasManifest: boolean },
+  judge: JudgeBasis,
 ): Promise<readonly ScriptFact[]> {
   const line = readCommandLine(kind, args);
   checkOptions(line.options, entry.interpreterOptions);
@@ -93,7 +96,8 @@ export async function measureScript(
     const { d, stats } = await measure(handle);
     if (isNewer(stats, process.startTime, linux().bootTimeNs()))
       throw new Refusal("program_changed", "the script changed after the process began");
-    return [{ path: posix.normalize(path), d, basis: "argv" }];
+    const basis = await judge({ named: line.path, handle, stats });
+    return [{ path: posix.normalize(path), d, basis }];
   } finally {
     await handle.close();
   }

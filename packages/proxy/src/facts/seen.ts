@@ -44,6 +44,14 @@ async function withPath<T>(
 }
 
 /**
+ * What lies at a path under which the process knows it, links followed.
+ * @throws Refusal as `openSeen`
+ */
+export function statSeen(pid: number, path: string, missing: RefusalCode): Promise<BigIntStats> {
+  return withPath(pid, path, missing, (_, stats) => Promise.resolve(stats));
+}
+
+/**
  * Opens a regular file by the path under which the process knows it: inside its root directory, absolute symbolic
  * links included, which the proxy's own look would follow to the host's files.
  * @param missing the code for "there is no such file"
