@@ -25,22 +25,6 @@ import { inspect } from "../../packages/cli/src/inspect.ts";
 import { ENTRY } from "../../packages/core/src/issuance/attested.testing.ts";
 import { createEventReader } from "../../packages/node/src/http/event-reader.ts";
 import { PROXY_SCHEMA } from "../../packages/proxy/src/config.ts";
-import {
-  containerPlaceOf,
-  parseCgroup,
-  unitPlaceOf,
-} from "../../packages/proxy/src/facts/cgroup.ts";
-import { INTERPRETERS, readCommandLine } from "../../packages/proxy/src/facts/interpreters.ts";
-import { checkEnvironment } from "../../packages/proxy/src/facts/loader.ts";
-import { readManifest } from "../../packages/proxy/src/facts/manifest.ts";
-import {
-  parseNamespace,
-  parseStat,
-  parseStatus,
-  splitNul,
-} from "../../packages/proxy/src/facts/proc.ts";
-import { interpreterByName } from "../../packages/proxy/src/facts/script.ts";
-import { objectPath, readUnitWord } from "../../packages/proxy/src/facts/systemd.ts";
 import { readJoinToken } from "../../packages/proxy/src/uplink/enrol.ts";
 import {
   readCredential,
@@ -54,10 +38,10 @@ import { isPoint } from "../../packages/sdk/src/verify/curve.ts";
 import { configOf, SERVER_SCHEMA } from "../../packages/server/src/config.ts";
 import { ofJson, ofOctets, ofText } from "./parser.ts";
 import type { Parser } from "./parser.ts";
+import { factParsers } from "./parsers-facts.ts";
 import { NOW } from "./samples.ts";
 import type { Samples } from "./samples.ts";
 
-const DIGEST = `sha-256:${"A".repeat(43)}`;
 const object = (value: Json): JsonObject => (isObject(value) ? value : {});
 
 function callParsers({ story, triple, trustText }: Samples): readonly Parser[] {
@@ -142,68 +126,6 @@ function sdkParsers({ story, wpt, bundleText }: Samples): readonly Parser[] {
   ];
 }
 
-/** What systemd says of a service; the answer about its unit stands still. */
-function unitParser(): Parser {
-  const line = (type: string, data: unknown): string => `${JSON.stringify({ type, data })}\n`;
-  const command = ["/bin/a", ["/bin/a", "b c", ""], false, 1795430000000000, 5, 0, 0, 4711, 0, 0];
-  const service = [
-    line("u", 4711) +
-      line("s", "simple") +
-      line("s", "none") +
-      line("s", "/system.slice/a.service"),
-    line("a(sasbttttuii)", [command]) + line("a(sb)", [["/etc/default/a", true]]),
-  ].join("");
-  const about = utf8(
-    line("s", "a.service") + line("s", "/etc/a.service") + line("as", ["/etc/a.conf"]),
-  );
-  return ofOctets("systemd", "lines", [utf8(service)], (octets) =>
-    readUnitWord("a.service", octets, about),
-  );
-}
-
-function procParsers(): readonly Parser[] {
-  const stat = `4711 (a b) c) S 1 ${"2 ".repeat(60)}`;
-  const status =
-    "Name:\tnode\nUid:\t1 1 1 1\nGid:\t1 1 1 1\nGroups:\t4 5\nTracerPid:\t0\nNoNewPrivs:\t1\nSeccomp:\t2\nCapPrm:\t0000000000000000\nCapEff:\t0\n";
-  const cgroup = "1:name=a:/b\n0::/system.slice/mail.service/x\n";
-  const file = { path: "a.txt", d: DIGEST };
-  const manifest = { typ: "agent-manifest/1", files: [file], model: file, tools: file };
-  return [
-    ofText("/proc stat", "lines", [stat], parseStat),
-    ofText("/proc status", "lines", [status], parseStatus),
-    ofText("/proc cgroup", "lines", [cgroup], (text) => [
-      parseCgroup(text),
-      unitPlaceOf(text),
-      containerPlaceOf(text),
-    ]),
-    unitParser(),
-    ofText("name of a unit", "plain", ["mail@a\\x2db.service"], objectPath),
-    ofText("/proc namespace", "plain", ["mnt:[4026531840]"], parseNamespace),
-    ofOctets(
-      "/proc environ",
-      "plain",
-      [utf8("PATH=/bin\0"), utf8("A=b\0LD_PRELOAD=c\0")],
-      (octets) => checkEnvironment(octets, true),
-    ),
-    ofOctets(
-      "/proc cmdline",
-      "plain",
-      [utf8("node\0-r\0a.js\0b.js\0"), utf8("sh\0-c\0:\0")],
-      (octets) => {
-        const args = splitNul(octets).map((part) => Buffer.from(part).toString());
-        return INTERPRETERS.map((kind) => readCommandLine(kind, args));
-      },
-    ),
-    ofText(
-      "interpreter",
-      "plain",
-      ["/usr/bin/python3.12", "/lib/ld-linux-x86-64.so.2"],
-      interpreterByName,
-    ),
-    ofOctets("manifest", "json", [utf8(canonicalJson(manifest))], readManifest, 262_144),
-  ];
-}
-
 function configParsers(): readonly Parser[] {
   const yaml = <T extends object>(schema: ConfigSchema<T>, text: string): string =>
     printConfig(schema, parseConfig(text, schema));
@@ -255,7 +177,7 @@ export function daemonParsers(s: Samples): readonly Parser[] {
     ...callParsers(s),
     appraisalParser(s),
     ...sdkParsers(s),
-    ...procParsers(),
+    ...factParsers(),
     ...configParsers(),
     ofOctets("any file", "plain", [leaf, ...files], (octets) => inspect(nodeCrypto, octets, NOW)),
   ];

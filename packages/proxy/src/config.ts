@@ -6,6 +6,7 @@ export interface ProxyFile {
   readonly name: string;
   readonly api_url: string;
   readonly development: boolean;
+  readonly container_api?: string;
 }
 
 export const PROXY_SCHEMA: ConfigSchema<ProxyFile> = {
@@ -23,4 +24,9 @@ export const PROXY_SCHEMA: ConfigSchema<ProxyFile> = {
     doc: "where the server's API is reached",
   },
   development: { type: "boolean", default: false, doc: "set by countersign dev only" },
+  container_api: {
+    type: "string",
+    pattern: /^\/[^\s\0]{1,98}$/,
+    doc: "socket of the Docker or Podman API that is asked about containers; without it there are no facts of them",
+  },
 };

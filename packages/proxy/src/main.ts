@@ -7,6 +7,7 @@ import type { Listener, Log, Target } from "@countersign/node";
 import {
   nodeCrypto,
   nodeRandom,
+  openTarget,
   parseConfig,
   privateDirectory,
   readPrivateFile,
@@ -22,6 +23,7 @@ import type { Door, Listening as DoorListening } from "./doors/door.ts";
 import { FixedDoors } from "./doors/fixed.ts";
 import { doorSecret } from "./doors/name.ts";
 import { RunDoors } from "./doors/run.ts";
+import { askByApi } from "./facts/container.ts";
 import { hostFacts } from "./facts/host.ts";
 import { makeUndumpable, peerOfSocket } from "./facts/peer.ts";
 import type { Peer } from "./facts/peer.ts";
@@ -298,6 +300,14 @@ function worldOf(
   };
 }
 
+/** Whom this host has to ask about agents. Idle connections to the runtime do not keep the process. */
+function sourcesOf({ container_api: api }: ProxyFile): Sources {
+  return {
+    askUnit: askByBusctl(),
+    ...(api === undefined ? {} : { askContainer: askByApi(openTarget({ unix: api })) }),
+  };
+}
+
 /**
  * Runs the proxy of a data directory until `close`.
  * @throws Refusal `configuration_invalid`, `attester_unknown`, `private_mode`
@@ -318,7 +328,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   const server = new ServerState(time.clock);
   const w = worldOf(data, log, link, server, time);
   const agents = new Agents(w);
-  const sources: Sources = { askUnit: askByBusctl() };
+  const sources = sourcesOf(file);
   const fixed = await FixedDoors.create({
     dir: runtime,
     listen: (door) => listenAt(door, w, agents),

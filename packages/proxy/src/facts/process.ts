@@ -8,11 +8,12 @@ import type { MeasuredFile } from "./digest.ts";
 import { checkEnvironment } from "./loader.ts";
 import { measureManifest } from "./manifest.ts";
 import type { Peer } from "./peer.ts";
+import { isSamePlace, surroundingsOf } from "./place.ts";
 import { deviceName, parseStat, parseStatus, splitNul } from "./proc.ts";
 import type { ProcStat, ProcStatus } from "./proc.ts";
 import { MEASURE_FLAGS, readProcFile, readProcText, refusalOf } from "./read.ts";
 import { interpreterOf, measureScript } from "./script.ts";
-import { groundOf, isSamePlace, surroundingsOf } from "./surroundings.ts";
+import { groundOf } from "./surroundings.ts";
 import type { Sources } from "./surroundings.ts";
 
 /** What is known about a process that asks: observed, never proved (DESIGN 7). */

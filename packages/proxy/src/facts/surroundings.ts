@@ -1,43 +1,21 @@
-import { readlink } from "node:fs/promises";
 import { Refusal } from "@countersign/core";
 import type { ProcessFacts } from "@countersign/core";
 import { areOutOfReach, AS_STATED, isStartedByUnit, restingOnUnit } from "./basis.ts";
 import type { JudgeBasis, Started } from "./basis.ts";
+import { containedOf } from "./contained.ts";
+import type { AskContainer } from "./container.ts";
 import { isWithin, parseCgroup, unitPlaceOf } from "./cgroup.ts";
 import type { UnitPlace } from "./cgroup.ts";
 import type { MeasuredFile } from "./digest.ts";
-import { parseNamespace } from "./proc.ts";
-import { readProcText, refusalOf } from "./read.ts";
+import { isOtherUserNamespace } from "./place.ts";
+import type { Surroundings } from "./place.ts";
 import { statSeen } from "./seen.ts";
 import type { AskUnit, UnitWord } from "./systemd.ts";
 
 /** Whom the proxy asks about a process, beside the kernel. */
 export interface Sources {
   readonly askUnit?: AskUnit;
-}
-
-/** Where a process stands, as the kernel says. */
-export interface Surroundings {
-  /** `/proc/PID/cgroup`, whole. */
-  readonly cgroups: string;
-  readonly ns: NonNullable<ProcessFacts["ns"]>;
-}
-
-export async function surroundingsOf(pid: number): Promise<Surroundings> {
-  const one = async (name: string): Promise<number> =>
-    parseNamespace(await readlink(`/proc/${pid}/ns/${name}`));
-  try {
-    return {
-      cgroups: await readProcText(pid, "cgroup"),
-      ns: { mnt: await one("mnt"), pid: await one("pid"), user: await one("user") },
-    };
-  } catch (error) {
-    throw refusalOf(error, "surroundings");
-  }
-}
-
-export function isSamePlace(one: Surroundings, other: Surroundings): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  readonly askContainer?: AskContainer;
 }
 
 /** The process whose surroundings are judged. */
@@ -49,7 +27,7 @@ export interface Standing extends Omit<Started, "hasOwnUserNamespace"> {
 
 /** What follows from where a process stands: facts, and on what its files rest. */
 export interface Ground {
-  readonly facts: Pick<ProcessFacts, "cgroup" | "ns" | "unit">;
+  readonly facts: Pick<ProcessFacts, "cgroup" | "ns" | "unit" | "container">;
   readonly judge: JudgeBasis;
 }
 
@@ -75,35 +53,48 @@ async function wordOf(
   return hasFiles || !place.isInSystemSlice ? askUnit(place.unit, process) : undefined;
 }
 
-/** Asks whom there is to ask, and never takes a word that the kernel contradicts. */
-export async function groundOf(
-  process: Standing,
-  { cgroups, ns }: Surroundings,
+/** What systemd says, where the kernel has the process in a unit. */
+async function unitOf(
+  process: Standing & Started,
+  cgroups: string,
   sources: Sources,
-): Promise<Ground> {
-  const cgroup = parseCgroup(cgroups);
+): Promise<{ readonly name?: string; readonly isBasis: boolean }> {
   const place = unitPlaceOf(cgroups);
   const word = await wordOf(process, place, sources);
-  const isUnit =
-    place?.isInSystemSlice === true ||
-    (place !== undefined && word !== undefined && isWithin(place.path, word.controlGroup));
-  const started = { ...process, hasOwnUserNamespace: await hasOwnUserNamespace(ns.user) };
-  const restsOnUnit =
-    place !== undefined &&
+  if (place === undefined) return { isBasis: false };
+  const isConfirmed = word !== undefined && isWithin(place.path, word.controlGroup);
+  if (!place.isInSystemSlice && !isConfirmed) return { isBasis: false };
+  const isBasis =
     word !== undefined &&
-    isStartedByUnit(word, place, started) &&
+    isStartedByUnit(word, place, process) &&
     (await isExecutedFile(process, word)) &&
     (await areOutOfReach(word.files, process.uid));
+  return { name: place.unit, isBasis };
+}
+
+/**
+ * Asks whom there is to ask, and never takes a word that the kernel contradicts.
+ * @throws Refusal `facts_missing` when kernel and container runtime disagree, `indeterminate` when it does not answer
+ */
+export async function groundOf(
+  standing: Standing,
+  around: Surroundings,
+  sources: Sources,
+): Promise<Ground> {
+  const { cgroups, ns } = around;
+  const process = { ...standing, hasOwnUserNamespace: await isOtherUserNamespace(ns.user) };
+  const { askContainer } = sources;
+  const contained =
+    askContainer === undefined ? undefined : await containedOf(process, around, askContainer);
+  const unit = await unitOf(process, cgroups, sources);
+  const cgroup = parseCgroup(cgroups);
   return {
     facts: {
       ...(cgroup === "" ? {} : { cgroup }),
       ns,
-      ...(isUnit ? { unit: place.unit } : {}),
+      ...(unit.name === undefined ? {} : { unit: unit.name }),
+      ...(contained === undefined ? {} : { container: contained.fact }),
     },
-    judge: restsOnUnit ? restingOnUnit(process) : AS_STATED,
+    judge: contained?.judge ?? (unit.isBasis ? restingOnUnit(process) : AS_STATED),
   };
-}
-
-async function hasOwnUserNamespace(user: number): Promise<boolean> {
-  return parseNamespace(await readlink("/proc/self/ns/user")) !== user;
 }
