@@ -108,6 +108,7 @@ describe("tab completion in bash", () => {
     [["--data", "server", "do"], "doctor"],
     [["verify", "some-folder", "--tr"], "--trust"],
     [["halt", "ever"], "everything"],
+    [["agent", "register", "mailer", "--door", "unit", "--un"], "--unit"],
     [["run", "--agent", "a", "--", "--ag"], ""],
   ] as const)("%j: %s", async (words, wanted) => {
     expect(await complete(...words)).toBe(wanted);

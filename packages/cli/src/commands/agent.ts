@@ -22,6 +22,7 @@ interface RegisterOptions {
   readonly audience: readonly string[];
   readonly uid?: string;
   readonly door: string;
+  readonly unit?: string;
   readonly doorMode?: string;
   readonly program?: string;
   readonly script?: string;
@@ -149,6 +150,7 @@ async function register(cli: Cli, name: string, options: RegisterOptions): Promi
       proxy: await proxyOf(api, trustDomain, options.proxy),
       uid: options.uid === undefined ? (process.getuid?.() ?? 0) : integer("uid", options.uid),
       door: options.door,
+      ...(options.unit === undefined ? {} : { unit: options.unit }),
       ...(options.doorMode === undefined ? {} : { door_mode: options.doorMode }),
       facts: options.fact,
       pins: options.pin ? measured.map((one) => one.d) : [],
@@ -209,10 +211,16 @@ function registeredLines(
           ),
         ]
       : []),
-    options.door === "fixed"
-      ? `Start it with COUNTERSIGN_SOCKET at its door: door/${name}.sock in the proxy's runtime directory.`
-      : `Start it: countersign run --agent ${name} -- ${options.script === undefined ? "COMMAND" : `${options.program ?? "node"} ${options.script}`}`,
+    startLine(name, options),
   ];
+}
+
+/** How it comes to its door. */
+function startLine(name: string, { door, unit, program, script }: RegisterOptions): string {
+  if (door === "run")
+    return `Start it: countersign run --agent ${name} -- ${script === undefined ? "COMMAND" : `${program ?? "node"} ${script}`}`;
+  const starter = unit === undefined ? "Start it" : `Start it by systemctl start ${unit},`;
+  return `${starter} with COUNTERSIGN_SOCKET at its door: door/${name}.sock in the proxy's runtime directory.`;
 }
 
 async function listAgents(cli: Cli): Promise<void> {
@@ -298,10 +306,11 @@ function programOptions(command: Command): Command {
     .option("--uid <n>", "user that it runs as (default: you)")
     .option(
       "--door <kind>",
-      "run: started by countersign run; fixed: a socket of its own for a service started otherwise",
+      "run: started by countersign run; fixed: a socket of its own for a service started otherwise; unit: the same, for one systemd service only",
       "run",
     )
-    .option("--door-mode <mode>", "of a fixed door's socket: 0600 (default), 0660 or 0666")
+    .option("--unit <name>", "with --door unit: the service, such as mailer.service")
+    .option("--door-mode <mode>", "of a fixed or unit door's socket: 0600 (default), 0660 or 0666")
     .option("--program <path>", "program file to measure (default with --script: node)")
     .option("--script <path>", "main script to measure")
     .option("--pin", "accept exactly the measured files", false)
@@ -341,7 +350,13 @@ export function build(cli: Cli): Command {
   grantOptions(programOptions(registering))
     .addHelpText(
       "after",
-      "\nExample:\n  countersign agent register mailer --owner me --audience https://mail.example/ --script agent.mjs --pin\n  countersign agent register peer --owner me --audience https://mail.example/ --script peer.mjs --own-key",
+      [
+        "",
+        "Example:",
+        "  countersign agent register mailer --owner me --audience https://mail.example/ --script agent.mjs --pin",
+        "  countersign agent register peer --owner me --audience https://mail.example/ --script peer.mjs --own-key",
+        "  countersign agent register mailer --owner me --audience https://mail.example/ --script /srv/mailer/agent.mjs --uid 1001 --door unit --unit mailer.service",
+      ].join("\n"),
     )
     .action((name: string, options: RegisterOptions) => register(cli, name, options));
   noun

@@ -15,6 +15,7 @@ const REQUEST = { id: "Ne0ggFCM", entry: ID, agent: AGENT, deadline: NOW + 3000,
 const GRANT = { cs: "sha-256:x", agent: AGENT, exp: NOW + 7200 };
 const REGISTRY: Registry = { entries: [ENTRY], requests: [], grants: [GRANT], stops: [] };
 
+const UNIT = { ...ENTRY, door: "unit", unit: "mailer.service" };
 const doorWith = (...sessions: readonly JsonObject[]): JsonObject => ({
   path: "/run/countersign/run/x.sock",
   entry: ID,
@@ -136,6 +137,20 @@ const ROWS: readonly Row[] = [
     { ...registry({ entries: [{ ...ENTRY, door: "fixed" }] }), ...proxy({ doors: [] }) },
     ["bad door: operator"],
     "proxy's log",
+  ],
+  [
+    "a unit door that is not open, seen by somebody else",
+    { ...registry({ entries: [UNIT] }), ...proxy({ doors: [] }), uid: 0 },
+    ["bad door: operator"],
+  ],
+  [
+    "a unit whose process was not of it",
+    {
+      ...registry({ entries: [UNIT] }),
+      door: { socket: "/x.sock", fault: "peer_unexpected" },
+    },
+    ["bad door: agent author"],
+    "systemctl start mailer.service",
   ],
   [
     "an owner who is asked",

@@ -99,8 +99,13 @@ function judgeStops(known: Known): Finding | undefined {
   );
 }
 
+/** Whether somebody else than countersign run starts it. */
+const hasOwnDoor = (entry: JsonObject | undefined): boolean =>
+  entry?.["door"] === "fixed" || entry?.["door"] === "unit";
+
 function judgeUser({ entry, uid, door }: Known): Finding | undefined {
   if (entry === undefined || door?.status !== undefined) return undefined;
+  if (entry["door"] === "unit") return undefined; // its unit says as whom it runs, not who looks
   const wanted = number(entry, "uid");
   return wanted === uid
     ? good("user", `${uid}, as registered`)
@@ -113,7 +118,7 @@ function judgeUser({ entry, uid, door }: Known): Finding | undefined {
 }
 
 function judgeRunSocket({ run, entry, door }: Known): Finding | undefined {
-  if (door !== undefined || entry?.["door"] === "fixed") return undefined;
+  if (door !== undefined || hasOwnDoor(entry)) return undefined;
   const next = "Start the proxy of this host: countersign proxy run (or countersign dev).";
   if (run.socket === undefined) return bad("run socket", "there is none", next);
   if (run.fault !== undefined)
@@ -153,6 +158,13 @@ function judgeDoor(known: Known): Finding | undefined {
     const path = door.socket ?? "";
     if (door.status !== undefined) return good("door", `answers at ${path}`);
     const [, code = ""] = /^(\w+)(?::|$)/.exec(door.fault ?? "") ?? [];
+    if (code === "peer_unexpected" && typeof entry?.["unit"] === "string")
+      return bad(
+        "door",
+        `this process is not of ${entry["unit"]}`,
+        `Start it as its unit: systemctl start ${entry["unit"]}`,
+        "agent author",
+      );
     if (isRefusalCode(code) && code !== "unreachable") return refused("door", code);
     return bad(
       "door",
@@ -164,8 +176,8 @@ function judgeDoor(known: Known): Finding | undefined {
   if (proxy.status === undefined) return undefined;
   const doors = list(proxy.status, "doors").filter((one) => one["entry"] === known.id);
   if (doors.length > 0) return good("door", doors.map((one) => text(one, "path")).join(", "));
-  return entry?.["door"] === "fixed"
-    ? bad("door", "its fixed door is not open", "Look at the proxy's log for door.", "operator")
+  return hasOwnDoor(entry)
+    ? bad("door", "its own door is not open", "Look at the proxy's log for door.", "operator")
     : bad(
         "door",
         "nobody runs it on this host",
