@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -9,6 +9,7 @@ import type { OkpJwk } from "../../packages/core/src/index.ts";
 import { nodeRandom } from "../../packages/node/src/index.ts";
 import { generatePrivateKey, publicJwkOf } from "../../packages/node/src/crypto.ts";
 import { SERVER_SCHEMA } from "../../packages/server/src/config.ts";
+import { peer } from "../strangers/peers.ts";
 import { Sandbox } from "./countersign.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -95,6 +96,7 @@ beforeAll(async () => {
     ["/backup/", `${box.path("backup")}/`],
     ["/home/alice/.ssh/id_ed25519", box.path("alice")],
     ["/srv/reader/agent.mjs", `${root}examples/agent.mjs`],
+    ["/srv/mailer/agent.mjs", `${root}examples/agent.mjs`],
     ["--api-host 0.0.0.0", "--api-host 127.0.0.1"],
     ["https://id.example.org:8443", `https://127.0.0.1:${api}`],
     ["--api-port 8443", `--api-port ${api}`],
@@ -119,6 +121,59 @@ const SAYS: readonly (readonly [string, RegExp])[] = [
   ["keys rotate", /token key.*signs from/],
   ["/metrics", /^countersign_hold 0$/m],
 ];
+
+/** The files of the page, each with the name that stands before it; one that continues another one has no `[Unit]`. */
+const units = [
+  ...text.matchAll(/\/([\w-]+\.service)`[^`]*(?:`mailer`[^`]*)?```ini\n([^]*?)^```/gm),
+].map(([, name = "", body = ""]) => ({ name, body }));
+
+describe("the units of docs/operations.md", () => {
+  const setting = (body: string, name: string): string =>
+    new RegExp(`^${name}=(.*)$`, "m").exec(body)?.[1] ?? "";
+
+  it("are those of server, proxy and an agent", () => {
+    expect(units.map(({ name }) => name)).toEqual(["countersign-server.service", "mailer.service"]);
+  });
+
+  it("agree with the registration of the agent", () => {
+    const command = commands.find((line) => line.includes("--door unit")) ?? "";
+    const option = (name: string): string =>
+      new RegExp(`--${name} (\\S+)`).exec(command)?.[1] ?? "";
+    const { name, body } = units[1] ?? { name: "", body: "" };
+    expect(option("unit")).toBe(name);
+    expect(setting(body, "ExecStart")).toBe(`/usr/bin/node ${option("script")}`);
+    expect(setting(body, "Environment")).toBe(
+      "COUNTERSIGN_SOCKET=/run/countersign/door/mailer.sock",
+    );
+    expect(command).toContain("register mailer ");
+  });
+
+  it("let the agent's script rest on its unit", () => {
+    const { body } = units[1] ?? { body: "" };
+    expect(["simple", "exec", "idle"]).toContain(setting(body, "Type"));
+    expect(body).not.toMatch(
+      /NotifyAccess|PrivateUsers|EnvironmentFile|AmbientCapabilities|^Exec.*\$/m,
+    );
+    expect(setting(body, "NoNewPrivileges")).toBe("yes");
+    expect(setting(body, "SystemCallFilter")).not.toBe("");
+  });
+
+  it.skipIf(!peer("systemd-analyze").present).each(units)(
+    "$name is what systemd reads",
+    ({ name, body }) => {
+      // only the programs are others: systemd looks whether they are there
+      const here = body.replaceAll(/^ExecStart=\S+/gm, "ExecStart=/bin/true");
+      const path = box.path(name);
+      writeFileSync(path, here);
+      const { stderr, status } = spawnSync(
+        peer("systemd-analyze").path,
+        ["verify", "--man=no", "--recursive-errors=no", path],
+        { encoding: "utf8", timeout: TIMEOUT_MS },
+      );
+      expect([stderr, status]).toEqual(["", 0]);
+    },
+  );
+});
 
 describe("docs/operations.md", () => {
   it("has commands to run", () => {
