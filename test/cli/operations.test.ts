@@ -122,7 +122,7 @@ const SAYS: readonly (readonly [string, RegExp])[] = [
   ["/metrics", /^countersign_hold 0$/m],
 ];
 
-/** The files of the page, each with the name that stands before it; one that continues another one has no `[Unit]`. */
+/** The whole units of the page, each with the name that stands before it. */
 const units = [
   ...text.matchAll(/\/([\w-]+\.service)`[^`]*(?:`mailer`[^`]*)?```ini\n([^]*?)^```/gm),
 ].map(([, name = "", body = ""]) => ({ name, body }));
@@ -131,7 +131,7 @@ describe("the units of docs/operations.md", () => {
   const setting = (body: string, name: string): string =>
     new RegExp(`^${name}=(.*)$`, "m").exec(body)?.[1] ?? "";
 
-  it("are those of server, proxy and an agent", () => {
+  it("are those of the server and of an agent", () => {
     expect(units.map(({ name }) => name)).toEqual(["countersign-server.service", "mailer.service"]);
   });
 
@@ -162,9 +162,9 @@ describe("the units of docs/operations.md", () => {
     "$name is what systemd reads",
     ({ name, body }) => {
       // only the programs are others: systemd looks whether they are there
-      const here = body.replaceAll(/^ExecStart=\S+/gm, "ExecStart=/bin/true");
+      const readable = body.replaceAll(/^ExecStart=\S+/gm, "ExecStart=/bin/true");
       const path = box.path(name);
-      writeFileSync(path, here);
+      writeFileSync(path, readable);
       const { stderr, status } = spawnSync(
         peer("systemd-analyze").path,
         ["verify", "--man=no", "--recursive-errors=no", path],
