@@ -53,8 +53,6 @@ const LOOK_AT_IDENTITY_MS = 3_600_000;
 export const PROXY_SOCKET = "proxy.sock";
 export const RUN_SOCKET = "run.sock";
 const VERSION = "0.1.0";
-/** A call at a door may wait 300 s for the owner. */
-const LONGEST_WAIT_MS = 330_000;
 
 /**
  * Enrols this host with a join token and writes identity and configuration.
@@ -240,7 +238,6 @@ function listenAt(door: Door, w: ProxyWorld, agents: Agents): Promise<DoorListen
     app: doorApp(w, agents, door),
     contextOf,
     maxBodyBytes: 32_768,
-    requestTimeoutMs: LONGEST_WAIT_MS,
     log: w.log,
   });
 }

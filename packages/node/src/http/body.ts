@@ -6,6 +6,11 @@ import type { RefusalCode } from "@countersign/core";
 const LINGER_MS = 500;
 const LINGER_BYTES = 1_048_576;
 
+/** Whether a body may be as long as its header says. */
+export function isWithin(incoming: IncomingMessage, maxBytes: number): boolean {
+  return Number(incoming.headers["content-length"] ?? 0) <= maxBytes;
+}
+
 /**
  * Reads a whole body.
  * @returns the octets, or what is wrong: over `maxBytes`, or the caller went away
@@ -14,8 +19,7 @@ export function readBody(
   incoming: IncomingMessage,
   maxBytes: number,
 ): Promise<Buffer | "too_large" | "gone"> {
-  const declared = Number(incoming.headers["content-length"] ?? 0);
-  if (declared > maxBytes) return Promise.resolve("too_large");
+  if (!isWithin(incoming, maxBytes)) return Promise.resolve("too_large");
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let byteCount = 0;

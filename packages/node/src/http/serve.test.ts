@@ -164,6 +164,10 @@ describe("an application behind a listener", () => {
 
   it.each([
     ["headers that never end", "GET /peer HTTP/1.1\r\nhost: a\r\n", 408],
+    ["no host", "GET /peer HTTP/1.1\r\n\r\n", 400],
+    ["two hosts", "GET /peer HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", 400],
+    ["a tunnel", "CONNECT a:80 HTTP/1.1\r\nhost: a\r\n\r\n", 405],
+    ["an expectation of nobody", "GET /peer HTTP/1.1\r\nhost: a\r\nexpect: x\r\n\r\n", 400],
     ["a body that never ends", "POST /json HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{", 408],
     ["too many octets of headers", `GET /peer HTTP/1.1\r\nx: ${"y".repeat(5_000)}\r\n\r\n`, 431],
     [
@@ -179,7 +183,38 @@ describe("an application behind a listener", () => {
       requestTimeoutMs: 60,
       maxHeaderBytes: 4_096,
     });
-    expect(await raw({ port, host: "127.0.0.1" }, octets)).toContain(`HTTP/1.1 ${status}`);
+    const answer = await raw({ port, host: "127.0.0.1" }, octets);
+    expect(answer).toContain(`HTTP/1.1 ${status}`);
+    expect(answer.toLowerCase()).toContain("content-type: application/problem+json");
+    expect(answer).toMatch(new RegExp(`"status":${status},"reason":"[a-z_]+","next":"`));
+  });
+
+  it("asks for a body that was announced, unless it is too large", async () => {
+    const { port } = await start();
+    const announced = (length: number): string =>
+      `POST /json HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: ${length}\r\n\r\n`;
+    const to = { port, host: "127.0.0.1" };
+    expect(await raw(to, announced(2), "{}")).toMatch(/^HTTP\/1\.1 100 [^]*HTTP\/1\.1 200 /);
+    expect(await raw(to, announced(70_000))).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  it("puts no answer of its own into one that has begun, and is still there for others", async () => {
+    const { port } = await start();
+    const get = "GET /events HTTP/1.1\r\nhost: a\r\n\r\n";
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(port, "127.0.0.1");
+      let got = "";
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve(got));
+      socket.on("data", (chunk) => {
+        got += chunk.toString();
+        if (got.includes("hello")) socket.write("no HTTP\r\n\r\n");
+      });
+      socket.write(get);
+    });
+    expect(answer).toContain("HTTP/1.1 200");
+    expect(answer).not.toContain("HTTP/1.1 400");
+    expect(await raw({ port, host: "127.0.0.1" }, "no HTTP\r\n\r\n")).toContain("HTTP/1.1 400");
   });
 
   it("shows every Authorization line, however many headers there are", async () => {

@@ -5,15 +5,17 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "nod
 import { createServer as createTlsServer } from "node:https";
 import type { Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket, TlsOptions } from "node:tls";
 import { getRequestListener } from "@hono/node-server";
 import { Refusal } from "@countersign/core";
 import type { Bytes } from "@countersign/core";
 import type { Log } from "../log.ts";
 import { silentLog } from "../log.ts";
-import { readBody, refuseUnread } from "./body.ts";
+import { isWithin, readBody, refuseUnread } from "./body.ts";
 import { onDrop } from "./events.ts";
 import { problemResponse } from "./problem.ts";
+import { refuseProtocolErrors } from "./protocol-errors.ts";
 import { keepRawHeaders } from "./raw-headers.ts";
 import { prepareSocketPath } from "./unix-socket.ts";
 
@@ -81,6 +83,7 @@ export interface Listener {
   close(graceMs?: number): Promise<void>;
 }
 
+const MAX_BODY_BYTES = 65_536;
 const KEEP_ALIVE_TIMEOUT_MS = 60_000;
 /** A connection on which nothing moves for so long is closed; the longest wait of a call is 5 minutes. */
 const IDLE_TIMEOUT_MS = 600_000;
@@ -158,6 +161,12 @@ function addressOf(on: ListenOn, port: number): string {
   return `${on.tls === undefined ? "http" : "https"}://${host}:${port}`;
 }
 
+/** RFC 9112 section 3.2: a server MUST refuse a request with no Host line or several. HTTP/1.0 knows none. */
+function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  const count = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host").length;
+  return count === 1 || (count === 0 && httpVersion === "1.0");
+}
+
 /** From Node's pair of streams to the application and back; the body is read, within its bound, before the call. */
 function requestListener<C>(
   options: ServeOptions<C>,
@@ -183,12 +192,41 @@ function requestListener<C>(
     },
   );
   return async (incoming, outgoing) => {
-    const body = await readBody(incoming, options.maxBodyBytes ?? 65_536);
+    if (!hasOneHost(incoming)) return refuseUnread(incoming, outgoing, "malformed_request");
+    const body = await readBody(incoming, options.maxBodyBytes ?? MAX_BODY_BYTES);
     if (body === "gone") return;
     if (body === "too_large") return refuseUnread(incoming, outgoing, "too_large");
     // the adapter takes a body that was read already from this member
     await adapted(Object.assign(incoming, { rawBody: body }), outgoing);
   };
+}
+
+/** Gives every request an answer, and all that never becomes one. */
+function answerRequests<C>(
+  server: Server,
+  options: ServeOptions<C>,
+  contexts: WeakMap<Socket, { readonly context: C }>,
+  log: Log,
+): void {
+  const answer = requestListener(options, contexts);
+  const newest = new WeakMap<Duplex, ServerResponse>();
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    newest.set(incoming.socket, outgoing);
+    answer(incoming, outgoing).catch((error: unknown) => {
+      log.error("http.failed", { error });
+      outgoing.destroy();
+    });
+  };
+  server.on("request", onRequest);
+  server.on("checkContinue", (incoming, outgoing) => {
+    // a body that will be refused is not asked for
+    if (isWithin(incoming, options.maxBodyBytes ?? MAX_BODY_BYTES)) outgoing.writeContinue();
+    onRequest(incoming, outgoing);
+  });
+  server.on("checkExpectation", (incoming, outgoing) => {
+    refuseUnread(incoming, outgoing, "malformed_request"); // RFC 9110 section 10.1.1 leaves the status open
+  });
+  refuseProtocolErrors(server, (socket) => newest.get(socket));
 }
 
 /**
@@ -204,6 +242,7 @@ export async function serve<C>(options: ServeOptions<C>): Promise<Listener> {
     requestTimeout: Math.max(headersTimeout, options.requestTimeoutMs ?? 30_000),
     connectionsCheckingInterval: Math.max(50, Math.min(5_000, headersTimeout / 2)),
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requireHostHeader: false, // Node's own refusal says nothing: see `hasOneHost`
   });
   server.maxHeadersCount = 0; // bounded in bytes; a bound by count would drop lines in silence, the second Authorization too
   server.maxConnections = options.maxConnections ?? 1_024;
@@ -228,13 +267,7 @@ export async function serve<C>(options: ServeOptions<C>): Promise<Listener> {
     if (!isTls) learn(socket, undefined);
   });
   server.on("secureConnection", (socket: TLSSocket) => learn(socket, verifiedCertificate(socket)));
-  const answer = requestListener(options, contexts);
-  server.on("request", (incoming, outgoing) => {
-    answer(incoming, outgoing).catch((error: unknown) => {
-      log.error("http.failed", { error });
-      outgoing.destroy();
-    });
-  });
+  answerRequests(server, options, contexts, log);
 
   await listen(server, on);
   server.on("error", (error) => log.error("http.listener_failed", { error }));
