@@ -1,22 +1,74 @@
-// Documents that name a file of this tree must name one that exists: links, and paths in back quotes.
+// Documents that name a file of this tree must name one that exists: links, and paths in back quotes. The threat model
+// must have a row for every threat, and each row tests that exist by their titles.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT, run } from "./run.mjs";
 
 const LINK = /\]\((?!https?:|#)(?<path>[^)#\s]+)/g;
 const QUOTED = /`(?<path>(?:packages|test|scripts|docs|\.ci)\/[\w./-]*[\w-])`/g;
+const THREATS = "docs/THREATS.md";
+const LAST_THREAT = 56;
+const TESTED = /`(?<path>[\w./-]+\.test(?:ing)?\.ts)`(?<titles>(?:\s*(?:,\s*)?“[^”]+”)*)/g;
 
 const { output } = await run("git", ["ls-files", "*.md"]);
-let missing = 0;
+let faults = 0;
+const fault = (words) => {
+  console.error(words);
+  faults += 1;
+};
+
 for (const document of output.trim().split("\n")) {
   const text = readFileSync(join(ROOT, document), "utf8");
   const named = [
     ...[...text.matchAll(LINK)].map(({ groups }) => join(dirname(document), groups.path)),
     ...[...text.matchAll(QUOTED)].map(({ groups }) => groups.path),
   ];
-  for (const path of named.filter((one) => !existsSync(join(ROOT, one)))) {
-    console.error(`${document} names ${path}, which is not there`);
-    missing += 1;
+  for (const path of named.filter((one) => !existsSync(join(ROOT, one))))
+    fault(`${document} names ${path}, which is not there`);
+}
+
+/** Titles of tests that a row names, each with its file. A title may be broken over two lines. */
+function testsIn(row) {
+  return [...row.matchAll(TESTED)].map(({ groups: { path, titles } }) => ({
+    path,
+    titles: [...titles.matchAll(/“([^”]+)”/g)].map(([, title]) => title.replaceAll(/\s+/g, " ")),
+  }));
+}
+
+/** Whether a title, or a row's name, begins like this. */
+const hasTitle = (source, title) => ['"', "'", "`"].some((quote) => source.includes(quote + title));
+
+/** Every test that a row names is there, by its title. */
+function checkThreat(name, row) {
+  const tests = testsIn(row);
+  if (tests.length === 0) fault(`${THREATS}: ${name} names no test`);
+  for (const { path, titles } of tests) {
+    if (titles.length === 0) fault(`${THREATS}: ${name} names no title in ${path}`);
+    const source = existsSync(join(ROOT, path)) ? readFileSync(join(ROOT, path), "utf8") : "";
+    for (const title of titles.filter((one) => !hasTitle(source, one)))
+      fault(`${THREATS}: ${name} names “${title}”, which is no test of ${path}`);
   }
 }
-process.exitCode = missing === 0 ? 0 : 1;
+
+/** Numbers of threats whose features do not exist: `T32 (…), T38 to T44`. */
+function unbuilt(text) {
+  const [, list = ""] = /_Not built:_([^]*?)(?:\n\n|$(?![^]))/.exec(text) ?? [];
+  return [...list.matchAll(/T(\d+)(?: to T(\d+))?/g)].flatMap(([, from, to = from]) =>
+    Array.from({ length: Number(to) - Number(from) + 1 }, (_none, i) => Number(from) + i),
+  );
+}
+
+const threats = readFileSync(join(ROOT, THREATS), "utf8");
+const rows = new Map(
+  [...threats.matchAll(/^\*\*T(\d+) [^]*?(?=^\*\*T|^## |$(?![^]))/gm)].map(([row, number]) => [
+    Number(number),
+    row,
+  ]),
+);
+const later = unbuilt(threats);
+for (let number = 1; number <= LAST_THREAT; number += 1) {
+  const row = rows.get(number);
+  if (row !== undefined) checkThreat(`T${number}`, row);
+  else if (!later.includes(number)) fault(`${THREATS} has no row T${number}`);
+}
+process.exitCode = faults === 0 ? 0 : 1;
