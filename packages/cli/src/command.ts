@@ -40,9 +40,12 @@ function openCli(host: NodeJS.Process, { isJson, data }: Given): Cli {
 }
 
 /** Every command throws in place of ending the process: what is set after a subcommand was made does not reach it. */
-function strict(command: Command): Command {
-  for (const verb of command.commands) strict(verb);
-  return command.exitOverride().showHelpAfterError("(--help shows how it is used)");
+function strict(command: Command, isJson: boolean): Command {
+  for (const verb of command.commands) strict(verb, isJson);
+  command.exitOverride();
+  return isJson
+    ? command.configureOutput({ outputError: () => undefined }) // `failed` says it as a document
+    : command.showHelpAfterError("(--help shows how it is used)");
 }
 
 /** Loads the noun's file and runs what was typed. @returns the exit code */
@@ -50,16 +53,29 @@ export async function runCommand(host: NodeJS.Process, noun: Noun, given: Given)
   const cli = openCli(host, given);
   try {
     const { build } = await noun.load();
-    await strict(build(cli)).parseAsync(given.rest.slice(1), { from: "user" });
+    await strict(build(cli), cli.isJson).parseAsync(given.rest.slice(1), { from: "user" });
     return 0;
   } catch (error) {
-    return failed(cli, error);
+    return failedIn(cli, error);
   }
 }
 
+function typedWrongly({ message }: CommanderError): Refusal {
+  const what = message.replace(/^error: /, "").replaceAll(/\s+/g, " ");
+  return new Refusal("malformed_request", what, "--help shows how it is used.");
+}
+
 /** 1: refused. 2: the command was typed wrongly. 70: a fault of ours. */
-function failed(cli: Cli, error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+export function failed(host: NodeJS.Process, given: Given, error: unknown): number {
+  return failedIn(openCli(host, given), error);
+}
+
+function failedIn(cli: Cli, error: unknown): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  if (error instanceof CommanderError) {
+    if (cli.isJson) showRefusal(cli, typedWrongly(error));
+    return 2;
+  }
   if (error instanceof ExitCode) return error.code;
   if (error instanceof Refusal) {
     showRefusal(cli, error);

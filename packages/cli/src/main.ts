@@ -1,16 +1,13 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import type { Given } from "./command.ts";
 import { NOUNS } from "./nouns.ts";
 import { VERSION } from "./version.ts";
 
 // Help is shown without the rest of the program: everything else is loaded when a noun was typed.
 
 /** Words before the noun that are ours: everything behind it belongs to the noun's own parser. */
-function globals(argv: readonly string[]): {
-  readonly isJson: boolean;
-  readonly data: string | undefined;
-  readonly rest: readonly string[];
-} {
+function globals(argv: readonly string[]): Given {
   const end = argv.indexOf("--");
   const own = end < 0 ? argv : argv.slice(0, end);
   const rest: string[] = [];
@@ -46,15 +43,18 @@ function overview(): Command {
 }
 
 /** Help, the version, or a word that is not known. @returns the exit code */
-async function help(rest: readonly string[]): Promise<number> {
+async function help({ rest, isJson }: Given): Promise<number> {
+  const program = overview().exitOverride();
+  if (isJson) program.configureOutput({ outputError: () => undefined });
   try {
-    const program = overview().exitOverride();
     if (rest.length === 0) program.help();
     await program.parseAsync(rest, { from: "user" });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (isJson && error.exitCode !== 0)
+      return (await import("./command.ts")).failed(process, given, error);
+    return error.exitCode === 0 ? 0 : 2;
   }
 }
 
@@ -62,5 +62,5 @@ const given = globals(process.argv.slice(2));
 const noun = NOUNS.find((candidate) => candidate.name === given.rest[0]);
 process.exitCode =
   noun === undefined
-    ? await help(given.rest)
+    ? await help(given)
     : await (await import("./command.ts")).runCommand(process, noun, given);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Refusal } from "@countersign/core";
-import type { Json, JsonObject } from "@countersign/core";
+import type { Json, JsonObject, RefusalCode } from "@countersign/core";
 import { callJson, openTarget } from "@countersign/node";
 import type { Target } from "@countersign/node";
 import type { Cli } from "./terminal.ts";
@@ -86,6 +86,21 @@ export function apiOf(target: Target): LocalApi {
     post: (path, value) => ask("POST", path, value),
     remove: (path) => ask("DELETE", path),
   };
+}
+
+/** Says of a refusal with this code what was meant here, and where to look: the server does not know the command. */
+export async function explain<T>(
+  asked: Promise<T>,
+  code: RefusalCode,
+  detail: string,
+  next: string,
+): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Refusal && error.code === code) throw new Refusal(code, detail, next);
+    throw error;
+  }
 }
 
 /** Members of an answer that a command needs, or a bug. */

@@ -615,7 +615,7 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
   ),
   name_taken: row(
     409,
-    "The name is in use by a live certificate",
+    "The name is taken",
     "Make the token with --replace: that ends its grants.",
   ),
   authentication_failed: row(

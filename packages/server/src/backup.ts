@@ -47,9 +47,13 @@ async function copyDatabase(from: string, to: string): Promise<void> {
  */
 export async function backupServer(data: string, target: string): Promise<BackedUp> {
   if ((await lstat(target).catch(() => undefined)) !== undefined)
-    throw new Refusal("name_taken", "the folder is there already", "Name a folder that is new.");
+    throw new Refusal("name_taken", `${target} is there already`, "Name a folder that is new.");
   if ((await lstat(join(data, DATABASE)).catch(() => undefined))?.isFile() !== true)
-    throw new Refusal("not_found", "no database is there", "Run the server once, then repeat it.");
+    throw new Refusal(
+      "not_found",
+      `no database in ${data}`,
+      "Run the server once, then repeat it; or say where it is with --data DIR.",
+    );
   const keys = foldersOf(data).keys;
   await privateDirectory(join(target, "keys"));
   await copyDatabase(join(data, DATABASE), join(target, DATABASE));

@@ -136,11 +136,30 @@ function ceilingOf(options: RegisterOptions): readonly JsonObject[] {
 }
 
 function integer(name: string, value: string): number {
-  if (!/^[0-9]{1,10}$/.test(value)) throw new Refusal("malformed_request", `--${name} is a number`);
+  if (!/^[0-9]{1,10}$/.test(value))
+    throw new Refusal("malformed_request", `--${name} ${value}`, `Give a number: --${name} 1000.`);
   return Number(value);
 }
 
+/** What the server would refuse without knowing how it was typed. */
+function checkTyped(name: string, { audience }: RegisterOptions): void {
+  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name))
+    throw new Refusal(
+      "invalid_identifier",
+      `the name ${name}`,
+      "Names are lower-case letters, digits, . _ and -: countersign agent register mailer",
+    );
+  const wrong = audience.find((url) => url !== "*" && !/^https?:\/\/[^/?#]/.test(url));
+  if (audience.length === 0 || wrong !== undefined)
+    throw new Refusal(
+      "malformed_request",
+      wrong === undefined ? "no --audience" : `--audience ${wrong}`,
+      "Say whom it may prove itself to, whole: --audience https://mail.example/",
+    );
+}
+
 async function register(cli: Cli, name: string, options: RegisterOptions): Promise<void> {
+  checkTyped(name, options);
   const measured = await measure(cli, options);
   await withApi(cli, "server.sock", async (api) => {
     const trustDomain = text(await api.get("/v1/status"), "trust_domain");

@@ -2,6 +2,7 @@ import { Argument, Command } from "commander";
 import { completionScript, SHELLS } from "../completion-script.ts";
 import type { Shell, Word } from "../completion-script.ts";
 import { NOUNS } from "../nouns.ts";
+import { show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 
 function wordOf(name: string, about: string, command: Command): Word {
@@ -32,6 +33,8 @@ export function build(cli: Cli): Command {
       '\nExample:\n  eval "$(countersign completion bash)"\n  source <(countersign completion zsh)\n  countersign completion fish | source',
     )
     .action(async (shell: Shell) => {
-      cli.stdout.write(completionScript(shell, await vocabulary(cli)));
+      const script = completionScript(shell, await vocabulary(cli));
+      if (cli.isJson) show(cli, { shell, script }, []);
+      else cli.stdout.write(script);
     });
 }

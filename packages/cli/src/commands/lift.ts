@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { JsonObject } from "@countersign/core";
 import { printable } from "@countersign/node";
 import { columns } from "../columns.ts";
-import { list, number, text, withApi } from "../sockets.ts";
+import { explain, list, number, text, withApi } from "../sockets.ts";
 import { instant, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 import { liftLine } from "./halt.ts";
@@ -25,7 +25,12 @@ async function lift(cli: Cli, id: string | undefined): Promise<void> {
       const answer = await api.get("/v1/halts");
       return show(cli, answer, stopLines(list(answer, "stops")));
     }
-    const answer = await api.remove(`/v1/halts/${encodeURIComponent(id)}`);
+    const answer = await explain(
+      api.remove(`/v1/halts/${encodeURIComponent(id)}`),
+      "not_found",
+      `no stop ${id}`,
+      "See what is stopped: countersign lift",
+    );
     return show(cli, answer, [
       `Lifted ${printable(id)}. Nothing is given back by it: an agent with an owner asks anew, and the owner signs anew.`,
     ]);

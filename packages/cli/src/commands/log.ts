@@ -5,7 +5,7 @@ import { nodeCrypto, printable } from "@countersign/node";
 import { columns } from "../columns.ts";
 import { verifyLog } from "../log-verify.ts";
 import type { LogHead } from "../log-verify.ts";
-import { list, number, text, withApi } from "../sockets.ts";
+import { explain, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
@@ -81,7 +81,12 @@ async function showRows(cli: Cli, api: LocalApi, options: ShowOptions): Promise<
 }
 
 async function showOne(cli: Cli, api: LocalApi, seq: number): Promise<void> {
-  const row = await api.get(`/v1/log/${seq}`);
+  const row = await explain(
+    api.get(`/v1/log/${seq}`),
+    "not_found",
+    `no row ${seq} yet`,
+    "See the newest rows: countersign log show",
+  );
   const record = recordOf(row);
   const printed = record === undefined ? "(erased)" : JSON.stringify(record, undefined, 2);
   show(cli, row, [

@@ -19,7 +19,7 @@ import { callJson, nodeCrypto, openTarget, printable } from "@countersign/node";
 import { approvalScreen } from "../approval-screen.ts";
 import { askOwner } from "../prompt.ts";
 import { openOwnerKey, readOwnerKey, sshKeygenLine } from "../signing.ts";
-import { findSocket, list, number, text, withApi } from "../sockets.ts";
+import { explain, findSocket, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
@@ -99,12 +99,17 @@ async function enrol(
       return;
     }
     const key = await readOwnerKey(options.key);
-    const offered = await api.post("/v1/owner/keys/options", {
-      name,
-      kind: options.kind,
-      jwk: { ...key.jwk },
-      ...(key.app === undefined ? {} : { app: key.app }),
-    });
+    const offered = await explain(
+      api.post("/v1/owner/keys/options", {
+        name,
+        kind: options.kind,
+        jwk: { ...key.jwk },
+        ...(key.app === undefined ? {} : { app: key.app }),
+      }),
+      "key_reused",
+      "it was enrolled before, or is used for something else",
+      "See whose it is: countersign owner list. A key that was removed is not enrolled again.",
+    );
     const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
     checkKeyStatement(statement, key);
     if (options.print) {
@@ -214,8 +219,11 @@ async function openRequest(
   jkt: string,
   isElsewhere: boolean,
 ): Promise<Opened> {
-  const view = await api.get(
-    `/v1/owner/requests/${encodeURIComponent(id)}?jkt=${jkt}${isElsewhere ? "&elsewhere=1" : ""}`,
+  const view = await requested(
+    id,
+    api.get(
+      `/v1/owner/requests/${encodeURIComponent(id)}?jkt=${jkt}${isElsewhere ? "&elsewhere=1" : ""}`,
+    ),
   );
   const statement = readStatement(nodeCrypto, fromBase64url(text(view, "jcs")));
   const { body } = statement;
@@ -237,6 +245,9 @@ async function openRequest(
   };
   return { view, statement, body, lines: approvalScreen(parts, cli.columns), code: rendering.code };
 }
+
+const requested = (id: string, asked: Promise<JsonObject>): Promise<JsonObject> =>
+  explain(asked, "not_found", `no request ${id}`, "See who waits: countersign owner requests");
 
 async function decide(
   cli: Cli,
@@ -302,15 +313,22 @@ async function printForElsewhere(
 }
 
 async function denyOne(cli: Cli, api: LocalApi, id: string): Promise<void> {
-  const answer = await api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, {
-    decision: "deny",
-  });
+  const answer = await requested(
+    id,
+    api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, { decision: "deny" }),
+  );
   show(cli, answer, ["[/x] Denied. The agent may ask again in 1 hour."]);
 }
 
 async function removeKey(cli: Cli, jkt: string): Promise<void> {
   await withApi(cli, "server.sock", async (api) => {
-    show(cli, await api.remove(`/v1/owner/keys/${jkt}`), [
+    const removed = await explain(
+      api.remove(`/v1/owner/keys/${encodeURIComponent(jkt)}`),
+      "not_found",
+      `no key ${jkt}`,
+      "Give its whole thumbprint: countersign owner list --json",
+    );
+    show(cli, removed, [
       "Removed. Its approvals have ended; services learn it with their next trust bundle.",
     ]);
   });

@@ -189,9 +189,21 @@ interface TokenOptions {
   readonly out?: string;
 }
 
+const MOST_TTL_SECONDS = 86_400;
+
 async function joinToken(cli: Cli, options: TokenOptions): Promise<void> {
-  if (!/^[0-9]{1,6}$/.test(options.ttl))
-    throw new Refusal("malformed_request", "--ttl is no number", "Give seconds: --ttl 600.");
+  if (!/^[1-9][0-9]{0,4}$/.test(options.ttl) || Number(options.ttl) > MOST_TTL_SECONDS)
+    throw new Refusal(
+      "malformed_request",
+      `--ttl ${options.ttl}`,
+      "Give seconds, at most 86400: --ttl 600.",
+    );
+  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(options.proxy))
+    throw new Refusal(
+      "invalid_identifier",
+      `the name ${options.proxy}`,
+      "Names are lower-case letters, digits, . _ and -: --proxy build-7",
+    );
   const order = { name: options.proxy, life: Number(options.ttl), replace: options.replace };
   const token = await withApi(cli, "server.sock", async (api) =>
     text(await api.post("/v1/join-tokens", order), "token"),

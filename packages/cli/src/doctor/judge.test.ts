@@ -73,6 +73,26 @@ const ROWS: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = 
     ["bad token key"],
   ],
   ["no token key", keys({ wit: [] }), ["bad token key"]],
+  [
+    "a token key that ends when the next has begun",
+    keys({
+      wit: [
+        { nbf: NOW + 600, exp: NOW + 30 * DAY },
+        { nbf: NOW - 300, exp: NOW + 1200 },
+      ],
+    }),
+    [],
+  ],
+  [
+    "a token key that ends before the next begins",
+    keys({
+      wit: [
+        { nbf: NOW - 300, exp: NOW + 600 },
+        { nbf: NOW + 601, exp: NOW + 30 * DAY },
+      ],
+    }),
+    ["warning token key"],
+  ],
   ["a forked host", server({ proxies: [{ ...HOST, forked: true }] }), ["bad host"]],
   ["a stopped host", server({ proxies: [{ ...HOST, state: "halted" }] }), ["warning host"]],
   [

@@ -108,6 +108,14 @@ function judgeEnd(
   return end - now < warnSeconds ? warning(about, words, next) : good(about, words);
 }
 
+/** Until when one key after the other signs; a key that is prepared counts where it begins before the last one ends. */
+function coveredUntil(keys: readonly JsonObject[], now: Seconds): Seconds {
+  let end = 0;
+  for (const key of keys.toSorted((a, b) => number(a, "nbf") - number(b, "nbf")))
+    if (number(key, "nbf") <= Math.max(now, end)) end = Math.max(end, number(key, "exp"));
+  return end;
+}
+
 const CA_NEXT =
   "Put the root keys back in the server's folder roots, run countersign server keys rotate --ca, take them away again.";
 
@@ -117,8 +125,7 @@ function judgeKeys(now: Seconds, status: JsonObject): readonly Finding[] {
     const ca = keys[name];
     return isObject(ca) ? number(ca, "not_after") : 0;
   };
-  const wit = list(keys, "wit").filter((key) => number(key, "nbf") <= now);
-  const witEnd = Math.max(0, ...wit.map((key) => number(key, "exp")));
+  const witEnd = coveredUntil(list(keys, "wit"), now);
   return [
     judgeEnd("agents CA", end("agents_ca"), now, CA_WARNING_SECONDS, CA_NEXT),
     judgeEnd("hosts CA", end("infrastructure_ca"), now, CA_WARNING_SECONDS, CA_NEXT),
