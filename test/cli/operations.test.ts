@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -27,6 +27,11 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   sudo: 'shift 2; exec "$@"',
   countersign: `exec "${process.execPath}" "${root}packages/cli/dist/main.js" --data "${data}" "$@"`,
   systemctl: `
+if [ "$1" = restart ]; then
+  shift
+  for unit in "$@"; do systemctl stop "$unit" && systemctl start "$unit" || exit 1; done
+  exit 0
+fi
 name=\${2#countersign-}
 log="${box.path()}/$name.log"
 if [ "$1" = stop ]; then
@@ -83,7 +88,7 @@ function writeOwnerKey(path: string): void {
 }
 
 beforeAll(async () => {
-  for (const folder of [programs, data, box.path("backup")]) mkdirSync(folder);
+  for (const folder of [programs, data, box.path("backup"), box.path("offline")]) mkdirSync(folder);
   for (const [name, body] of Object.entries(PROGRAMS)) {
     writeFileSync(box.path("bin", name), `#!/bin/sh\n${body}\n`);
     chmodSync(box.path("bin", name), 0o755);
@@ -93,6 +98,8 @@ beforeAll(async () => {
   here = [
     ["/var/lib/countersign", data],
     ["/run/countersign", `${data}/run`],
+    ["/media/offline", box.path("offline")],
+    ["cd /opt/countersign && git pull && npm ci && npm run build", "true"],
     ["/backup/", `${box.path("backup")}/`],
     ["/home/alice/.ssh/id_ed25519", box.path("alice")],
     ["/srv/reader/agent.mjs", `${root}examples/agent.mjs`],
@@ -118,6 +125,7 @@ const SAYS: readonly (readonly [string, RegExp])[] = [
   ["doctor", /Nothing is wrong/],
   ["server backup", /one state of the database/],
   ["recover --yes", /new log {5}.*key/],
+  ["keys rotate --ca", /agents CA|CA/],
   ["keys rotate", /token key.*signs from/],
   ["/metrics", /^countersign_hold 0$/m],
 ];
@@ -197,6 +205,19 @@ describe("docs/operations.md", () => {
     const { output } = await run("countersign server status --json");
     expect(output).toContain('"log": "id.example.org/log/2+');
     expect(output).not.toContain('"hold"');
+  });
+
+  it("has no other commands than these, but for installing and for one agent", async () => {
+    const others = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
+    const [install = "", agent = "", ...more] = others;
+    expect(more).toEqual([]);
+    expect(
+      existsSync(`${root}${/countersign\/(packages\/\S+)/.exec(install)?.[1] ?? "none"}`),
+    ).toBe(true);
+    const { code, output } = await run(agent.trim());
+    // nobody runs it: the step that fails comes last, with what to do
+    expect(code).toBe(1);
+    expect(output).toMatch(/✗ .+\n {4}next: \w/);
   });
 
   it("names only metrics that the server has", async () => {

@@ -58,23 +58,40 @@ describe("countersign owner", () => {
     await agent.stop();
   };
 
-  describe("from inside an agent's run", () => {
+  type Row = readonly [string, readonly string[], (id: string) => readonly string[]];
+  const withoutVariable = ["env", "-u", "COUNTERSIGN_SOCKET"];
+  // one question for each group: it waits for its answer while the rows of the group run
+  const INSIDE: Readonly<Record<string, readonly Row[]>> = {
+    plain: [
+      ["approve", [], (id) => approval(id)],
+      ["approve without the variable", withoutVariable, (id) => approval(id)],
+      ["print", withoutVariable, (id) => [...approval(id), "--print"]],
+      ["deny", [], (id) => ["owner", "deny", id]],
+      ["enrol", [], () => ["owner", "enrol", "other", "--key", owner.path]],
+    ],
+    disguised: [
+      ["approve with an ssh-agent", ["env", "SSH_AUTH_SOCK=/tmp/none.sock"], (id) => approval(id)],
+      ["approve in a session of its own", ["setsid", "-w"], (id) => approval(id)],
+      [
+        "approve at a terminal of its own",
+        ["sh", "-c", 'exec script -qefc "$*" /dev/null', "sh"],
+        (id) => approval(id),
+      ],
+    ],
+  };
+  describe.each(Object.entries(INSIDE))("from inside an agent's run, %s", (group, rows) => {
     let asking: Asking;
     beforeAll(async () => {
-      asking = await ask("inside");
+      asking = await ask(group);
     });
     afterAll(() => denied(asking));
 
-    it.each([
-      ["approve", [], (id: string) => approval(id)],
-      ["approve without the variable", ["env", "-u", "COUNTERSIGN_SOCKET"], approval],
-      ["print", ["env", "-u", "COUNTERSIGN_SOCKET"], (id: string) => [...approval(id), "--print"]],
-      ["deny", [], (id: string) => ["owner", "deny", id]],
-      ["enrol", [], () => ["owner", "enrol", "other", "--key", owner.path]],
-    ] as const)("%s is refused", async (_, before, command) => {
+    it.each(rows)("%s is refused", async (_, before, command) => {
       const own = [process.execPath, ...home.arguments([...command(asking.id), "--json"])];
-      const run = await home.cli(["run", "--agent", "inside", "--", ...before, ...own]);
-      const problem = JSON.parse(run.err.split("\n").at(-1) ?? "") as object;
+      const run = await home.cli(["run", "--agent", group, "--", ...before, ...own]);
+      // a terminal of its own has one stream
+      const said = `${run.out}\n${run.err}`.split("\n").filter((line) => line.startsWith("{"));
+      const problem = JSON.parse(said.at(-1) ?? "") as object;
       expect([run.code, problem]).toMatchObject([
         1,
         { reason: "terminal_required", detail: "this is inside an agent's run" },
