@@ -1,11 +1,10 @@
 // Every command there is, as a program would call it: with --json, one document comes back, whatever happens.
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { vocabulary } from "../../packages/cli/src/commands/completion.ts";
 import type { Word } from "../../packages/cli/src/completion-script.ts";
 import { fakeCli } from "../../packages/cli/src/cli.testing.ts";
-import { COURIER, has } from "../e2e/countersign.ts";
+import { COURIER } from "../e2e/countersign.ts";
 import { Production } from "../e2e/production.ts";
 import { Sandbox } from "./countersign.ts";
 
@@ -126,7 +125,7 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["server backup .", "name_taken", /folder that is new/],
 ];
 
-describe.skipIf(!has("ssh-keygen", "-?"))("every command, where everything runs", () => {
+describe("every command, where everything runs", () => {
   let made: Production;
   const ran = new Set<string>();
   const run = async (path: string, words = ""): Promise<Record<string, unknown>> => {
@@ -142,9 +141,8 @@ describe.skipIf(!has("ssh-keygen", "-?"))("every command, where everything runs"
   let key = "";
   beforeAll(async () => {
     made = await Production.create();
-    key = made.home.file("id");
-    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
-    await run("owner enrol", `me --key ${key}`);
+    ({ path: key } = await made.home.owner("me"));
+    ran.add("owner enrol"); // its document was read there
     const here = `--program ${process.execPath} --script ${COURIER}`;
     await run(
       "agent register",

@@ -613,11 +613,7 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     "The join token is not valid",
     "Make a new one: countersign server join-token --proxy NAME.",
   ),
-  name_taken: row(
-    409,
-    "The name is taken",
-    "Make the token with --replace: that ends its grants.",
-  ),
+  name_taken: row(409, "The name is taken", "Make the token with --replace: that ends its grants."),
   authentication_failed: row(
     401,
     "The caller is not who it must be",
