@@ -114,11 +114,25 @@ export function signerOf(privateKey: KeyObject): Signer {
   };
 }
 
-/** A fresh private key: ECDSA P-256, or Ed25519. */
+const PKCS8 = { format: "der", type: "pkcs8" } as const;
+const SPKI = { format: "der", type: "spki" } as const;
+
+/**
+ * A fresh private key: ECDSA P-256, or Ed25519. It is made by way of its encoding: to export a key that shares its lock
+ * with the job which made it stops the process for ever when that job is collected in the middle.
+ */
 export function generatePrivateKey(kind: "P-256" | "Ed25519"): KeyObject {
-  return kind === "P-256"
-    ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
-    : generateKeyPairSync("ed25519").privateKey;
+  const { privateKey: der } =
+    kind === "P-256"
+      ? generateKeyPairSync("ec", {
+          namedCurve: "P-256",
+          privateKeyEncoding: PKCS8,
+          publicKeyEncoding: SPKI,
+        })
+      : generateKeyPairSync("ed25519", { privateKeyEncoding: PKCS8, publicKeyEncoding: SPKI });
+  const key = createPrivateKey({ key: der, ...PKCS8 });
+  der.fill(0);
+  return key;
 }
 
 /** A fresh signer whose private key lives in memory only. */
