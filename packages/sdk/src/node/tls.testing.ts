@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
 import {
   buildIssuingCa,
   buildRoot,
@@ -6,8 +5,9 @@ import {
   parseCertificate,
   pemEncode,
 } from "@countersign/core";
-import type { Bytes, Certificate, Jwk, Signer, Trust } from "@countersign/core";
+import type { Bytes, Certificate, Signer, Trust } from "@countersign/core";
 import { makeStory, strangerKey } from "../../../core/src/verify/story.testing.ts";
+import { makeKey } from "../agent/key.ts";
 import type { TlsIdentity, TlsSource } from "../agent/tls-identity.ts";
 import { webCrypto } from "../verify/index.ts";
 import type { TlsPlatform } from "./tls-life.ts";
@@ -62,15 +62,13 @@ export async function identityOf(
   uri: string,
   end: number = NOW + 900,
 ): Promise<TlsIdentity> {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const { x = "", y = "" } = publicKey.export({ format: "jwk" });
-  const key: Jwk = { kty: "EC", crv: "P-256", x, y };
+  const { signer, pem } = makeKey();
   const life = { notBefore: NOT_BEFORE, notAfter: end };
-  const template = { ...life, serial: serial(), key, issuer: domain.issuing, uri };
+  const template = { ...life, serial: serial(), key: signer.key, issuer: domain.issuing, uri };
   const leaf = await buildWic(c, template, domain.by);
   return {
     cert: [leaf, domain.issuingDer].map((der) => pemEncode("CERTIFICATE", der)).join(""),
-    key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    key: pem(),
     expiresAt: end,
     wit: "e30.e30.AA",
   };
