@@ -30,6 +30,7 @@ import { knownOf } from "./known.ts";
 import { readOutcome } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRefusal } from "./refusals.ts";
+import { inTurn } from "./turns.ts";
 import { issueCrypto } from "./verified.ts";
 import type { IssueCrypto } from "./verified.ts";
 
@@ -131,8 +132,21 @@ async function decide(w: World, peer: ProxyPeer, posted: PostedRequest): Promise
   if (await w.store.onceSeen("nonce", belonging.request.claims.nonce))
     throw new Refusal("nonce_unknown", "spent");
   await checkKeys(w, belonging);
+  const { cs } = belonging.endorsement.claims;
+  const attempts = (): Promise<Outcome> => tryThrice(w, peer, { crypto, belonging, now });
+  return cs === undefined ? attempts() : inTurn(w, cs, attempts);
+}
+
+/** One request while it is judged: its three objects belong together, and were verified by these primitives. */
+interface Judged {
+  readonly crypto: IssueCrypto;
+  readonly belonging: Belonging;
+  readonly now: Seconds;
+}
+
+async function tryThrice(w: World, peer: ProxyPeer, judged: Judged): Promise<Outcome> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
-    const outcome = await tryOnce(w, peer, { crypto, belonging, now });
+    const outcome = await tryOnce(w, peer, judged);
     if (outcome === "used") throw new Refusal("replayed", "nonce, request or key was used");
     if (outcome !== "conflict") return outcome;
   }
@@ -158,7 +172,7 @@ function references(rows: KnownRows, known: Known): ReadonlySet<Digest> {
 async function tryOnce(
   w: World,
   peer: ProxyPeer,
-  { crypto, belonging, now }: { crypto: IssueCrypto; belonging: Belonging; now: Seconds },
+  { crypto, belonging, now }: Judged,
 ): Promise<Outcome | "conflict" | "used"> {
   const { cs } = belonging.endorsement.claims;
   const query = {

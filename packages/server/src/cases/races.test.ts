@@ -42,6 +42,55 @@ describe("races, each decided by the guard", () => {
   });
 });
 
+describe("many issues under one grant at once", () => {
+  const RENEWALS = { use: "standing", max_ttl: 900, ceiling: [] };
+
+  it.each([32, 100])(
+    "%d of them, where as many may live: each has an ordinal of its own",
+    async (count) => {
+      const { rig, host, cs } = await approvedScene(
+        {},
+        { grant: { ...RENEWALS, max_live: count } },
+      );
+      const posted = await Promise.all(Array.from({ length: count }, () => host.make({ cs })));
+      const answers = await Promise.all(posted.map((request) => host.post(request)));
+      expect(answers.filter(({ word }) => word !== "200").map(({ word }) => word)).toEqual([]);
+      expect(answers.map(({ body }) => Number(body["n"])).toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: count }, (_, n) => n + 1),
+      );
+      expect((await host.ask({ cs })).word).toBe("too_many_live");
+      await rig.close();
+    },
+  );
+
+  it.each([
+    ["max_live", { ...RENEWALS, max_live: 8 }, "too_many_live"],
+    ["max_issue", { ...RENEWALS, max_live: 32, max_issue: 8 }, "202"],
+  ])("above %s none is issued", async (_bound, grant, otherwise) => {
+    const { rig, host, cs } = await approvedScene({}, { grant });
+    const posted = await Promise.all(Array.from({ length: 32 }, () => host.make({ cs })));
+    const words = (await Promise.all(posted.map((request) => host.post(request)))).map(
+      (a) => a.word,
+    );
+    expect(words.filter((word) => word === "200")).toHaveLength(8);
+    expect(new Set(words)).toEqual(new Set(["200", otherwise]));
+    expect((await rig.world.store.grant(cs))?.issued).toBe(8);
+    await rig.close();
+  });
+
+  it("one that fails does not hold up those behind it", async () => {
+    const { rig, host, cs } = await approvedScene();
+    const bad = { ...(await host.make({ cs })), evidence: (await host.make({ cs })).evidence };
+    const good = await host.make({ cs });
+    const unknown = await host.make({ cs, script: 3 });
+    const words = (await Promise.all([bad, unknown, good].map((r) => host.post(r)))).map(
+      (a) => a.word,
+    );
+    expect(words).toEqual(["evidence_invalid", "202", "200"]);
+    await rig.close();
+  });
+});
+
 describe("halting is easy, granting is hard", () => {
   it("a halt ends the grants; lifting it gives nothing back", async () => {
     const { rig, host, cs, owner } = await approvedScene();
