@@ -95,6 +95,30 @@ describe("an approval at the server", () => {
     await scene.rig.close();
   });
 
+  it.each<readonly [string, Act]>([
+    [
+      "the agent",
+      ({ rig, host }) => rig.call("admin", "POST /v1/halts", halt("agent", host.agent)),
+    ],
+    ["its owner", ({ rig, owner }) => rig.call("admin", "POST /v1/halts", halt("owner", owner.id))],
+    ["its host", ({ rig, host }) => rig.call("admin", "POST /v1/halts", halt("proxy", host.id))],
+  ])("after a halt of %s, nothing is made to be signed", async (_name, act) => {
+    const scene = await askedScene();
+    await act({ ...scene, bytes: new Uint8Array() });
+    await expect(scene.owner.open(scene.id)).rejects.toThrow(/^halted$/);
+    await scene.rig.close();
+  });
+
+  it("while the server holds, nothing is made to be signed and no grant is made", async () => {
+    const { rig, owner, id } = await askedScene();
+    const bytes = await owner.open(id);
+    rig.advance(-61); // the newest leaf is of the question
+    await expect(owner.open(id)).rejects.toThrow(/^hold$/);
+    expect((await owner.decide(id, bytes)).word).toBe("hold");
+    expect(await rig.world.store.grants()).toEqual([]);
+    await rig.close();
+  });
+
   // what the owner signs in place of what was made for him; `jti` stays
   it.each<readonly [string, (body: CredentialStatement) => object, string]>([
     ["nothing", () => ({}), "200"],

@@ -73,7 +73,8 @@ export interface OpenedRequest {
 
 /**
  * The owner opens a request for one of his keys: the statement is made now, with a fresh nonce (DESIGN 6).
- * @throws Refusal `not_found`, `already_decided`, `approval_expired`, `key_not_enrolled`, `key_suspended`, `halted`
+ * @throws Refusal `not_found`, `already_decided`, `approval_expired`, `key_not_enrolled`, `key_suspended`,
+ * `hold`, `halted`, `entry_unknown`
  */
 export async function openRequest(
   w: World,
@@ -90,7 +91,11 @@ export async function openRequest(
   if (key === undefined || key.owner !== row.owner || key.removedAt !== undefined)
     throw new Refusal("key_not_enrolled");
   if (key.suspendedAt !== undefined) throw new Refusal("key_suspended");
-  const entry = (await w.store.entry(row.entry))?.body;
+  const { proxy, agent } = row;
+  const known = await w.store.known({ proxy, agent, entry: row.entry, now });
+  if (known.hold !== undefined) throw new Refusal("hold", known.hold);
+  if (known.stops.length > 0) throw new Refusal("halted");
+  const entry = known.entry?.body;
   if (entry === undefined) throw new Refusal("entry_unknown");
   const statement = writeStatement(
     w.c,
@@ -207,6 +212,7 @@ export async function approve(
     ],
     once: [{ kind: "jti", value: statement.body.jti, until: Number.MAX_SAFE_INTEGER }],
     expect: { epoch: known.epoch, ask: { req: row.req, state: "asked" } },
+    issues: true,
   });
   if (committed === "used") throw new Refusal("replayed", "the statement was used");
   if (committed === "conflict")
