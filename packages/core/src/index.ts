@@ -309,6 +309,7 @@ export {
 export type { ApprovalPart, Bundle, BundleKey, CredentialPart } from "./credential/bundle.ts";
 export {
   decideApproval,
+  checkTerms,
   draftStatement,
   grantTerms,
   STATEMENT_LIFE_ELSEWHERE_SECONDS,

@@ -32,7 +32,8 @@ const MIN_TTL_SECONDS = 5;
 const MAX_TTL_SECONDS = 3600;
 /** The last second of the year 9999: every instant here has a date that can be shown. */
 const MAX_INSTANT = 253_402_300_799;
-const MAX_COUNT = 10_000_000;
+/** Most credentials of one approval, in all and at a time. */
+export const MAX_COUNT = 10_000_000;
 const MAX_CEILING_ENTRIES = 32;
 const NONCE_BYTES = 16;
 

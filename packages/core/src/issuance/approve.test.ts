@@ -10,7 +10,7 @@ import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { outcomeOf } from "../outcome.testing.ts";
-import { decideApproval, draftStatement, grantTerms } from "./approve.ts";
+import { checkTerms, decideApproval, draftStatement, grantTerms } from "./approve.ts";
 import type { Ask, EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NONCE, NOW, OWNER, PROXY } from "./attested.testing.ts";
 import type { Entry, GrantTerms } from "./entry.ts";
@@ -247,6 +247,20 @@ describe("the terms that are asked for", () => {
       rekey: "endorsed",
       ...wanted,
     });
+  });
+
+  it.each<readonly [string, Partial<GrantTerms>, string]>([
+    ["7 d by default, 8 live", {}, "accepted"],
+    ["as many as one approval gives", { maxLive: 7440 }, "accepted"],
+    ["one more live", { maxLive: 7441 }, "malformed_request"],
+    ["the most there are", { maxLive: 100_000 }, "malformed_request"],
+    ["the most there are, for an hour", { maxLive: 100_000, lengthSeconds: 3600 }, "accepted"],
+    ["the most there are, with a count", { maxLive: 100_000, maxIssue: 10_000_000 }, "accepted"],
+    ["the most there are, single", { maxLive: 100_000, use: "single" }, "accepted"],
+  ])("terms of %s → %#", async (_name, change, code) => {
+    const entry = { ...ENTRY, ...terms(change) };
+    expect(await outcomeOf(() => checkTerms(entry))).toBe(code);
+    if (code === "accepted") writeStatement(c, draftStatement(ASK, entry, hardware, PARTS, NOW)); // is not refused
   });
 
   it.each<readonly [string, number, number, number]>([

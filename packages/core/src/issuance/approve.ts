@@ -1,6 +1,7 @@
 import type { Digest, Jwk, Seconds } from "../crypto.ts";
 import type { Approval } from "../consent/approval.ts";
 import type { CredentialStatement, Measurement, OwnerKind } from "../consent/statement.ts";
+import { MAX_COUNT } from "../consent/statement-body.ts";
 import { VIEW_CREDENTIAL } from "../consent/view.ts";
 import { canonicalJson } from "../json/canonical.ts";
 import { Refusal } from "../refusal.ts";
@@ -43,7 +44,7 @@ const SINGLE_LENGTH_SECONDS = 3600;
 /** The grant that an entry asks for, with the defaults and caps of DESIGN 14 for this key. */
 export function grantTerms(
   entry: Entry,
-  key: EnrolledKey,
+  key: Pick<EnrolledKey, "isSoftware">,
   now: Seconds,
 ): CredentialStatement["grant"] {
   const { grant: terms } = entry;
@@ -66,6 +67,21 @@ export function grantTerms(
     rekey: "endorsed",
     ceiling: terms.ceiling,
   };
+}
+
+/**
+ * Refuses terms from which no statement could be made: a steady renewal of so many would need more credentials than
+ * one approval can give. Said when the agent is registered, not to the owner who opens its first request.
+ * @throws Refusal `malformed_request`
+ */
+export function checkTerms(entry: Entry): void {
+  const { max_issue: needed } = grantTerms(entry, { isSoftware: false }, 0);
+  if (entry.binding === "none" || needed <= MAX_COUNT) return;
+  throw new Refusal(
+    "malformed_request",
+    `max_issue would be ${needed}`,
+    `One approval gives at most ${MAX_COUNT} credentials, and renewing so many needs ${needed}: write max_issue, a shorter length or a smaller max_live.`,
+  );
 }
 
 /** What the server puts into a statement beside the ask. */

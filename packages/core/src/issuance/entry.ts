@@ -1,6 +1,7 @@
 import type { Digest, Seconds } from "../crypto.ts";
 import { readCeiling } from "../consent/ceiling.ts";
 import type { CeilingEntry } from "../consent/ceiling.ts";
+import { MAX_COUNT } from "../consent/statement-body.ts";
 import { isDigest, Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
@@ -60,7 +61,6 @@ export const UNBOUND_TTL_CAP_SECONDS = 86_400;
 export const DEFAULT_MAX_TTL_SECONDS = 900;
 export const DEFAULT_MAX_LIVE = 8;
 export const GRANT_LENGTH_CAP_SECONDS: number = 30 * 86_400;
-const MAX_ISSUE_CAP = 10_000_000;
 /**
  * A service of systemd, or an instance of a template; a template alone never runs. The characters of systemd.unit(5),
  * the backslash only where it escapes another one.
@@ -74,7 +74,7 @@ function readTerms(members: Members, binding: Entry["binding"]): GrantTerms {
   const lengthSeconds = members.optional("length", (name) =>
     members.integer(name, 60, GRANT_LENGTH_CAP_SECONDS),
   );
-  const maxIssue = members.optional("max_issue", (name) => members.integer(name, 1, MAX_ISSUE_CAP));
+  const maxIssue = members.optional("max_issue", (name) => members.integer(name, 1, MAX_COUNT));
   const terms: GrantTerms = {
     use: members.choice("use", ["single", "standing"] as const),
     ...(lengthSeconds === undefined ? {} : { lengthSeconds }),

@@ -109,6 +109,14 @@ describe("an approval at the server", () => {
     await scene.rig.close();
   });
 
+  it("a registration whose approval nobody could sign is refused when it is made", async () => {
+    const grant = { use: "standing", max_ttl: 900, max_live: 60_000, ceiling: [] };
+    const { rig, put } = await makeScene();
+    expect(await put({ grant })).toBe("malformed_request");
+    expect(await put({ grant: { ...grant, max_issue: 10_000_000 } })).toBe("200");
+    await rig.close();
+  });
+
   it("while the server holds, nothing is made to be signed and no grant is made", async () => {
     const { rig, owner, id } = await askedScene();
     const bytes = await owner.open(id);

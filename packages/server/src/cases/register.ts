@@ -1,4 +1,4 @@
-import { Refusal, parseWorkloadId, readEntry, writeEntry } from "@countersign/core";
+import { checkTerms, Refusal, parseWorkloadId, readEntry, writeEntry } from "@countersign/core";
 import type { Entry, Json, JsonObject } from "@countersign/core";
 import type { EntryRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
@@ -15,6 +15,7 @@ async function checkEntry(w: World, entry: Entry): Promise<void> {
       "no such owner",
       "Enrol the owner first: countersign owner enrol NAME --key FILE.",
     );
+  checkTerms(entry);
 }
 
 /** Adds an entry, or replaces it by the next version: existing grants stay, what they no longer cover is asked anew. */
