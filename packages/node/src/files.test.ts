@@ -137,7 +137,7 @@ describe("writing", () => {
 
   it("leaves nothing behind when it fails", async () => {
     await mkdir(path);
-    await expect(writePrivateFile(path, "x")).rejects.toThrow();
+    expect(await codeOf(() => writePrivateFile(path, "x"))).toBe("private_mode");
     expect(await readdir(home)).toEqual(["a"]);
   });
 
@@ -147,5 +147,21 @@ describe("writing", () => {
     expect(await readFile(path, "utf8")).toBe(String(made.indexOf(true) + 1));
     expect(await modeOf(path)).toBe(0o600);
     expect(await readdir(home)).toEqual(["a"]);
+  });
+});
+
+// nobody, root neither, makes files there
+const CLOSED = "/sys/countersign";
+describe("a disk that does not take what it is given", () => {
+  it.each<readonly [string, () => Promise<unknown>]>([
+    ["a folder", () => privateDirectory(CLOSED)],
+    ["a private file", () => writePrivateFile(CLOSED, "x")],
+    ["a public file", () => writePublicFile(CLOSED, "x")],
+    ["a first private file", () => createPrivateFile(CLOSED, "x")],
+  ])("%s: refused, with what to do", async (_name, act) => {
+    await expect(act()).rejects.toMatchObject({
+      code: "indeterminate",
+      next: expect.stringContaining("read and write its data directory") as string,
+    });
   });
 });

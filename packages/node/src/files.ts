@@ -13,20 +13,53 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
+const REPAIRS = {
+  full: "Make room on the disk, then try again.",
+  closed:
+    "Let the user that the program runs as read and write its data directory, on a disk that is not read-only.",
+  broken: "Look at the disk: it does not take or give what it should.",
+} as const;
+
+/** The refusal for a disk that does not do as it is asked, with what its operator can do. */
+export function diskRefusal(kind: keyof typeof REPAIRS, detail: string): Refusal {
+  return new Refusal("indeterminate", detail, REPAIRS[kind]);
+}
+
+const KINDS: ReadonlyMap<string, keyof typeof REPAIRS> = new Map([
+  ["ENOSPC", "full"],
+  ["EDQUOT", "full"],
+  ["EFBIG", "full"],
+  ["EACCES", "closed"],
+  ["EPERM", "closed"],
+  ["EROFS", "closed"],
+  ["EIO", "broken"],
+]);
+
+/** Runs an access to the disk; what the disk itself refuses becomes a Refusal, anything else stays what it is. */
+async function onDisk<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const kind = KINDS.get(codeOf(error));
+    throw kind === undefined ? error : diskRefusal(kind, `${path}: ${codeOf(error)}`);
+  }
+}
+
 function isOwn(uid: number): boolean {
   return uid === (process.getuid?.() ?? uid);
 }
 
 /**
  * Makes a folder (mode 0700, its parents too) or checks one that is there.
- * @throws Refusal `private_mode` when it is a link, belongs to somebody else, or others may enter it
+ * @throws Refusal `private_mode` when it is a link, belongs to somebody else, or others may enter it; `indeterminate`
+ * when the disk does not take it
  */
 export async function privateDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-  }
+  await onDisk(path, () =>
+    mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+      if (codeOf(error) !== "EEXIST") throw error;
+    }),
+  );
   const found = await lstat(path);
   if (!found.isDirectory()) throw new Refusal("private_mode", `${path} is a link or not a folder`);
   if (!isOwn(found.uid)) throw new Refusal("private_mode", `${path} belongs to somebody else`);
@@ -47,12 +80,16 @@ async function readBounded(file: FileHandle, path: string, maxBytes: number): Pr
 /**
  * The octets of a file that only we can read, or undefined where there is none.
  * @param maxBytes default 1,048,576
- * @throws Refusal `private_mode` (a link, another owner, a looser mode than 0600), `too_large`
+ * @throws Refusal `private_mode` (a link, another owner, a looser mode than 0600), `too_large`, `indeterminate` (the disk)
  */
-export async function readPrivateFile(
+export function readPrivateFile(
   path: string,
   maxBytes: number = DEFAULT_MAX_BYTES,
 ): Promise<Bytes | undefined> {
+  return onDisk(path, () => readIfThere(path, maxBytes));
+}
+
+async function readIfThere(path: string, maxBytes: number): Promise<Bytes | undefined> {
   let file: FileHandle;
   try {
     // without O_NONBLOCK a FIFO put in the place would hold us for ever
@@ -78,24 +115,35 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function refuseLink(path: string): Promise<void> {
+async function refuseOther(path: string): Promise<void> {
   try {
-    if (!(await lstat(path)).isSymbolicLink()) return;
+    if ((await lstat(path)).isFile()) return;
   } catch (error) {
     if (codeOf(error) === "ENOENT") return;
     throw error;
   }
-  throw new Refusal("private_mode", `${path} is a link`);
+  throw new Refusal("private_mode", `${path} is a link or not a file`);
 }
 
+type Place = (temporary: string) => Promise<void>;
+
 /** Writes beside the path, durably, then lets `place` put it there in one step. */
-async function writeAtomic(
+function writeAtomic(
   path: string,
   data: Bytes | string,
   mode: number,
-  place: (temporary: string) => Promise<void>,
+  place: Place,
 ): Promise<void> {
-  await refuseLink(path);
+  return onDisk(path, () => writeBeside(path, data, mode, place));
+}
+
+async function writeBeside(
+  path: string,
+  data: Bytes | string,
+  mode: number,
+  place: Place,
+): Promise<void> {
+  await refuseOther(path);
   const temporary = `${path}.${randomName()}.tmp`;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const file = await open(temporary, flags, mode);
@@ -117,8 +165,8 @@ async function writeAtomic(
 
 /**
  * Writes a file of mode 0600: after a crash at any instant it holds the old or the new octets, and once this resolves
- * the new ones.
- * @throws Refusal `private_mode` when a link stands there
+ * the new ones. When it rejects, the one or the other.
+ * @throws Refusal `private_mode` when a link or a folder stands there; `indeterminate` when the disk does not take it
  */
 export async function writePrivateFile(path: string, data: Bytes | string): Promise<void> {
   await writeAtomic(path, data, 0o600, (temporary) => rename(temporary, path));

@@ -40,6 +40,7 @@ export type { Incoming, Outgoing, Target, TargetSpec } from "./http/target.ts";
 // private files and keys
 export {
   createPrivateFile,
+  diskRefusal,
   privateDirectory,
   readPrivateFile,
   writePrivateFile,

@@ -86,6 +86,7 @@ async function readConfiguration(data: string): Promise<ProxyFile> {
       "no proxy here",
       "Enrol this host first: countersign proxy enroll --token-file FILE.",
     );
+  await privateDirectory(data); // whoever may write there could put other files in the place of ours
   return parseConfig(fromUtf8(octets), PROXY_SCHEMA);
 }
 

@@ -77,6 +77,7 @@ export async function readServerConfiguration(data: string): Promise<ServerConfi
       "no server here",
       `Make one: countersign server init --data ${data} --trust-domain NAME`,
     );
+  await privateDirectory(data); // whoever may write there could put other files in the place of ours
   return configOf(parseConfig(fromUtf8(octets), SERVER_SCHEMA));
 }
 

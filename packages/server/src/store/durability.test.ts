@@ -1,6 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,6 +118,9 @@ describe("a file that is opened again", () => {
       (path) => chmodSync(checkpointOf(path), 0o644),
     ],
     ["not a database", "configuration_invalid", (path) => writeFile(path, "x".repeat(4096))],
+    ["cut off in the middle", "configuration_invalid", (path) => truncateSync(path, 20_000)],
+    ["with a page of noise", "configuration_invalid", (path) => scribble(path, 4 * 4096, 4096)],
+    ["without its first page", "configuration_invalid", (path) => scribble(path, 0, 100)],
     ["of a newer version", "configuration_invalid", (path) => pragma(path, "user_version = 99")],
     ["of another program", "configuration_invalid", (path) => pragma(path, "application_id = 7")],
     [
@@ -119,6 +134,21 @@ describe("a file that is opened again", () => {
     await expect(openAt(path)).rejects.toMatchObject({ code });
   });
 
+  it("says what to do where it is damaged", async () => {
+    const path = await filled(1);
+    scribble(path, 4 * 4096, 4096);
+    await expect(openAt(path)).rejects.toMatchObject({
+      next: expect.stringContaining("Put a backup in its place") as string,
+    });
+  });
+
+  it("is refused where nothing can be written, and says what to do", async () => {
+    await expect(openAt("/sys/countersign.db")).rejects.toMatchObject({
+      code: "indeterminate",
+      next: expect.stringContaining("read and write its data directory") as string,
+    });
+  });
+
   it("is refused under another origin, and in a folder that is not there", async () => {
     const path = await filled(1);
     await expect(openAt(path, { origin: "id.example.net/log" })).rejects.toMatchObject({
@@ -129,6 +159,13 @@ describe("a file that is opened again", () => {
     });
   });
 });
+
+/** Overwrites octets in place. */
+function scribble(path: string, from: number, length: number): void {
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.alloc(length, 0xa5), 0, length, from);
+  closeSync(file);
+}
 
 function pragma(path: string, text: string): void {
   const db = new Sqlite(path);
@@ -205,6 +242,28 @@ describe("T46: hold", () => {
     expect(restored.hold()).toBe("the log is behind the last checkpoint");
     await restored.close();
   });
+
+  it.each<[string, (wal: string, size: number) => void]>([
+    ["is gone", (wal) => rmSync(wal)],
+    ["was cut off", (wal, size) => truncateSync(wal, Math.floor(size / 2))],
+    ["ends in noise", (wal, size) => scribble(wal, size - 2000, 2000)],
+  ])(
+    "when the write-ahead log %s: what was acknowledged is missed, not forgotten",
+    async (_, spoil) => {
+      const path = newPath();
+      const store = await openAt(path);
+      for (const word of ["one", "two", "three"]) await f.written(store, f.decisionOf(word));
+      const copy = newPath();
+      copyTo(path, copy);
+      await store.close();
+      spoil(`${copy}-wal`, statSync(`${copy}-wal`).size);
+      const after = await openAt(copy);
+      expect(after.hold()).toBe("the log is behind the last checkpoint");
+      await expect(after.commit(issuing)).rejects.toMatchObject({ code: "hold" });
+      expect(await after.commit(halting)).toHaveProperty("seq");
+      await after.close();
+    },
+  );
 
   it("when a proxy has seen more, also after a restart; not for what this log did not sign", async () => {
     const path = await filled(2);

@@ -17,6 +17,7 @@ const REQ = f.digestOfWord("r");
 const ROW = { req: REQ, proxy: f.PROXY, exp: f.NOW + 300, epoch: 1, outcome: { state: "issued" } };
 const ISSUE = f.decisionOf("r", { issues: true, changes: [{ put: "request", row: ROW }] });
 const indeterminate = { code: "indeterminate" };
+const ROOM = "Make room on the disk, then try again.";
 
 /** A store whose checkpoint file works once, for the empty log, and then fails `times` times. */
 async function withFailingFile(
@@ -115,7 +116,7 @@ describe("the disk is full", () => {
       store.commit(large("large")),
       store.commit({ changes: [] }),
     ]);
-    expect(one).toMatchObject({ status: "rejected", reason: indeterminate });
+    expect(one).toMatchObject({ status: "rejected", reason: { ...indeterminate, next: ROOM } });
     expect(two?.status).toMatch(/fulfilled|rejected/); // SQLite may undo the whole group
     expect(await store.logRows(0, 9)).toHaveLength(1);
     db.exec("PRAGMA max_page_count = 100000");

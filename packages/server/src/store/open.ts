@@ -1,11 +1,12 @@
 import { lstatSync, openSync, closeSync } from "node:fs";
 import { Refusal } from "@countersign/core";
 import type { Bytes, Crypto, Seconds, Signer } from "@countersign/core";
+import { diskRefusal } from "@countersign/node";
 import { LogKeeper } from "../log/keeper.ts";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import { migrate } from "./migrations.ts";
 import { logNumberOf } from "./sql.ts";
-import { Sqlite } from "./sqlite.ts";
+import { openRefusal, Sqlite } from "./sqlite.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { Store } from "./store.ts";
 import { Writer } from "./writer.ts";
@@ -30,13 +31,19 @@ export interface StoreOptions {
   readonly watch?: WatchCommit;
 }
 
-/** @throws Refusal `private_mode` unless the file is ours alone */
+function isMissingFolder(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+/** @throws Refusal `private_mode` unless the file is ours alone; `indeterminate` where none can be made */
 function claimFile(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined)
     try {
       closeSync(openSync(path, "wx", 0o600));
-    } catch {
-      throw new Refusal("configuration_invalid", "the database's file cannot be made");
+    } catch (error) {
+      throw isMissingFolder(error)
+        ? new Refusal("configuration_invalid", "the database's folder is missing")
+        : diskRefusal("closed", `${path} cannot be made`);
     }
   const stat = lstatSync(path);
   if (!stat.isFile() || (stat.mode & 0o077) !== 0 || stat.uid !== process.getuid?.())
@@ -47,6 +54,14 @@ function claimFile(path: string): void {
     );
 }
 
+function opened(path: string): Sqlite {
+  try {
+    return new Sqlite(path);
+  } catch (error) {
+    throw openRefusal(error);
+  }
+}
+
 /**
  * Takes the database for this process: two writers would each keep a tree of their own. The lock is SQLite's, on a
  * file that nothing else opens, and ends with the process.
@@ -55,34 +70,29 @@ function claimFile(path: string): void {
 export function lock(path: string): Sqlite {
   const name = `${path}.lock`;
   claimFile(name);
-  const held = new Sqlite(name);
+  const held = opened(name);
   try {
     held.exec("BEGIN EXCLUSIVE");
     return held;
-  } catch {
+  } catch (error) {
     held.close();
-    throw new Refusal(
-      "configuration_invalid",
-      "the database is in use",
-      "Another server runs on this directory. Stop it, or choose another one with --data DIR.",
-    );
+    throw openRefusal(error);
   }
 }
 
 /** Connects and brings the file to the newest schema. */
 export function connect(path: string): Sqlite {
   if (path !== ":memory:") claimFile(path);
-  const db = new Sqlite(path);
+  const db = opened(path);
   try {
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
     migrate(db);
     const check = db.get("PRAGMA quick_check(1)")?.["quick_check"];
-    if (check !== "ok") throw new Refusal("configuration_invalid", "the database is damaged");
+    if (check !== "ok") throw new TypeError("a page does not fit the others");
     return db;
   } catch (error) {
     db.close();
-    if (error instanceof Refusal) throw error;
-    throw new Refusal("configuration_invalid", "the file is not a database");
+    throw openRefusal(error);
   }
 }
 
@@ -153,8 +163,7 @@ async function openLocked(options: StoreOptions, unlock: () => void): Promise<St
   const db = connect(options.path);
   try {
     const keeper = await openLog(db, options);
-    const { now } = options;
-    return new SqliteStore(db, keeper, new Writer(db, keeper, now, options.watch), unlock);
+    return new SqliteStore(db, keeper, new Writer(db, keeper, options.now, options), unlock);
   } catch (error) {
     db.close();
     throw error;

@@ -1,6 +1,8 @@
 import { createRequire } from "node:module";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
+import { Refusal } from "@countersign/core";
 import type { Bytes } from "@countersign/core";
+import { diskRefusal } from "@countersign/node";
 
 /** What SQLite stores. */
 export type SqlValue = string | number | null | Bytes;
@@ -38,6 +40,43 @@ export function isSqliteFailure(error: unknown): boolean {
 /** `node:sqlite` takes names as one object and places as arguments. Names cost twice as much to bind. */
 function inPlaces(params: SqlParams): readonly unknown[] {
   return Array.isArray(params) ? params : [params];
+}
+
+/** SQLite's primary result codes for a disk that does not do as it is asked. */
+const DISK: ReadonlyMap<number, Parameters<typeof diskRefusal>[0]> = new Map([
+  [8, "closed"],
+  [10, "broken"],
+  [13, "full"],
+  [14, "closed"],
+]);
+const BUSY = 5;
+
+const codeOf = (error: unknown): number =>
+  error instanceof Error && "errcode" in error ? Number(error.errcode) % 256 : 0;
+
+/** The refusal that says what to do, where the disk is the reason. */
+export function diskRefusalOf(error: unknown): Refusal | undefined {
+  const kind = DISK.get(codeOf(error));
+  return kind === undefined ? undefined : diskRefusal(kind, `SQLite ${codeOf(error)}`);
+}
+
+/** Why a database cannot be opened; one that is none of the rest is damaged. */
+export function openRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  const invalid = (detail: string, next: string): Refusal =>
+    new Refusal("configuration_invalid", detail, next);
+  if (codeOf(error) === BUSY)
+    return invalid(
+      "the database is in use",
+      "Another server runs on this directory. Stop it, or choose another one with --data DIR.",
+    );
+  return (
+    diskRefusalOf(error) ??
+    invalid(
+      "the database is damaged, or none",
+      "Put a backup in its place (docs/operations.md); if the server holds then, run countersign server recover.",
+    )
+  );
 }
 
 /** One connection with its compiled statements. Synchronous: a transaction is never interleaved with anything. */

@@ -2,7 +2,7 @@ import { Refusal } from "@countersign/core";
 import type { Bytes, Seconds } from "@countersign/core";
 import type { LogKeeper } from "../log/keeper.ts";
 import { apply, bumpEpoch, Clash, meet, takeOnce, touchedBy } from "./sql.ts";
-import { isSqliteFailure } from "./sqlite.ts";
+import { diskRefusalOf, isSqliteFailure } from "./sqlite.ts";
 import type { Sqlite } from "./sqlite.ts";
 import type { Committed, CommitOutcome, Decision } from "./store.ts";
 import { LOG } from "./tables.ts";
@@ -47,6 +47,7 @@ export class Writer {
   readonly #keeper: LogKeeper;
   readonly #now: () => Seconds;
   readonly #watch: WatchCommit | undefined;
+  readonly #report: ((error: unknown) => void) | undefined;
   readonly #waiting: Job[] = [];
   #newestLeafTime: Seconds;
   #isDraining = false;
@@ -55,11 +56,17 @@ export class Writer {
   /** Set when SQLite failed in the middle: what is on disk is read again before anything is written. */
   #isUnsure = false;
 
-  constructor(db: Sqlite, keeper: LogKeeper, now: () => Seconds, watch?: WatchCommit) {
+  constructor(
+    db: Sqlite,
+    keeper: LogKeeper,
+    now: () => Seconds,
+    options: { readonly watch?: WatchCommit; readonly report?: (error: unknown) => void } = {},
+  ) {
     this.#db = db;
     this.#keeper = keeper;
     this.#now = now;
-    this.#watch = watch;
+    this.#watch = options.watch;
+    this.#report = options.report;
     const newest = db.get("SELECT t FROM log ORDER BY seq DESC LIMIT 1");
     this.#newestLeafTime = Number(newest?.["t"] ?? 0);
   }
@@ -182,10 +189,11 @@ export class Writer {
         outcomes.push(outcome);
       }
       this.#db.exec("COMMIT");
-    } catch {
+    } catch (error) {
       this.#isUnsure = true;
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK"); // no read may see what is not committed
-      throw unavailable("the database did not take the group");
+      this.#report?.(error);
+      throw diskRefusalOf(error) ?? unavailable("the database did not take the group");
     }
     for (const outcome of outcomes)
       if (outcome.is === "written" && outcome.leaf !== undefined && outcome.t !== undefined)
@@ -209,7 +217,9 @@ export class Writer {
       if (!this.#db.inTransaction) throw error; // SQLite has rolled everything back by itself
       this.#db.exec("ROLLBACK TO decision; RELEASE decision");
       if (error instanceof Clash) return { is: error.with };
-      return failed(isSqliteFailure(error) ? unavailable("the database refused a row") : error);
+      if (!isSqliteFailure(error)) return failed(error);
+      this.#report?.(error);
+      return failed(diskRefusalOf(error) ?? unavailable("the database refused a row"));
     }
   }
 
