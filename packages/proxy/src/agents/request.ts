@@ -39,6 +39,7 @@ import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
 import { chooseApproval } from "./approval.ts";
 import type { CheckedApproval } from "./approval.ts";
+import { postRequest } from "./post.ts";
 
 /** A credential and the key that belongs to it: in memory only, dropped at expiry or halt. */
 export interface Held {
@@ -238,7 +239,7 @@ async function send(
   const { agent, approval, entry } = p;
   const evidence = await sealEvidence(w, p, request);
   const endorsement = await sealEndorsement(w, p, request.key);
-  const answer = await w.uplink().request({
+  const answer = await postRequest(w, {
     request: request.octets,
     evidence: evidence.octets,
     endorsement: endorsement.octets,
@@ -252,10 +253,7 @@ async function send(
   return { held: heldOf(answer, p, { signer, evidence: evidence.octets }) };
 }
 
-type Issued = Extract<
-  Awaited<ReturnType<ReturnType<ProxyWorld["uplink"]>["request"]>>,
-  { state: "issued" }
->;
+type Issued = Extract<Awaited<ReturnType<typeof postRequest>>, { state: "issued" }>;
 
 /** What comes back must be what was asked for, before anybody gets it. */
 async function checkIssued(
