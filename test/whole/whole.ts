@@ -7,6 +7,7 @@ import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import { handlerTarget, silentLog } from "../../packages/node/src/index.ts";
 import type { Handler, Incoming, Log, Target } from "../../packages/node/src/index.ts";
 import { Agents } from "../../packages/proxy/src/agents/agents.ts";
+import type { Anchors } from "../../packages/proxy/src/keys/anchors.ts";
 import { doorApp } from "../../packages/proxy/src/http/door.ts";
 import type { DoorContext } from "../../packages/proxy/src/http/door.ts";
 import { uplinkOf } from "../../packages/proxy/src/uplink/server.ts";
@@ -75,6 +76,8 @@ export interface Between {
   readonly state?: (state: ProxyState) => ProxyState;
   readonly uplink?: (uplink: Uplink) => Uplink;
   readonly entry?: JsonObject;
+  /** Stands before the anchors' files. */
+  readonly anchors?: (anchors: Anchors) => Anchors;
   /** How far the clock of the proxy's host is from the server's; may be set again at any time. Default 0. */
   readonly host?: { skewSeconds: number };
   readonly log?: Log;
@@ -193,7 +196,7 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
       ? view
       : { ...view, state: between.state?.(view.state) ?? view.state };
   };
-  const w = makeWorld({
+  const made = makeWorld({
     folder,
     identity: identityOf(host.id, host.signer, host.certificate),
     clock: time.clock,
@@ -204,14 +207,15 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
     uplink: () => uplink,
     server: see,
   });
+  const w = { ...made, anchors: between.anchors?.(made.anchors) ?? made.anchors };
   const agents = new Agents(w);
   const ended = new AbortController();
   const following = server.follow(wire, {
     signal: ended.signal,
     random: (byteCount) => new Uint8Array(byteCount), // connects again at once
     log,
-    onState: async ({ now }) => {
-      time.adopt(now);
+    adoptTime: time.adopt,
+    onState: async () => {
       const { state } = see();
       if (state !== undefined) await agents.onState(state);
     },

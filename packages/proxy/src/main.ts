@@ -171,8 +171,8 @@ function followServer(
       signal: ended.signal,
       random: w.random,
       log: w.log,
+      adoptTime: (now) => w.adoptTime(now),
       onState: async (state) => {
-        w.adoptTime(state.now);
         checkUids(state, w.log);
         await agents.onState(state);
         await fixed.follow(state.entries.filter((entry) => mayServe(w, entry)));

@@ -1,13 +1,27 @@
-import { parseJson, readProxyState } from "@countersign/core";
+import { parseJson, readProxyState, Refusal } from "@countersign/core";
 import type { ProxyState, Random, Seconds, Seen } from "@countersign/core";
 import { followEvents } from "@countersign/node";
 import type { Log, Target, Timers } from "@countersign/node";
-import type { ServerView } from "../world.ts";
+import type { ProxyWorld, ServerView } from "../world.ts";
 
 const MAX_STATE_BYTES = 4_194_304;
 
 /** Origin of the log: a checkpoint's first line. */
 const logOf = (checkpoint: string): string => checkpoint.split("\n", 1)[0] ?? "";
+
+/** A fault of ours ends this connection and not the following: the next state may find it mended. */
+async function heed(
+  state: ProxyState,
+  { log, onState }: { readonly log: Log; readonly onState: (state: ProxyState) => Promise<void> },
+): Promise<void> {
+  try {
+    await onState(state);
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    log.error("state.failed", { error });
+    throw new Refusal("internal", "the state could not be heeded");
+  }
+}
 
 /** What the proxy knows of the server, kept true by its state stream: the last message wins. */
 export class ServerState {
@@ -40,6 +54,8 @@ export class ServerState {
       readonly log: Log;
       readonly timers?: Timers;
       readonly onState: (state: ProxyState) => Promise<void>;
+      /** Judges the server's clock, once its word was heeded: a stop holds whatever the time. */
+      readonly adoptTime?: ProxyWorld["adoptTime"];
     },
   ): Promise<void> {
     const { log, signal, random, timers } = options;
@@ -54,7 +70,8 @@ export class ServerState {
         if (event !== "state") return;
         const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
         this.#take(state);
-        await options.onState(state);
+        await heed(state, options);
+        options.adoptTime?.(state.now);
         this.#heardAt = this.#clock(); // the state may have set it
       },
     });

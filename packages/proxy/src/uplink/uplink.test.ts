@@ -195,4 +195,29 @@ describe("what the proxy knows of the server", () => {
     stream?.close();
     await following;
   });
+
+  it("is followed on after a fault of ours", async () => {
+    const server = new ServerState(() => NOW);
+    let opened = 0;
+    const target = handlerTarget((request) => {
+      const stream = eventStream(request.signal);
+      opened += 1;
+      stream.send("state", JSON.stringify(writeProxyState(stateAt(opened))));
+      return Promise.resolve(stream.response);
+    });
+    const ended = new AbortController();
+    const said: string[] = [];
+    const log = { ...silentLog, error: (event: string) => said.push(event) };
+    await server.follow(target, {
+      signal: ended.signal,
+      random: (byteCount) => new Uint8Array(byteCount),
+      log,
+      onState: ({ seq }) => {
+        if (seq === 1) throw new TypeError("a fault");
+        ended.abort();
+        return Promise.resolve();
+      },
+    });
+    expect([opened, said]).toEqual([2, ["state.failed"]]);
+  });
 });
