@@ -83,15 +83,26 @@ export async function chooseApproval(
   const memory = await w.anchors.memory(of.entry.id);
   for (const standing of offered) {
     if (memory.ended.includes(standing.cs)) continue;
-    try {
-      const checked = await checkApproval(w, standing, of);
-      if (await remember(w, of.entry.id, checked)) return checked;
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      w.log.debug("approval.unsuitable", { agent, cs: standing.cs, why: error.message });
-    }
+    const checked = await ifSuitable(w, standing, of);
+    // an approval that cannot be remembered is no reason to ask the owner for another: that refusal is the caller's
+    if (checked !== undefined && (await remember(w, of.entry.id, checked))) return checked;
   }
   return undefined;
+}
+
+async function ifSuitable(
+  w: ProxyWorld,
+  standing: StandingApproval,
+  of: ApprovalScope,
+): Promise<CheckedApproval | undefined> {
+  try {
+    return await checkApproval(w, standing, of);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const { agent, cs } = standing;
+    w.log.debug("approval.unsuitable", { agent, cs, why: error.message });
+    return undefined;
+  }
 }
 
 /** @returns false when the approval was ended meanwhile */

@@ -63,11 +63,12 @@ export class Anchors {
 
   /** The anchor of an entry, made on first use. @throws Refusal `private_mode` */
   signer(entry: string): Promise<Signer> {
-    const known =
-      this.#signers.get(entry) ??
-      loadOrCreateSigner(this.#folder, `${this.#name(entry)}.anchor`, "P-256");
-    this.#signers.set(entry, known);
-    return known;
+    const known = this.#signers.get(entry);
+    if (known !== undefined) return known;
+    const made = loadOrCreateSigner(this.#folder, `${this.#name(entry)}.anchor`, "P-256");
+    this.#signers.set(entry, made);
+    made.catch(() => this.#signers.delete(entry)); // its caller hears of it; the next one tries again
+    return made;
   }
 
   async memory(entry: string): Promise<AnchorMemory> {

@@ -1,4 +1,14 @@
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -50,6 +60,32 @@ describe("anchors", () => {
     expect(names).toHaveLength(2);
     for (const name of names)
       expect((await stat(join(dir, "anchors", name))).mode & 0o777).toBe(0o600);
+  });
+
+  it("are made once their folder can be had", async () => {
+    const dir = await folder();
+    await writeFile(join(dir, "anchors"), "");
+    const anchors = new Anchors(dir);
+    expect(await codeOf(anchors.signer(ENTRY))).toBe("private_mode");
+    await rm(join(dir, "anchors"));
+    expect(await codeOf(anchors.signer(ENTRY))).toBe("accepted");
+  });
+
+  it.each<readonly [string, (path: string) => Promise<unknown>]>([
+    ["a folder stands in its place", (path) => mkdir(path)],
+    ["a link stands in its place", (path) => symlink("/dev/null", path)],
+  ])("are remembered of wholly or not at all: %s", async (_name, spoil) => {
+    const dir = await folder();
+    const anchors = new Anchors(dir);
+    const before = { ownerKeys: ["k"], ended: [] };
+    await anchors.memory(ENTRY); // makes the folder
+    const path = join(dir, "anchors", "mailer.json");
+    await spoil(path);
+    expect(await codeOf(anchors.remember(ENTRY, before))).toBe("private_mode");
+    expect(await readdir(join(dir, "anchors"))).toEqual(["mailer.json"]);
+    await rm(path, { recursive: true });
+    await anchors.remember(ENTRY, before);
+    expect(await anchors.memory(ENTRY)).toEqual(before);
   });
 
   it("remember what is over across a restart", async () => {
@@ -149,6 +185,25 @@ describe("the proxy's identity", () => {
     await save(dir, "host-1");
     await spoil(dir);
     expect(await codeOf(loadIdentity(dir, "example.org", "host-1"))).toBe(code);
+  });
+
+  it("stays what it was when the next one cannot be written", async () => {
+    const dir = await folder();
+    await save(dir, "host-1");
+    const before = await loadIdentity(dir, "example.org", "host-1");
+    const root = join(dir, "keys", "infrastructure.crt");
+    const text = await readFile(root);
+    await rm(root);
+    await mkdir(root);
+    expect(await codeOf(save(dir, "host-1"))).toBe("private_mode");
+    await rm(root, { recursive: true });
+    await writeFile(root, text, { mode: 0o600 });
+    const after = await loadIdentity(dir, "example.org", "host-1");
+    expect(after.cert).toBe(before.cert);
+    expect((await readdir(join(dir, "keys"))).toSorted()).toEqual([
+      "infrastructure.crt",
+      "proxy.pem",
+    ]);
   });
 
   it("loads key and certificate that belong together", async () => {
