@@ -219,6 +219,7 @@ async function askAsHost(apis: Apis): Promise<void> {
   const { host } = apis.whole.scene;
   const checkpoint = await apis.whole.scene.rig.world.store.checkpoint();
   await apis.call("api", "POST /v1/nonce", { json: { seen: { seq: 1, checkpoint } } });
+  await apis.call("api", "POST /v1/beats", { json: { beat: "A".repeat(22) } });
   const asked = await apis.call("api", "POST /v1/credential-requests", {
     json: await host.make({ script: 9 }),
   });

@@ -360,6 +360,7 @@ export {
   readAskedAnswer,
   readIssuedAnswer,
   readNonceAnswer,
+  readBeat,
   readNonceRequest,
   readPostedRequest,
   readProxyState,

@@ -10,7 +10,7 @@ import {
 } from "@countersign/core";
 import type { Bytes, Json, JsonObject, Random, Seconds, Signer } from "@countersign/core";
 import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersign/node";
-import type { Handler } from "@countersign/node";
+import type { Handler, Log, Timers } from "@countersign/node";
 import { configOf } from "./config.ts";
 import type { ServerConfig, ServerFile } from "./config.ts";
 import { StateFeed } from "./feed/state-feed.ts";
@@ -78,6 +78,10 @@ export interface RigOptions {
     config: ServerConfig,
     clock: () => Seconds,
   ) => Promise<{ readonly keys: ServerKeys; readonly logSigner: Signer }>;
+  /** Of the state stream. Default: the event loop's. */
+  readonly timers?: Timers;
+  /** Default: nobody reads it. */
+  readonly log?: Log;
   /** Stands before the store: `faulty`, or one that lets something happen in between. */
   readonly wrap?: (store: Store) => Store;
 }
@@ -203,8 +207,9 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     watch: watchCommits(metrics),
   });
   const store = options.wrap?.(opened) ?? opened;
-  const world: World = { c: nodeCrypto, random, clock, store, keys, config, log: silentLog };
-  const feed = new StateFeed(world);
+  const log = options.log ?? silentLog;
+  const world: World = { c: nodeCrypto, random, clock, store, keys, config, log };
+  const feed = new StateFeed(world, options.timers);
   const counted = countAnswers(metrics);
   const api = counted("api", apiApp(world, feed));
   const apps = {

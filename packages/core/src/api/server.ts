@@ -41,6 +41,14 @@ export function readNonceRequest(value: Json): { readonly seen?: Seen } {
   return seen === undefined ? {} : { seen };
 }
 
+/** `POST /v1/beats` → in: the word of a `beat` event, by the proxy that reads that stream. */
+export function readBeat(value: Json): string {
+  const members = new Members(value, bad);
+  const beat = members.text("beat", { pattern: /^[A-Za-z0-9_-]{22}$/ });
+  members.end();
+  return beat;
+}
+
 export interface NonceAnswer {
   readonly nonce: string;
   readonly now: Seconds;

@@ -1,6 +1,6 @@
 import { parseJson, readProxyState, Refusal } from "@countersign/core";
 import type { ProxyState, Random, Seconds, Seen } from "@countersign/core";
-import { followEvents } from "@countersign/node";
+import { callJson, followEvents } from "@countersign/node";
 import type { Log, Target, Timers } from "@countersign/node";
 import type { ProxyWorld, ServerView } from "../world.ts";
 
@@ -21,6 +21,11 @@ async function heed(
     log.error("state.failed", { error });
     throw new Refusal("internal", "the state could not be heeded");
   }
+}
+
+/** Says that somebody reads this stream. Nothing waits for it: an answer that is lost is asked for again. */
+function answerBeat(target: Target, beat: string): void {
+  callJson(target, { method: "POST", path: "/v1/beats", json: { beat } }).catch(() => undefined);
 }
 
 /** What the proxy knows of the server, kept true by its state stream: the last message wins. */
@@ -67,6 +72,7 @@ export class ServerState {
       onHeard: () => (this.#heardAt = this.#clock()),
       onDown: (why) => this.#down(log, why.message),
       onEvent: async ({ event, data }) => {
+        if (event === "beat") return answerBeat(target, data);
         if (event !== "state") return;
         const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
         this.#take(state);

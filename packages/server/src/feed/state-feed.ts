@@ -1,9 +1,11 @@
 import { writeProxyState } from "@countersign/core";
-import { eventStream } from "@countersign/node";
-import type { EventStream } from "@countersign/node";
+import { eventStream, systemTimers } from "@countersign/node";
+import type { EventStream, Timers } from "@countersign/node";
+import { markForked } from "../cases/forked.ts";
 import { stateFor } from "../cases/state.ts";
 import type { Release } from "../store/store.ts";
 import type { World } from "../world.ts";
+import { Beats } from "./beats.ts";
 
 const MAX_STREAMS_PER_PROXY = 4;
 
@@ -15,11 +17,13 @@ export class StateFeed {
   readonly #world: World;
   readonly #streams: Map<string, Set<EventStream>> = new Map();
   readonly #pending: Set<string> = new Set();
+  readonly #beats: Beats;
   readonly #unsubscribe: () => void;
   #isSending = false;
 
-  constructor(world: World) {
+  constructor(world: World, timers: Timers = systemTimers) {
     this.#world = world;
+    this.#beats = new Beats(world.random, timers, (proxy) => void this.#forked(proxy));
     this.#unsubscribe = world.store.subscribe((release) => this.#changed(release));
   }
 
@@ -35,8 +39,20 @@ export class StateFeed {
     }
     streams.add(stream);
     signal.addEventListener("abort", () => streams.delete(stream), { once: true });
-    stream.send("state", JSON.stringify(writeProxyState(await stateFor(this.#world, proxy))));
+    try {
+      stream.send("state", JSON.stringify(writeProxyState(await stateFor(this.#world, proxy))));
+    } catch (error) {
+      stream.close();
+      streams.delete(stream);
+      throw error;
+    }
+    this.#beats.watch(proxy, streams);
     return stream.response;
+  }
+
+  /** A proxy answers a beat of one of its streams. */
+  answerBeat(proxy: string, word: string): void {
+    this.#beats.answer(proxy, word);
   }
 
   /** How many streams are open; for metrics. */
@@ -46,8 +62,24 @@ export class StateFeed {
 
   close(): void {
     this.#unsubscribe();
-    for (const streams of this.#streams.values()) for (const stream of streams) stream.close();
-    this.#streams.clear();
+    this.#beats.close();
+    for (const proxy of [...this.#streams.keys()]) this.#drop(proxy);
+  }
+
+  #drop(proxy: string): void {
+    for (const stream of this.#streams.get(proxy) ?? []) stream.close();
+    this.#streams.delete(proxy);
+  }
+
+  async #forked(id: string): Promise<void> {
+    try {
+      const proxy = await this.#world.store.proxy(id);
+      if (proxy !== undefined && proxy.forkedAt === undefined)
+        await markForked(this.#world, proxy, proxy.liveSerial);
+    } catch (error) {
+      this.#world.log.error("proxy.fork_unwritten", { proxy: id, error });
+    }
+    this.#drop(id); // they connect again, and hear it; or are asked anew
   }
 
   #changed({ changed }: Release): void {
@@ -66,6 +98,7 @@ export class StateFeed {
         for (const stream of streams) if (!stream.send("state", data)) streams.delete(stream);
       } catch (error) {
         this.#world.log.error("state.unsent", { proxy, error });
+        this.#drop(proxy); // it connects again, and begins with the state that it must not miss
       }
     }
     this.#isSending = false; // in the same step that found nothing more to send

@@ -4,6 +4,7 @@ import {
   fromUtf8,
   makeNonce,
   NONCE_LIFE_SECONDS,
+  readBeat,
   readEstBody,
   readNonceRequest,
   readPostedRequest,
@@ -89,6 +90,11 @@ export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
     "POST /v1/credential-requests": credentialRequests(w),
     "GET /v1/state": async (request, context) =>
       feed.open((await authenticate(w, context)).id, request.signal),
+    "POST /v1/beats": async (request, context) => {
+      const { id } = await authenticate(w, context);
+      feed.answerBeat(id, readBeat(await readJsonBody(request, MAX_BODY_BYTES)));
+      return json({});
+    },
     "GET /.well-known/est/cacerts": () =>
       Promise.resolve(
         estResponse([
