@@ -1,12 +1,12 @@
 import { openRecord, readIssueRecord, readLeaf } from "@countersign/core";
-import type { JsonObject } from "@countersign/core";
+import type { Digest, JsonObject } from "@countersign/core";
 import { fromBase64url, parseJsonObject } from "@countersign/core";
 import { generateSigner, nodeCrypto as c } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { d, enrolHost, enrolOwner, ENTRY_ID } from "../people.testing.ts";
 import type { Ask } from "../people.testing.ts";
 import { entryOf, textOf } from "../world.testing.ts";
-import type { Rig } from "../world.testing.ts";
+import type { Answered, Rig } from "../world.testing.ts";
 import { approvedScene, makeScene } from "./scene.testing.ts";
 import type { Scene } from "./scene.testing.ts";
 
@@ -217,7 +217,10 @@ describe("the same R again", () => {
     await rig.close();
   });
 
-  it.each<readonly [string, (scene: Scene) => Promise<unknown>, string]>([
+  const haltOf = (rig: Rig, scope: string, target: string): Promise<Answered> =>
+    rig.call("admin", "POST /v1/halts", { json: { scope, target, reason: "" } });
+
+  it.each<readonly [string, (scene: Scene & { cs: Digest }) => Promise<unknown>, string]>([
     ["after its own end", ({ rig }) => Promise.resolve(rig.advance(300)), "replayed"],
     ["a second before", ({ rig }) => Promise.resolve(rig.advance(299)), "200"],
     ["after the entry changed", ({ put }) => put({ uid: 1002 }), "stale"],
@@ -228,6 +231,24 @@ describe("the same R again", () => {
           json: { scope: "agent", target: host.agent, reason: "" },
         }),
       "halted",
+    ],
+    ["after a halt of its approval", ({ rig, cs }) => haltOf(rig, "grant", cs), "halted"],
+    ["after a halt of its owner", ({ rig, owner }) => haltOf(rig, "owner", owner.id), "halted"],
+    ["after a halt of its entry", ({ rig }) => haltOf(rig, "entry", ENTRY_ID), "halted"],
+    ["after a halt of its host", ({ rig, host }) => haltOf(rig, "proxy", host.id), "halted"],
+    ["after a halt of everything", ({ rig }) => haltOf(rig, "domain", "example.org"), "halted"],
+    [
+      "after a halt that was lifted",
+      async ({ rig, host }) => {
+        const { body } = await haltOf(rig, "agent", host.agent);
+        await rig.call("admin", `DELETE /v1/halts/${textOf(body["id"])}`);
+      },
+      "stale",
+    ],
+    [
+      "after its owner's key was removed",
+      ({ rig, owner }) => rig.call("admin", `DELETE /v1/owner/keys/${owner.jkt}`),
+      "stale",
     ],
     [
       "after a halt of somebody else",

@@ -108,10 +108,12 @@ async function repeated(
 }
 
 async function stopsOf(w: World, outcome: JsonObject): Promise<boolean> {
-  const { agent, entry, proxy } = outcome;
+  const { agent, entry, proxy, jti } = outcome;
   if (typeof agent !== "string" || typeof entry !== "string" || typeof proxy !== "string")
     return false;
-  const rows = await w.store.known({ proxy, entry, agent, now: w.clock() });
+  const issued = typeof jti === "string" ? await w.store.credentialByJti(jti) : undefined;
+  const grant = issued?.cs === undefined ? {} : { cs: issued.cs };
+  const rows = await w.store.known({ proxy, entry, agent, ...grant, now: w.clock() });
   return rows.stops.length > 0;
 }
 
