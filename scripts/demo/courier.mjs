@@ -19,5 +19,6 @@ function door(path, body) {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { path, body } = JSON.parse(line);
-  console.log(JSON.stringify(await door(path, body)));
+  const answer = await door(path, body).catch(({ code }) => ({ status: 0, reason: code }));
+  console.log(JSON.stringify(answer));
 }
