@@ -39,14 +39,20 @@ export class Lost extends Error {}
 export class Remote implements Pick<Rig, "call" | "now"> {
   readonly home: Home;
   readonly #api: string;
+  readonly publicUrl: string;
   readonly #targets: Map<string, Target> = new Map();
   #root = "";
   running: Running;
   readonly world: { readonly random: typeof nodeRandom } = { random: nodeRandom };
 
-  private constructor(home: Home, api: string, running: Running) {
+  private constructor(
+    home: Home,
+    urls: { readonly api: string; readonly public: string },
+    running: Running,
+  ) {
     this.home = home;
-    this.#api = api;
+    this.#api = urls.api;
+    this.publicUrl = urls.public;
     this.running = running;
   }
 
@@ -55,7 +61,8 @@ export class Remote implements Pick<Rig, "call" | "now"> {
     const [api, open] = [await freePort(), await freePort()];
     const ports = ["--api-port", String(api), "--public-port", String(open)];
     await home.json(["server", "init", "--trust-domain", DOMAIN, ...ports]);
-    const remote = new Remote(home, `https://127.0.0.1:${api}`, home.start(["server", "run"]));
+    const urls = { api: `https://127.0.0.1:${api}`, public: `http://127.0.0.1:${open}` };
+    const remote = new Remote(home, urls, home.start(["server", "run"]));
     await remote.ready();
     const insecure = openTarget({ url: remote.#api, insecureAnyServer: true });
     const answer = await call(insecure, { method: "GET", path: "/.well-known/est/cacerts" });

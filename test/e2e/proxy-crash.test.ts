@@ -10,7 +10,7 @@ describe("kill -9 of the proxy", () => {
   let agent: Running;
   let owner: OwnerKeyFile;
   /** The first agent's door. */
-  let path: string;
+  let door: string;
   beforeAll(async () => {
     here = await Production.create();
   });
@@ -30,17 +30,17 @@ describe("kill -9 of the proxy", () => {
     await here.home.approve((await here.home.waiting()).id, owner);
     const first = await asked;
     expect(first).toMatchObject({ status: 200 });
-    [path = ""] = await doors();
+    [door = ""] = await doors();
 
     for (const round of [1, 2]) {
       here.proxy.signal("SIGKILL");
       await here.proxy.ended;
       await here.proxyAgain();
-      await reopened(path);
+      await reopened(door);
       const next = await tell(agent, "/v1/credential?wait=20");
       expect(next).toMatchObject({ status: 200, id: first["id"] });
       expect(next["wit"]).not.toBe(first["wit"]);
-      expect(await doors()).toEqual([path]);
+      expect(await doors()).toEqual([door]);
       const said = agent.err.filter((line) => line.includes("open as before"));
       expect(said).toHaveLength(round);
     }
@@ -91,10 +91,10 @@ describe("kill -9 of the proxy", () => {
   });
 
   it("the door closes with its run, whichever proxy opened it", async () => {
-    expect(await doors()).toContain(path);
+    expect(await doors()).toContain(door);
     await agent.stop();
     await until("closing of the door", async () =>
-      (await doors()).includes(path) ? undefined : true,
+      (await doors()).includes(door) ? undefined : true,
     );
   });
 });
