@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import { handlerTarget, silentLog } from "../../packages/node/src/index.ts";
+import { uplinkOf } from "../../packages/proxy/src/uplink/server.ts";
 import { ServerState } from "../../packages/proxy/src/uplink/state.ts";
 import { approvedScene } from "../../packages/server/src/cases/scene.testing.ts";
 import type { Scene } from "../../packages/server/src/cases/scene.testing.ts";
@@ -24,6 +25,7 @@ class Follower {
       timers,
       log: { ...silentLog, warn: (_event, fields) => this.lost.push(String(fields?.["why"])) },
       onState: () => Promise.resolve(),
+      answerBeat: uplinkOf(target).beat,
     });
   }
 

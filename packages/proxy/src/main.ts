@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { fromUtf8, pemDecode, Refusal } from "@countersign/core";
 import type { ProxyState } from "@countersign/core";
-import type { Listener, Log, Target } from "@countersign/node";
+import type { Listener, Log } from "@countersign/node";
 import {
   nodeCrypto,
   nodeRandom,
@@ -34,10 +34,9 @@ import { doorApp } from "./http/door.ts";
 import { mayServe, OpenRuns, runApp } from "./http/run.ts";
 import { Anchors } from "./keys/anchors.ts";
 import { loadIdentity, saveIdentity } from "./keys/identity.ts";
-import type { Identity } from "./keys/identity.ts";
 import { enrol, readJoinToken, reenrol } from "./uplink/enrol.ts";
-import { openServer, uplinkOf } from "./uplink/server.ts";
-import type { Uplink } from "./uplink/server.ts";
+import { Link } from "./uplink/link.ts";
+import { openServer } from "./uplink/server.ts";
 import { ServerState } from "./uplink/state.ts";
 import { timeKeeper } from "./uplink/time.ts";
 import type { TimeKeeper } from "./uplink/time.ts";
@@ -108,29 +107,6 @@ export interface RunningProxy {
   close(): Promise<void>;
 }
 
-/** The identity and the connection made with it, replaced together. */
-class Link {
-  identity: Identity;
-  target: Target;
-  uplink: Uplink;
-  readonly #file: ProxyFile;
-
-  constructor(file: ProxyFile, identity: Identity) {
-    this.#file = file;
-    this.identity = identity;
-    this.target = openServer(file.api_url, file.trust_domain, identity);
-    this.uplink = uplinkOf(this.target);
-  }
-
-  replace(identity: Identity): void {
-    const before = this.target;
-    this.identity = identity;
-    this.target = openServer(this.#file.api_url, this.#file.trust_domain, identity);
-    this.uplink = uplinkOf(this.target);
-    before.close();
-  }
-}
-
 /** Refuses to serve an agent of its own user unless the entry says so: keys would be a wall for nobody. */
 function checkUids(state: ProxyState, log: Log): void {
   const own = process.getuid?.();
@@ -172,6 +148,7 @@ function followServer(
       random: w.random,
       log: w.log,
       adoptTime: (now) => w.adoptTime(now),
+      answerBeat: (beat) => w.useLink(({ uplink }) => uplink.beat(beat)),
       onState: async (state) => {
         checkUids(state, w.log);
         await agents.onState(state);
@@ -207,9 +184,9 @@ function renewIdentity(
     const [root] = pemDecode(link.identity.root, "CERTIFICATE", 1);
     if (root === undefined)
       throw new Refusal("signer_unsuitable", "the infrastructure root is missing");
-    await saveIdentity(data, await reenrol(w.c, link.target, { id, root }, w.clock()));
-    link.replace(await loadIdentity(data, file.trust_domain, file.name));
-    onRenewed();
+    const next = await link.use(({ target }) => reenrol(w.c, target, { id, root }, w.clock()));
+    await saveIdentity(data, next);
+    await link.replace(await loadIdentity(data, file.trust_domain, file.name), onRenewed);
     w.log.info("proxy.renewed", { not_after: link.identity.certificate.notAfter });
   };
   const again = (): void => {
@@ -291,7 +268,7 @@ function worldOf(
     anchors: new Anchors(data),
     version: VERSION,
     identity: () => link.identity,
-    uplink: () => link.uplink,
+    useLink: (act) => link.use(act),
     server: () => server.view(),
     hostFacts,
     adoptTime: time.adopt,
@@ -321,7 +298,9 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
     );
   if (!options.isDevelopment) makeUndumpable();
   await prepareRuntime(runtime);
-  const link = new Link(file, await loadIdentity(data, file.trust_domain, file.name));
+  const link = new Link(await loadIdentity(data, file.trust_domain, file.name), (identity) =>
+    openServer(file.api_url, file.trust_domain, identity),
+  );
   const time = timeKeeper(log, systemClock);
   const server = new ServerState(time.clock);
   const w = worldOf(data, log, link, server, time);

@@ -113,7 +113,7 @@ export function makeWorld(parts: WorldParts): ProxyWorld {
     anchors: new Anchors(parts.folder),
     version: "0.0.0",
     identity: () => parts.identity,
-    uplink: () => parts.uplink(),
+    useLink: (act) => act({ identity: parts.identity, uplink: parts.uplink() }),
     server: () => parts.server(),
     hostFacts: () => Promise.resolve({ os: { kernel: "6.1" } }),
     adoptTime: parts.adoptTime ?? (() => undefined),

@@ -3,7 +3,7 @@ import type { Log, Timers } from "@countersign/node";
 import type { HostFacts } from "@countersign/core";
 import type { Anchors } from "./keys/anchors.ts";
 import type { Identity } from "./keys/identity.ts";
-import type { Uplink } from "./uplink/server.ts";
+import type { Linked } from "./uplink/link.ts";
 
 /** What the server last said, and whether it can be heard. */
 export interface ServerView {
@@ -26,7 +26,8 @@ export interface ProxyWorld {
   readonly anchors: Anchors;
   readonly version: string;
   identity(): Identity;
-  uplink(): Uplink;
+  /** Calls of the server that belong together, with one identity. Not to be nested. */
+  useLink<T>(act: (link: Pick<Linked, "identity" | "uplink">) => Promise<T>): Promise<T>;
   server(): ServerView;
   hostFacts(): Promise<{ readonly os: HostFacts; readonly bootseed?: string }>;
   /** Judges the server's clock against ours and adopts it. @throws Refusal `clock_skewed` */

@@ -20,11 +20,12 @@ function isLost(error: unknown): boolean {
  */
 export async function postRequest(
   w: ProxyWorld,
+  uplink: Uplink,
   posted: PostedRequest,
 ): ReturnType<Uplink["request"]> {
   for (let attempt = 0; ; attempt += 1)
     try {
-      return await w.uplink().request(posted);
+      return await uplink.request(posted);
     } catch (error) {
       if (attempt + 1 === MAX_TRIES || !isLost(error)) throw error;
       const delayMs = jitteredDelayMs(w.random, attempt, FIRST_DELAY_MS, LONGEST_DELAY_MS);

@@ -142,7 +142,7 @@ async function making(w: ProxyWorld, entry: Entry, facts: Facts, now: number): P
 
 /** A nonce of the server. Its clock is adopted, before anything is judged by it. */
 export async function freshNonce(w: ProxyWorld): Promise<NonceAnswer> {
-  const fresh = await w.uplink().nonce(w.server().seen);
+  const fresh = await w.useLink(({ uplink }) => uplink.nonce(w.server().seen));
   w.adoptTime(fresh.now);
   return fresh;
 }
@@ -199,6 +199,7 @@ async function sealEvidence(
   w: ProxyWorld,
   p: Making,
   request: Signed<RequestClaims>,
+  proxy: Signer,
 ): Promise<Signed<EvidenceClaims>> {
   const host = await w.hostFacts();
   const claims: EvidenceClaims = {
@@ -212,7 +213,7 @@ async function sealEvidence(
     ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
     ...submodsOf(p.facts, host.os, p.entry),
   };
-  return seal(w.c, EVIDENCE, claims, w.identity().signer);
+  return seal(w.c, EVIDENCE, claims, proxy);
 }
 
 /** N: the anchor signs for this key, under the approval that this proxy has checked. */
@@ -237,12 +238,16 @@ async function send(
   signer?: Signer,
 ): Promise<Answered> {
   const { agent, approval, entry } = p;
-  const evidence = await sealEvidence(w, p, request);
   const endorsement = await sealEndorsement(w, p, request.key);
-  const answer = await postRequest(w, {
-    request: request.octets,
-    evidence: evidence.octets,
-    endorsement: endorsement.octets,
+  const { answer, evidence } = await w.useLink(async ({ uplink, identity }) => {
+    // signed by the key that the connection shows
+    const signed = await sealEvidence(w, p, request, identity.signer);
+    const posted = {
+      request: request.octets,
+      evidence: signed.octets,
+      endorsement: endorsement.octets,
+    };
+    return { answer: await postRequest(w, uplink, posted), evidence: signed };
   });
   if (answer.state === "asked") {
     const { id, deadline, next, reasons } = answer;

@@ -25,6 +25,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 export interface Uplink {
   readonly target: Target;
   nonce(seen: Seen | undefined): Promise<NonceAnswer>;
+  /** Says that somebody reads the state stream that asked with this word. */
+  beat(word: string): Promise<void>;
   /** @throws Refusal with the server's reason, or `unreachable` */
   request(
     posted: PostedRequest,
@@ -64,6 +66,15 @@ export function uplinkOf(target: Target): Uplink {
         timeoutMs: CALL_TIMEOUT_MS,
       });
       return readNonceAnswer(answer.value);
+    },
+    beat: async (word) => {
+      const json = { beat: word };
+      await callJson(target, {
+        method: "POST",
+        path: "/v1/beats",
+        json,
+        timeoutMs: CALL_TIMEOUT_MS,
+      });
     },
     request: async (posted) => {
       const answer = await callJson(target, {

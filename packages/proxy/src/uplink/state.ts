@@ -1,7 +1,8 @@
 import { parseJson, readProxyState, Refusal } from "@countersign/core";
 import type { ProxyState, Random, Seconds, Seen } from "@countersign/core";
-import { callJson, followEvents } from "@countersign/node";
+import { followEvents } from "@countersign/node";
 import type { Log, Target, Timers } from "@countersign/node";
+import type { Uplink } from "./server.ts";
 import type { ProxyWorld, ServerView } from "../world.ts";
 
 const MAX_STATE_BYTES = 4_194_304;
@@ -21,11 +22,6 @@ async function heed(
     log.error("state.failed", { error });
     throw new Refusal("internal", "the state could not be heeded");
   }
-}
-
-/** Says that somebody reads this stream. Nothing waits for it: an answer that is lost is asked for again. */
-function answerBeat(target: Target, beat: string): void {
-  callJson(target, { method: "POST", path: "/v1/beats", json: { beat } }).catch(() => undefined);
 }
 
 /** What the proxy knows of the server, kept true by its state stream: the last message wins. */
@@ -61,6 +57,8 @@ export class ServerState {
       readonly onState: (state: ProxyState) => Promise<void>;
       /** Judges the server's clock, once its word was heeded: a stop holds whatever the time. */
       readonly adoptTime?: ProxyWorld["adoptTime"];
+      /** Says to the server that this stream is read. */
+      readonly answerBeat?: Uplink["beat"];
     },
   ): Promise<void> {
     const { log, signal, random, timers } = options;
@@ -72,7 +70,8 @@ export class ServerState {
       onHeard: () => (this.#heardAt = this.#clock()),
       onDown: (why) => this.#down(log, why.message),
       onEvent: async ({ event, data }) => {
-        if (event === "beat") return answerBeat(target, data);
+        // nothing waits for it: an answer that is lost is asked for again
+        if (event === "beat") void options.answerBeat?.(data).catch(() => undefined);
         if (event !== "state") return;
         const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
         this.#take(state);
