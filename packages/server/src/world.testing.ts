@@ -154,7 +154,8 @@ function requestOf(what: string, options: CallOptions): Request {
   });
 }
 
-async function keysOf(
+/** Keys that lie nowhere. */
+export async function keysOf(
   random: Random,
   logOrigin: string,
 ): Promise<{ keys: ServerKeys; logSigner: ReturnType<typeof generateSigner> }> {

@@ -1,8 +1,13 @@
+import type { Digest, Signer } from "@countersign/core";
 import { describe, expect, it } from "vitest";
+import { enrolHost } from "../people.testing.ts";
 import { faulty } from "../store/faulty.testing.ts";
 import type { Loss } from "../store/faulty.testing.ts";
 import type { Store } from "../store/store.ts";
+import { keysOf, seededRandom, textOf } from "../world.testing.ts";
+import type { RigOptions } from "../world.testing.ts";
 import { approvedScene, askedScene, makeScene } from "./scene.testing.ts";
+import type { Scene } from "./scene.testing.ts";
 
 /** The commit of the first decision of this type is lost. */
 function losing(type: string, loss: Loss): (store: Store) => Store {
@@ -92,6 +97,123 @@ describe.each(LOSSES)("a commit is %s", (loss) => {
     );
     await rig.close();
   });
+});
+
+type Act = (scene: Scene & { readonly id: string; readonly cs: Digest }) => Promise<string>;
+const issue: Act = async ({ host, cs }) => (await host.ask({ cs })).word;
+const call: Act = async ({ host }) => (await host.call("POST /v1/nonce", {})).word;
+const ask: Act = async ({ host }) => (await host.ask({ script: 9 })).word;
+const renew: Act = ({ host }) => host.renew();
+const enrolAnother: Act = async ({ rig }) =>
+  enrolHost(rig, "host-2").then(
+    () => "200",
+    (error: Error) => error.message.replace("not enrolled: ", ""),
+  );
+const open: Act = async ({ owner, id }) =>
+  owner.open(id).then(
+    () => "200",
+    (error: Error) => error.message,
+  );
+const halt: Act = async ({ rig }) =>
+  (
+    await rig.call("admin", "POST /v1/halts", {
+      json: { scope: "domain", target: "example.org", reason: "" },
+    })
+  ).word;
+
+/** A scene with an approved agent and an open question of another program. */
+async function busyScene(options: RigOptions): Promise<Scene & { id: string; cs: Digest }> {
+  const scene = await approvedScene(options);
+  return { ...scene, id: textOf((await scene.host.ask({ script: 8 })).body["id"]) };
+}
+
+describe("a read is lost", () => {
+  it.each<readonly [keyof Store, string, Act, string]>([
+    ["certificate", "a proxy calls", call, "200"],
+    ["proxy", "a proxy calls", call, "200"],
+    ["outcome", "issuing", issue, "200"],
+    ["onceSeen", "issuing", issue, "200"],
+    ["keyOwner", "issuing", issue, "200"],
+    ["known", "issuing", issue, "200"],
+    ["known", "asking", ask, "202"],
+    ["stops", "a host renews itself", renew, "200"],
+    ["joinToken", "enrolling", enrolAnother, "200"],
+    ["ask", "an owner opens a request", open, "200"],
+    ["ownerKey", "an owner opens a request", open, "200"],
+  ])(
+    "%s, while %s: indeterminate, nothing changes, and the next try is as if it had not been",
+    async (method, _while, act, word) => {
+      let isFailing = false;
+      const wrap = (store: Store): Store => faulty(store, method, "lost-before", () => isFailing);
+      const scene = await busyScene({ wrap });
+      const before = await scene.rig.logSize();
+      isFailing = true;
+      expect(await act(scene)).toBe("indeterminate");
+      isFailing = false;
+      // the token of an enrolment is made before it, and a refusal is a row for itself
+      const types = (await scene.rig.world.store.logRows(before, before + 9)).map(
+        ({ type }) => type,
+      );
+      expect(
+        types.filter((type) => !["credential.refused", "admin.join_token"].includes(type)),
+      ).toEqual([]);
+      expect(await act(scene)).toBe(word);
+      await scene.rig.close();
+    },
+  );
+});
+
+describe.each(LOSSES)("a signature is %s", (loss) => {
+  type Which = "agents" | "infrastructure" | "wit";
+
+  /** Keys of which one fails while the test says so. */
+  const failing =
+    (which: Which, isFailing: () => boolean): NonNullable<RigOptions["keys"]> =>
+    async (config) => {
+      const made = await keysOf(seededRandom("keys"), config.logOrigin);
+      const broken = (signer: Signer): Signer => faulty(signer, "sign", loss, isFailing);
+      const { keys } = made;
+      const wit = keys.wit.map((one) => ({ ...one, signer: broken(one.signer) }));
+      const ca = which === "wit" ? keys.agents : keys[which];
+      const replaced =
+        which === "wit" ? { wit } : { [which]: { ...ca, signer: broken(ca.signer) } };
+      return { ...made, keys: { ...keys, ...replaced } };
+    };
+
+  it.each<readonly [Which, string, Act]>([
+    ["wit", "issuing", issue],
+    ["agents", "issuing", issue],
+    ["infrastructure", "enrolling", enrolAnother],
+    ["infrastructure", "a host renews itself", renew],
+  ])(
+    "of %s, while %s: nothing is written, halts work, and the next try does it once",
+    async (which, _while, act) => {
+      let isFailing = false;
+      const scene = await busyScene({ keys: failing(which, () => isFailing) });
+      const { rig } = scene;
+      const counts = async (): Promise<readonly number[]> => [
+        (await rig.world.store.credentials()).length,
+        (await rig.world.store.proxies()).length,
+      ];
+      const before = await counts();
+      isFailing = true;
+      expect(await act(scene)).toBe("indeterminate");
+      expect(await counts()).toEqual(before);
+      isFailing = false;
+      expect(await act(scene)).toBe("200");
+      const [credentials = 0, proxies = 0] = before;
+      const after =
+        act === issue
+          ? [credentials + 1, proxies]
+          : act === renew
+            ? before
+            : [credentials, proxies + 1];
+      expect(await counts()).toEqual(after);
+      isFailing = true;
+      expect(await halt(scene)).toBe("200");
+      await rig.close();
+    },
+  );
 });
 
 describe("while the server holds", () => {
