@@ -97,3 +97,51 @@ describe("T46: yesterday's database comes back", () => {
     expect((await here.home.cli(["server", "recover", "--yes"])).err).toContain("does not hold");
   });
 });
+
+describe("T46: a snapshot of everything comes back, the last checkpoint with it", () => {
+  let here: Production;
+  beforeAll(async () => {
+    here = await Production.create();
+  });
+  afterAll(() => here.close());
+
+  it("a proxy has seen more: the server holds from its first call on, also after a restart", async () => {
+    const { home } = here;
+    const owner = await here.people();
+    const folder = join(home.data, "server");
+    const names = ["store.db", "last-checkpoint"];
+    await here.server.stop();
+    for (const name of names) await cp(join(folder, name), home.file(name));
+    await here.serverAgain();
+    const agent = home.courier("hello");
+    const asked = tell(agent, "/v1/credential?wait=60");
+    await home.approve((await home.waiting()).id, owner);
+    expect(await asked).toMatchObject({ status: 200 });
+
+    await here.server.stop();
+    for (const name of names) {
+      await rm(join(folder, `${name}-wal`), { force: true });
+      await cp(home.file(name), join(folder, name));
+    }
+    await here.serverAgain();
+    expect(await home.local("server.sock", "/v1/status")).not.toHaveProperty("hold"); // nobody knows yet
+    const second = home.courier("hello");
+    const answer = await until("answer of the server", async () => {
+      const said = await tell(second, "/v1/credential?wait=1");
+      return said["reason"] === "unreachable" ? undefined : said;
+    });
+    expect(answer).toMatchObject({
+      reason: "hold",
+      next: expect.stringContaining("countersign server recover") as string,
+    });
+    const hold = "the log is behind a checkpoint that a proxy has seen";
+    expect(await home.local("server.sock", "/v1/status")).toMatchObject({ hold });
+    await here.server.stop();
+    await here.serverAgain();
+    expect(await home.local("server.sock", "/v1/status")).toMatchObject({ hold });
+    expect((await home.local("server.sock", "/v1/credentials"))["credentials"]).toEqual([]);
+    await here.server.stop();
+    const done = await home.json(["server", "recover", "--yes"]);
+    expect(done).toMatchObject({ hold, log: { number: 2 } });
+  });
+});

@@ -14,12 +14,13 @@ export interface Asked {
   readonly body: Record<string, unknown>;
 }
 
-/** One answer in place of the true one. `hold` never answers. */
+/** One answer in place of the true one. `hold` never answers; `cut` ends the connection in its place. */
 export type Scripted =
   | { readonly status: number; readonly value: object }
   | { readonly refuse: RefusalCode; readonly next?: string }
   | { readonly octets: string; readonly status: number; readonly type: string }
-  | "hold";
+  | "hold"
+  | "cut";
 
 /** A proxy's door that holds the credential of a story and proves with its key. */
 export interface FakeDoor {
@@ -67,7 +68,7 @@ export function credentialOf(story: Story): {
   return { id: story.agent, wit: story.presented.wit, wic: ["PEM"], expires_at: story.now + 600 };
 }
 
-function send(response: ServerResponse, answer: Exclude<Scripted, "hold">): void {
+function send(response: ServerResponse, answer: Exclude<Scripted, string>): void {
   if ("octets" in answer) {
     response.writeHead(answer.status, { "content-type": answer.type }).end(answer.octets);
     return;
@@ -120,6 +121,10 @@ export async function openFakeDoor(story: Story): Promise<FakeDoor> {
     asked.push({ path: target, body });
     const next = script.get(path)?.shift();
     if (next === "hold") return;
+    if (next === "cut") {
+      response.destroy();
+      return;
+    }
     send(response, next ?? { status: 200, value: await trueAnswer(story, path, body) });
   };
   const server = createServer((request, response) => void serve(request, response));

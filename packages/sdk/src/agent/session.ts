@@ -63,6 +63,11 @@ async function askOnce(
   return status === 202 ? { waiting: readWaiting(value) } : { got: readCredential(value) };
 }
 
+/** A proxy that said before that the owner is asked is being started anew: its question is still open. */
+function isAway(error: unknown): boolean {
+  return error instanceof Refusal && ["unreachable", "indeterminate"].includes(error.code);
+}
+
 /**
  * Asks until there is what is asked for, and says once for each code that the owner is asked.
  * @param once one call, which holds on for so many seconds while the owner is asked
@@ -77,7 +82,14 @@ export async function askUntil<T>(
   let said: string | undefined;
   for (;;) {
     const askedAt = clock();
-    const answer = await once(wait);
+    let answer: Gained<T>;
+    try {
+      answer = await once(wait);
+    } catch (error) {
+      if (said === undefined || clock() >= until || !isAway(error)) throw error;
+      await pause(BETWEEN_CALLS_MS, undefined, { signal });
+      continue;
+    }
     if ("got" in answer) return answer.got;
     const { code, next } = answer.waiting;
     if (code !== said) onWaiting?.(answer.waiting);
