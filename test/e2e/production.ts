@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { Home } from "./countersign.ts";
+import { Home, until } from "./countersign.ts";
 import type { OwnerKeyFile, Running } from "./countersign.ts";
 
 /** A TCP port that is free now: a server that comes back must be where its proxies look for it. */
@@ -75,6 +75,14 @@ export class Production {
     const owner = await this.home.owner("me");
     await this.home.register("hello", "--owner", "me", "--insecure-same-uid");
     return owner;
+  }
+
+  /** Until the proxy, which looks for a server that was away now and then, has heard of its agents. */
+  async served(): Promise<void> {
+    await until("the server's state at the proxy", async () => {
+      const { connected, entries } = await this.home.local("proxy.sock", "/v1/status");
+      return connected === true && (entries as unknown[]).length > 0 ? true : undefined;
+    });
   }
 
   close(): Promise<void> {

@@ -31,6 +31,7 @@ describe("T46: yesterday's database comes back", () => {
     await cp(store(), store("yesterday"));
     await here.serverAgain();
     owner = await here.people();
+    await here.served();
     agent = home.courier("hello");
     expect(await approved()).toMatchObject({ status: 200 });
     const status = await home.local("server.sock", "/v1/status");
@@ -73,10 +74,7 @@ describe("T46: yesterday's database comes back", () => {
     expect((status["keys"] as { log: string }).log).toMatch(/^id\.example\.org\/log\/2\+/);
     // the copy knows neither the owner nor the agent; the host was enrolled before it was made
     owner = await here.people();
-    await until("the server's state at the proxy", async () => {
-      const { connected, entries } = await home.local("proxy.sock", "/v1/status");
-      return connected === true && (entries as unknown[]).length > 0 ? true : undefined;
-    });
+    await here.served();
     await agent.stop();
     agent = home.courier("hello");
     expect(await approved()).toMatchObject({ status: 200 });
@@ -113,6 +111,7 @@ describe("T46: a snapshot of everything comes back, the last checkpoint with it"
     await here.server.stop();
     for (const name of names) await cp(join(folder, name), home.file(name));
     await here.serverAgain();
+    await here.served();
     const agent = home.courier("hello");
     const asked = tell(agent, "/v1/credential?wait=60");
     await home.approve((await home.waiting()).id, owner);
