@@ -1,5 +1,6 @@
 // Documents that name a file of this tree must name one that exists: links, and paths in back quotes. The threat model
-// must have a row for every threat, and each row tests that exist by their titles.
+// must have a row for every threat, the table of binding checks one for every check, and each row tests that exist by their
+// titles.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT, run } from "./run.mjs";
@@ -8,6 +9,8 @@ const LINK = /\]\((?!https?:|#)(?<path>[^)#\s]+)/g;
 const QUOTED = /`(?<path>(?:packages|test|scripts|docs|\.ci)\/[\w./-]*[\w-])`/g;
 const THREATS = "docs/THREATS.md";
 const LAST_THREAT = 56;
+const BINDINGS = "test/conformance/README.md";
+const LAST_BINDING = 16;
 const TESTED = /`(?<path>[\w./-]+\.test(?:ing)?\.ts)`(?<titles>(?:\s*(?:,\s*)?“[^”]+”)*)/g;
 
 const { output } = await run("git", ["ls-files", "*.md"]);
@@ -39,14 +42,14 @@ function testsIn(row) {
 const hasTitle = (source, title) => ['"', "'", "`"].some((quote) => source.includes(quote + title));
 
 /** Every test that a row names is there, by its title. */
-function checkThreat(name, row) {
+function checkRow(document, name, row) {
   const tests = testsIn(row);
-  if (tests.length === 0) fault(`${THREATS}: ${name} names no test`);
+  if (tests.length === 0) fault(`${document}: ${name} names no test`);
   for (const { path, titles } of tests) {
-    if (titles.length === 0) fault(`${THREATS}: ${name} names no title in ${path}`);
+    if (titles.length === 0) fault(`${document}: ${name} names no title in ${path}`);
     const source = existsSync(join(ROOT, path)) ? readFileSync(join(ROOT, path), "utf8") : "";
     for (const title of titles.filter((one) => !hasTitle(source, one)))
-      fault(`${THREATS}: ${name} names “${title}”, which is no test of ${path}`);
+      fault(`${document}: ${name} names “${title}”, which is no test of ${path}`);
   }
 }
 
@@ -68,7 +71,14 @@ const rows = new Map(
 const later = unbuilt(threats);
 for (let number = 1; number <= LAST_THREAT; number += 1) {
   const row = rows.get(number);
-  if (row !== undefined) checkThreat(`T${number}`, row);
+  if (row !== undefined) checkRow(THREATS, `T${number}`, row);
   else if (!later.includes(number)) fault(`${THREATS} has no row T${number}`);
+}
+
+const bindings = readFileSync(join(ROOT, BINDINGS), "utf8");
+for (let number = 1; number <= LAST_BINDING; number += 1) {
+  const [row] = new RegExp(`^\\| B-${number} .*$`, "m").exec(bindings) ?? [];
+  if (row === undefined) fault(`${BINDINGS} has no row B-${number}`);
+  else checkRow(BINDINGS, `B-${number}`, row);
 }
 process.exitCode = faults === 0 ? 0 : 1;

@@ -5,6 +5,7 @@ import type { RefusalCode } from "../refusal.ts";
 import { LINKS } from "./links.ts";
 import { owned, unbound } from "./mutation.testing.ts";
 import type { Mutation } from "./mutation.testing.ts";
+import { BINDING_MUTATIONS } from "./mutations-binding.testing.ts";
 import { CREDENTIAL_MUTATIONS } from "./mutations-credential.testing.ts";
 import { LOG_MUTATIONS } from "./mutations-log.testing.ts";
 import { OWNER_MUTATIONS } from "./mutations-owner.testing.ts";
@@ -16,7 +17,12 @@ import { verify } from "./verify.ts";
 import type { Demand } from "./verify.ts";
 
 const DEMAND: Demand = { proof: "logged", resource: RESOURCE };
-const ROWS: readonly Mutation[] = [...CREDENTIAL_MUTATIONS, ...OWNER_MUTATIONS, ...LOG_MUTATIONS];
+const ROWS: readonly Mutation[] = [
+  ...CREDENTIAL_MUTATIONS,
+  ...OWNER_MUTATIONS,
+  ...LOG_MUTATIONS,
+  ...BINDING_MUTATIONS,
+];
 
 async function judge(row: Omit<Mutation, "link" | "code">): Promise<Verdict | LinkRefusal> {
   const own = await makeStory(row.change);

@@ -4,7 +4,7 @@ import {
   nodeRandom,
   randomName,
 } from "../../../node/src/crypto.ts";
-import { base64, base64url, utf8 } from "../bytes.ts";
+import { base64, base64url, fromBase64url, utf8 } from "../bytes.ts";
 import { makeSshsig, CONSENT_NAMESPACE } from "../consent/ssh/sshsig.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
@@ -20,6 +20,8 @@ import type { EndorsementClaims } from "../issuance/endorsement.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
 import type { Signed } from "../jose/signed.ts";
+import { parseJsonObject } from "../json/strict.ts";
+import type { JsonObject } from "../json/strict.ts";
 import { signCheckpoint } from "../transparency/checkpoint.ts";
 import { cosign } from "../transparency/cosignature.ts";
 import { formPayload, makeLeaf } from "../transparency/leaf.ts";
@@ -30,7 +32,8 @@ import { leafHash, MerkleTree } from "../transparency/tree.ts";
 import { readTrustBundle, writeTrustBundle } from "../trust/bundle.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
 import { parseCertificate } from "../x509/certificate.ts";
-import { buildIssuingCa, buildRoot } from "../x509/profiles.ts";
+import type { OwnerBinding } from "../x509/owner-binding.ts";
+import { buildIssuingCa, buildRoot, buildWic } from "../x509/profiles.ts";
 import { presentedOf } from "./examination.ts";
 import type { Presented } from "./examination.ts";
 import type { DomainTrust, Trust } from "./trust.ts";
@@ -61,6 +64,10 @@ export interface StoryOptions {
   readonly draft?: (draft: CredentialDraft) => CredentialDraft;
   /** Makes the certificate from another draft than the token. */
   readonly certificate?: (draft: CredentialDraft) => CredentialDraft;
+  /** The owner binding of the certificate alone, when everything else is made. */
+  readonly binding?: (binding: OwnerBinding) => OwnerBinding;
+  /** The token's claims alone, as a server writes them that keeps no rule. */
+  readonly claims?: (claims: JsonObject) => object;
   readonly endorsement?: (claims: EndorsementClaims) => EndorsementClaims;
   readonly endorsedBy?: Signer;
   readonly leaf?: (draft: LeafDraft) => LeafDraft;
@@ -208,9 +215,38 @@ async function issueBoth(
   };
   const draft = options.draft?.(plain) ?? plain;
   const { wit, chain } = await issueCredential(c, draft, parts);
-  if (options.certificate === undefined) return { wit, chain, jti: parts.jti };
-  const other = await issueCredential(c, options.certificate(draft), parts);
-  return { wit, chain: other.chain, jti: parts.jti };
+  const certificate = options.certificate?.(draft);
+  const other =
+    certificate === undefined ? chain : (await issueCredential(c, certificate, parts)).chain;
+  return {
+    wit: await rewritten(wit, keys.wit, options.claims),
+    chain: await rebound(other, parts.ca, options.binding),
+    jti: parts.jti,
+  };
+}
+
+/** The same token with other claims, signed again. */
+async function rewritten(wit: string, by: Signer, change: StoryOptions["claims"]): Promise<string> {
+  if (change === undefined) return wit;
+  const [header = "", payload = ""] = wit.split(".");
+  const claims = parseJsonObject(fromBase64url(payload), { maxBytes: 8192, maxDepth: 8 });
+  const input = `${header}.${base64url(utf8(JSON.stringify(change(claims))))}`;
+  return `${input}.${base64url(await by.sign(utf8(input)))}`;
+}
+
+/** The same certificate with another owner binding, signed again. */
+async function rebound(
+  chain: readonly Uint8Array[],
+  ca: IssueParts["ca"],
+  change: StoryOptions["binding"],
+): Promise<readonly Uint8Array[]> {
+  const [der = new Uint8Array(), ...above] = chain;
+  if (change === undefined) return chain;
+  const { notBefore, notAfter, uris, key, ownerBinding } = parseCertificate(der);
+  if (ownerBinding === undefined) throw new TypeError("the certificate names an owner");
+  const [serial, uri = ""] = [nodeRandom(20), ...uris];
+  const leaf = { serial, notBefore, notAfter, uri, key, issuer: ca.certificate };
+  return [await buildWic(c, { ...leaf, owner: change(ownerBinding) }, ca.signer), ...above];
 }
 
 async function endorse(
