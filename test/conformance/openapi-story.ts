@@ -264,7 +264,7 @@ async function openRun(apis: Apis): Promise<void> {
 /** The registration leaves the key to the agent, which makes R itself. */
 async function askWithOwnKey(apis: Apis): Promise<void> {
   const { whole } = apis;
-  await whole.scene.put({ custody: "agent" });
+  await whole.scene.put({ custody: "agent", x509_evidence: "approval" });
   await whole.heard();
   const terms = await apis.call("door", "POST /v1/nonce", { json: {} });
   const { now, expires_in: _life, ...claims } = terms.values[0] as Record<string, string>;

@@ -64,22 +64,18 @@ const issuing = parseCertificate(
 const owner = generateSigner("Ed25519").key;
 const wicKey = generateSigner().key;
 const leaf = { serial: serial(3), notBefore: NOW - 60, notAfter: NOW + 900, issuer: issuing };
-const wic = await buildWic(
-  c,
-  {
-    ...leaf,
-    uri: AGENT,
-    key: wicKey,
-    owner: {
-      ownerId: "urn:agent-owner:example.org:abcdefgh",
-      ownerKey: thumbprint(c, owner),
-      consent: `sha-256:${base64url(serial(9))}${"A".repeat(21)}`,
-      assurance: 3,
-      ownerSpki: spkiOf(owner),
-    },
-  },
-  caKey,
-);
+const binding = {
+  ownerId: "urn:agent-owner:example.org:abcdefgh",
+  ownerKey: thumbprint(c, owner),
+  consent: `sha-256:${base64url(serial(9))}${"A".repeat(21)}`,
+  assurance: 3,
+  ownerSpki: spkiOf(owner),
+} as const;
+const wicDraft = { ...leaf, uri: AGENT, key: wicKey };
+const wic = await buildWic(c, { ...wicDraft, owner: binding }, caKey);
+/** As long as an approval can be. */
+const evidence = new TextEncoder().encode(JSON.stringify({ st: "A".repeat(12_000) }));
+const carrying = await buildWic(c, { ...wicDraft, owner: { ...binding, evidence } }, caKey);
 const tls = await buildServerTls(
   c,
   {
@@ -110,6 +106,8 @@ describe.skipIf(!openssl.present)("OpenSSL", () => {
   test.each([
     ["a WIC as client", wic, "sslclient", NOW, "ok"],
     ["a WIC as server", wic, "sslserver", NOW, "ok"],
+    ["a WIC that carries the owner's approval", carrying, "sslclient", NOW, "ok"],
+    ["a WIC that carries the owner's approval, as server", carrying, "sslserver", NOW, "ok"],
     ["the server's certificate", tls, "sslserver", NOW, "ok"],
     ["the server's certificate as client", tls, "sslclient", NOW, /purpose/],
     ["a proxy's certificate", proxy, "sslclient", NOW, "ok"],

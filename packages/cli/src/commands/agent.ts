@@ -36,6 +36,7 @@ interface RegisterOptions {
   readonly maxTtl: string;
   readonly maxLive: string;
   readonly carried: boolean;
+  readonly approvalInCertificate: boolean;
   readonly ownKey: boolean;
   readonly fact: readonly string[];
   readonly manifest?: string;
@@ -185,6 +186,7 @@ async function register(cli: Cli, name: string, options: RegisterOptions): Promi
         ceiling: ceilingOf(options),
       },
       evidence: options.carried ? "carried" : "public",
+      ...(options.approvalInCertificate ? { x509_evidence: "approval" } : {}),
       offline_proofs: true,
       ...(options.ownKey ? { custody: "agent" } : {}),
       insecure_same_uid: options.insecureSameUid,
@@ -302,6 +304,7 @@ function grantOptions(command: Command): Command {
       "the server does not publish the owner's evidence; the agent shows it",
       false,
     )
+    .option("--approval-in-certificate", "the certificate carries what the owner signed", false)
     .option(
       "--own-key",
       "the agent makes its key and keeps it, for mutual TLS: the proxy can then withhold no proofs",

@@ -1,11 +1,15 @@
 import type { Bytes, Crypto, Signer } from "../crypto.ts";
+import { utf8 } from "../bytes.ts";
 import { parseWorkloadId } from "../identifier/workload.ts";
 import type { CredentialDraft } from "../issuance/decide.ts";
 import { algorithmOf } from "../crypto.ts";
 import { thumbprint } from "../jose/jwk.ts";
+import { canonicalJson } from "../json/canonical.ts";
 import { buildWic } from "../x509/profiles.ts";
 import type { Certificate } from "../x509/certificate.ts";
 import { spkiOf } from "../x509/spki.ts";
+import { writeApprovalPart } from "./bundle.ts";
+import type { ApprovalPart } from "./bundle.ts";
 import type { OwnerClaim } from "./owner-claim.ts";
 import { sealWit } from "./wit.ts";
 
@@ -25,6 +29,8 @@ export interface IssueParts {
   readonly jti: string;
   /** 20 random octets. */
   readonly serial: Bytes;
+  /** The approval part that the certificate shall carry; absent: it names the approval by its digest. */
+  readonly carried?: ApprovalPart;
 }
 
 const NBF_EARLIER_SECONDS = 30;
@@ -80,6 +86,9 @@ export async function issueCredential(
             ownerKey: owner.jkt,
             consent: owner.cs,
             assurance: owner.oa,
+            ...(parts.carried === undefined
+              ? {}
+              : { evidence: utf8(canonicalJson(writeApprovalPart(parts.carried))) }),
             ownerSpki: spkiOf(owner.jwk),
           },
         };

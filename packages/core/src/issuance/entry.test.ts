@@ -91,6 +91,13 @@ const ROWS: readonly (readonly [string, Json, string])[] = [
     { ...WIRE, custody: "agent", offline_proofs: false },
     bad,
   ],
+  ["an approval in the certificate", { ...WIRE, x509_evidence: "approval" }, "accepted"],
+  ["another thing in the certificate", { ...WIRE, x509_evidence: "bundle" }, bad],
+  [
+    "an approval in the certificate, without an owner",
+    { ...UNBOUND, binding: "none", x509_evidence: "approval" },
+    bad,
+  ],
   ["flag as text", { ...WIRE, offline_proofs: "true" }, bad],
 ];
 
@@ -135,6 +142,7 @@ describe("an entry on the wire", () => {
       },
     ],
     ["its own key", { custody: "agent" }],
+    ["an approval in the certificate", { x509Evidence: "approval" }],
     ["another owner", { owner: `${OWNER}9` }],
   ])("reads back what was written: %s", (_name, change) => {
     const entry = { ...ENTRY, ...change };

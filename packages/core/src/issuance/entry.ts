@@ -43,6 +43,11 @@ export interface Entry {
   readonly grant: GrantTerms;
   /** `carried`: the server does not publish the evidence; the agent shows it. */
   readonly evidence: "public" | "carried";
+  /**
+   * `approval`: the certificate carries the approval part, for who sees nothing else; it is then kilobytes long, and
+   * RADIUS servers cut its extension off. Absent: the certificate names the approval by its digest.
+   */
+  readonly x509Evidence?: "approval";
   readonly offlineProofs: boolean;
   /**
    * `agent`: the agent makes the credential's key and keeps it; absent: the proxy does. You lose: what the proxy holds
@@ -145,6 +150,11 @@ export function readEntry(value: Json | undefined): Entry {
     members.fail("owner", "must be there exactly when binding is owner");
   const manifest = members.optional("manifest", (name) => members.text(name, { maxLength: 1024 }));
   const custody = members.optional("custody", (name) => members.choice(name, ["agent"] as const));
+  const x509Evidence = members.optional("x509_evidence", (name) =>
+    members.choice(name, ["approval"] as const),
+  );
+  if (x509Evidence !== undefined && binding !== "owner")
+    members.fail("x509_evidence", "is an owner's, and binding is none");
   const offlineProofs = members.flag("offline_proofs");
   if (custody === "agent" && !offlineProofs)
     members.fail("offline_proofs", "cannot be withheld by a proxy that has no key");
@@ -171,6 +181,7 @@ export function readEntry(value: Json | undefined): Entry {
     ...(owner === undefined ? {} : { owner }),
     grant: readTerms(members.object("grant"), binding),
     evidence: members.choice("evidence", ["public", "carried"] as const),
+    ...(x509Evidence === undefined ? {} : { x509Evidence }),
     offlineProofs,
     ...(custody === undefined ? {} : { custody }),
     insecureSameUid: members.flag("insecure_same_uid"),
@@ -206,6 +217,7 @@ export function writeEntry(entry: Entry): object {
       ceiling: entry.grant.ceiling,
     },
     evidence: entry.evidence,
+    ...(entry.x509Evidence === undefined ? {} : { x509_evidence: entry.x509Evidence }),
     offline_proofs: entry.offlineProofs,
     ...(entry.custody === undefined ? {} : { custody: entry.custody }),
     insecure_same_uid: entry.insecureSameUid,

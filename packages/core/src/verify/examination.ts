@@ -95,6 +95,7 @@ export interface Findings {
   wit: VerifiedWit;
   domain: DomainTrust;
   certificate: Pick<VerifiedWic, "leaf" | "workload">;
+  part: ApprovalPart;
   statement: Statement;
   consent: CredentialStatement;
   approval: Approval;

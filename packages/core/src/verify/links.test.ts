@@ -177,6 +177,15 @@ describe("what is demanded beyond the links", () => {
     expect(await judge({ name: "", mix })).toMatchObject({ proof: "logged" });
   });
 
+  it("takes the approval from the certificate, where nothing else shows it", async () => {
+    const change: StoryOptions = { carried: (part) => part };
+    const mix: Mutation["mix"] = ({ presented: { approval: _none, ...presented } }) => ({
+      presented,
+    });
+    expect(await judge({ name: "", change, mix })).toMatchObject({ proof: "logged" });
+    expect(await judge({ name: "", change })).toMatchObject({ proof: "logged" });
+  });
+
   it("reaches any service where the approval names none", async () => {
     const change: StoryOptions = {
       statement: (body) => ({ ...body, grant: { ...body.grant, ceiling: [] } }),

@@ -16,6 +16,7 @@ import { verifyTlogProof } from "../transparency/tlog-proof.ts";
 import { witTrustOf } from "../trust/wit-trust.ts";
 import { jwkOfSpki } from "../x509/spki.ts";
 import { verifyTlsLeaf, verifyWic } from "../x509/wic.ts";
+import { approvalShown } from "./approval-shown.ts";
 import type { Acceptance, Examination } from "./examination.ts";
 import { isDevelopment } from "./trust.ts";
 import type { OwnerProof } from "./verdict.ts";
@@ -99,12 +100,11 @@ const ownerOf = (x: Examination): OwnerClaim =>
   x.found("wit").owner ?? no("owner_missing", "no owner");
 
 function checkEvidence(x: Examination): void {
-  if (x.presented.approval === undefined) no("owner_evidence_needed", "no approval part");
+  x.keep("part", approvalShown(x));
 }
 
 function checkStatement(x: Examination): void {
-  const part = x.presented.approval ?? no("owner_evidence_needed", "no approval part");
-  const statement = readStatement(x.c, part.st);
+  const statement = readStatement(x.c, x.found("part").st);
   if (statement.cs !== ownerOf(x).cs) no("owner_claim", "the credential names another statement");
   const { body } = statement;
   if (body.kind !== "credential") return no("statement_invalid", "of another kind");
@@ -122,7 +122,7 @@ function checkAudience(x: Examination): void {
 }
 
 function checkOwnerKey(x: Examination): void {
-  const part = x.presented.approval ?? no("owner_evidence_needed", "no approval part");
+  const part = x.found("part");
   const consent = x.found("consent");
   const claim = ownerOf(x);
   if (thumbprint(x.c, part.key.jwk) !== consent.owner.jkt)
@@ -132,7 +132,7 @@ function checkOwnerKey(x: Examination): void {
 }
 
 async function checkOwnerSignature(x: Examination): Promise<void> {
-  const part = x.presented.approval ?? no("owner_evidence_needed", "no approval part");
+  const part = x.found("part");
   x.keep("approval", await verifyApproval(x.c, x.found("statement"), part.sig, part.key));
 }
 
@@ -140,7 +140,7 @@ function acceptanceOf(x: Examination): Acceptance {
   const domain = x.found("domain");
   const consent = x.found("consent");
   const claim = ownerOf(x);
-  const app = x.presented.approval?.key.app;
+  const { app } = x.found("part").key;
   if (domain.bundle.removedOwnerKeys.includes(consent.owner.jkt))
     return no("owner_key_unaccepted", "the key was removed");
   const pin = domain.ownerPins.find(
@@ -169,7 +169,11 @@ function checkAgent(x: Examination): void {
 }
 
 async function checkEndorsement(x: Examination): Promise<void> {
-  const octets = x.presented.endorsement ?? no("endorsement_missing", "the bundle has none");
+  // an approval in the certificate comes without endorsement: that one is asked for, as for the rest of the bundle
+  const { approval, endorsement } = x.presented;
+  const isCarried = approval === undefined && endorsement === undefined;
+  if (isCarried) no("owner_evidence_needed", "no credential part");
+  const octets = endorsement ?? no("endorsement_missing", "the bundle has none");
   const end = await open(x.c, ENDORSEMENT, octets);
   const wit = x.found("wit");
   const consent = x.found("consent");

@@ -6,6 +6,7 @@ import { spkiOf } from "../x509/spki.ts";
 import { nodeCrypto as c } from "../../../node/src/crypto.ts";
 import { approvalOf, owned } from "./mutation.testing.ts";
 import type { Mutation } from "./mutation.testing.ts";
+import type { Presented } from "./examination.ts";
 import { NOW, strangerJwk, strangerKey } from "./story.testing.ts";
 
 const other = strangerKey("Ed25519");
@@ -32,6 +33,8 @@ const KEY_STATEMENT = writeStatement(c, {
     spki: base64url(spkiOf(other.key)),
   },
 });
+
+const withoutApproval = ({ approval: _none, ...presented }: Presented): Presented => presented;
 
 /** One approval spliced onto another credential, keys put in the place of others, an owner stripped or added. */
 export const BINDING_MUTATIONS: readonly Mutation[] = [
@@ -92,6 +95,48 @@ export const BINDING_MUTATIONS: readonly Mutation[] = [
       draft: owned(() => ({ cs: KEY_STATEMENT.cs })),
       presented: (p) => ({ ...p, approval: { ...approvalOf(p), st: KEY_STATEMENT.bytes } }),
     },
+  },
+
+  // the approval in the certificate
+  {
+    name: "a certificate that carries another approval than is shown beside it",
+    link: "evidence",
+    code: "forms_differ",
+    mix: (own, stranger) => ({
+      presented: { ...own.presented, approval: approvalOf(stranger.presented) },
+    }),
+    change: { carried: (part) => part },
+  },
+  {
+    name: "a certificate that carries another owner's signature, and nothing beside it",
+    link: "owner-signature",
+    code: "key_not_enrolled",
+    change: { carried: (part) => part, signedBy: other, presented: withoutApproval },
+  },
+  {
+    name: "a certificate that carries another statement, and nothing beside it",
+    link: "statement",
+    code: "owner_claim",
+    change: {
+      carried: (part) => ({ ...part, st: KEY_STATEMENT.bytes }),
+      presented: withoutApproval,
+    },
+  },
+  {
+    name: "a certificate that carries what is no approval",
+    link: "evidence",
+    code: "malformed_json",
+    change: {
+      binding: (binding) => ({ ...binding, evidence: new Uint8Array(400) }),
+      presented: withoutApproval,
+    },
+  },
+  {
+    name: "an approval in the certificate, and no endorsement",
+    link: "endorsement",
+    code: "owner_evidence_needed",
+    change: { carried: (part) => part },
+    mix: ({ presented: { approval: _a, endorsement: _e, ...presented } }) => ({ presented }),
   },
 
   // downgrade: one form says less, or something else, than the other

@@ -4,12 +4,12 @@ import {
   nodeRandom,
   randomName,
 } from "../../../node/src/crypto.ts";
-import { base64, base64url, fromBase64url, utf8 } from "../bytes.ts";
+import { base64, base64url, utf8 } from "../bytes.ts";
 import { makeSshsig, CONSENT_NAMESPACE } from "../consent/ssh/sshsig.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
 import { VIEW_CREDENTIAL } from "../consent/view.ts";
-import type { Bundle } from "../credential/bundle.ts";
+import type { ApprovalPart, Bundle } from "../credential/bundle.ts";
 import { issueCredential } from "../credential/issue.ts";
 import type { Credential, IssueParts } from "../credential/issue.ts";
 import type { Crypto, Digest, Jwk, Seconds, Signer } from "../crypto.ts";
@@ -20,7 +20,6 @@ import type { EndorsementClaims } from "../issuance/endorsement.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
 import type { Signed } from "../jose/signed.ts";
-import { parseJsonObject } from "../json/strict.ts";
 import type { JsonObject } from "../json/strict.ts";
 import { signCheckpoint } from "../transparency/checkpoint.ts";
 import { cosign } from "../transparency/cosignature.ts";
@@ -33,9 +32,10 @@ import { readTrustBundle, writeTrustBundle } from "../trust/bundle.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
 import { parseCertificate } from "../x509/certificate.ts";
 import type { OwnerBinding } from "../x509/owner-binding.ts";
-import { buildIssuingCa, buildRoot, buildWic } from "../x509/profiles.ts";
+import { buildIssuingCa, buildRoot } from "../x509/profiles.ts";
 import { presentedOf } from "./examination.ts";
 import type { Presented } from "./examination.ts";
+import { rebound, rewritten } from "./rewritten.testing.ts";
 import type { DomainTrust, Trust } from "./trust.ts";
 
 /** The second at which every story is true. */
@@ -66,6 +66,8 @@ export interface StoryOptions {
   readonly certificate?: (draft: CredentialDraft) => CredentialDraft;
   /** The owner binding of the certificate alone, when everything else is made. */
   readonly binding?: (binding: OwnerBinding) => OwnerBinding;
+  /** The approval part that the certificate carries; absent: none. */
+  readonly carried?: (part: ApprovalPart) => ApprovalPart;
   /** The token's claims alone, as a server writes them that keeps no rule. */
   readonly claims?: (claims: JsonObject) => object;
   readonly endorsement?: (claims: EndorsementClaims) => EndorsementClaims;
@@ -187,6 +189,7 @@ async function issueBoth(
   keys: StoryKeys,
   ca: IssueParts["ca"],
   statement: Statement<CredentialStatement>,
+  carried: ApprovalPart | undefined,
 ): Promise<Credential & { readonly jti: string }> {
   const parts: IssueParts = {
     issuer: `https://id.${td}`,
@@ -194,6 +197,7 @@ async function issueBoth(
     ca,
     jti: randomName(),
     serial: nodeRandom(20),
+    ...(carried === undefined ? {} : { carried }),
   };
   const kind = options.ownerKind ?? "person";
   const plain: CredentialDraft = {
@@ -223,30 +227,6 @@ async function issueBoth(
     chain: await rebound(other, parts.ca, options.binding),
     jti: parts.jti,
   };
-}
-
-/** The same token with other claims, signed again. */
-async function rewritten(wit: string, by: Signer, change: StoryOptions["claims"]): Promise<string> {
-  if (change === undefined) return wit;
-  const [header = "", payload = ""] = wit.split(".");
-  const claims = parseJsonObject(fromBase64url(payload), { maxBytes: 8192, maxDepth: 8 });
-  const input = `${header}.${base64url(utf8(JSON.stringify(change(claims))))}`;
-  return `${input}.${base64url(await by.sign(utf8(input)))}`;
-}
-
-/** The same certificate with another owner binding, signed again. */
-async function rebound(
-  chain: readonly Uint8Array[],
-  ca: IssueParts["ca"],
-  change: StoryOptions["binding"],
-): Promise<readonly Uint8Array[]> {
-  const [der = new Uint8Array(), ...above] = chain;
-  if (change === undefined) return chain;
-  const { notBefore, notAfter, uris, key, ownerBinding } = parseCertificate(der);
-  if (ownerBinding === undefined) throw new TypeError("the certificate names an owner");
-  const [serial, uri = ""] = [nodeRandom(20), ...uris];
-  const leaf = { serial, notBefore, notAfter, uri, key, issuer: ca.certificate };
-  return [await buildWic(c, { ...leaf, owner: change(ownerBinding) }, ca.signer), ...above];
 }
 
 async function endorse(
@@ -343,12 +323,18 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const namespace = options.namespace ?? CONSENT_NAMESPACE;
   const s = base64(await makeSshsig(c, signer, namespace, statement.bytes));
   const { root, ca } = await makeHierarchy(td, keys);
-  const { jti, ...credential } = await issueBoth(options, td, keys, ca, statement);
+  const approval: ApprovalPart = {
+    st: statement.bytes,
+    sig: { k: "sshsig", s },
+    key: { jwk: keys.owner.key },
+  };
+  const carried = options.carried?.(approval);
+  const { jti, ...credential } = await issueBoth(options, td, keys, ca, statement, carried);
   const endorsement = await endorse(options, keys, statement);
   const trustBundle = trustBundleOf(td, keys, root);
   const logged = await logIssue(options, trustBundle.log.origin, keys, statement, credential);
   const bundle: Bundle = {
-    approval: { st: statement.bytes, sig: { k: "sshsig", s }, key: { jwk: keys.owner.key } },
+    approval,
     credential: { jti, cs: statement.cs, end: endorsement.octets, ...logged },
   };
   const trusted: DomainTrust = {

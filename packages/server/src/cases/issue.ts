@@ -34,18 +34,20 @@ async function signAndVerify(
   const wit = activeWit(w, of.now).signer;
   const keys = [wit.key, w.keys.agents.signer.key, of.attested.endorsement.key];
   const c = of.crypto.of(keys);
+  const grant = of.rows.grant;
+  const isBound = draft.owner !== undefined && grant !== undefined;
+  const approval = isBound ? approvalPartOf(grant) : undefined;
+  const isCarried = of.entry.x509Evidence === "approval" && approval !== undefined;
   const credential = await issueCredential(c, draft, {
     issuer: w.config.issuer,
     wit,
     ca: w.keys.agents,
     jti,
     serial: w.random(SERIAL_BYTES),
+    ...(isCarried ? { carried: approval } : {}),
   });
-  const grant = of.rows.grant;
   const evidence =
-    draft.owner === undefined || grant === undefined
-      ? {}
-      : { approval: approvalPartOf(grant), endorsement: of.attested.endorsement.octets };
+    approval === undefined ? {} : { approval, endorsement: of.attested.endorsement.octets };
   const presented = { ...presentedOf(credential.wit, credential.chain, undefined), ...evidence };
   await verify(
     c,
