@@ -1,8 +1,9 @@
 // Documents that name a file of this tree must name one that exists: links, and paths in back quotes. The threat model
 // must have a row for every threat, the table of binding checks one for every check, and each row tests that exist by their
 // titles.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { verifyPage } from "./demo/check-md.mjs";
 import { ROOT, run } from "./run.mjs";
 
 const LINK = /\]\((?!https?:|#)(?<path>[^)#\s]+)/g;
@@ -81,4 +82,9 @@ for (let number = 1; number <= LAST_BINDING; number += 1) {
   if (row === undefined) fault(`${BINDINGS} has no row B-${number}`);
   else checkRow(BINDINGS, `B-${number}`, row);
 }
+
+const PAGE = "docs/verify-without-us.md";
+if (process.argv.includes("--write")) writeFileSync(join(ROOT, PAGE), verifyPage());
+if (readFileSync(join(ROOT, PAGE), "utf8") !== verifyPage())
+  fault(`${PAGE} is not of its source: npm run docs -- --write`);
 process.exitCode = faults === 0 ? 0 : 1;

@@ -22,11 +22,11 @@ def opened(token, jwk, typ):
     return jwt.decode(token, jwt.PyJWK(jwk).key, algorithms=["ES256", "EdDSA"], options=no)
 `.trim();
 
-const tokens = ({ now, aud }) =>
+const tokens = ({ said }) =>
   python(`
 ${B64}
 ${JWT}
-now, aud = ${now}, "${aud}"
+${said}
 wit = read("wit.jwt").decode().strip()
 kid = jwt.get_unverified_header(wit)["kid"]
 [key] = [k for k in json.load(open("jwks.json"))["keys"] if k["kid"] == kid]
@@ -38,11 +38,11 @@ assert proof["wth"] == b64(sha(wit.encode()))
 print("token of", token["sub"], "and a proof by its key for", proof["aud"])
 `);
 
-const owner = ({ now, aud }) =>
+const owner = ({ said }) =>
   python(`
 ${B64}
 ${JWT}
-now, aud = ${now}, "${aud}"
+${said}
 wit = read("wit.jwt").decode().strip()
 kid = jwt.get_unverified_header(wit)["kid"]
 [key] = [k for k in json.load(open("jwks.json"))["keys"] if k["kid"] == kid]
@@ -83,7 +83,11 @@ jwk = claims["cnf"]["jwk"]
 assert point.x == int.from_bytes(b64u(jwk["x"]), "big") and point.y == int.from_bytes(b64u(jwk["y"]), "big")
 end = leaf.not_valid_after_utc if hasattr(leaf, "not_valid_after_utc") else leaf.not_valid_after
 assert calendar.timegm(end.timetuple()) == claims["exp"]
-print("certificate and token are of one agent and one key")
+binding = leaf.extensions.get_extension_for_oid(x509.ObjectIdentifier("1.3.6.1.4.1.32473.1.1"))
+owner = claims["countersign_owner"]
+for part in owner["id"].encode(), b64u(owner["jkt"]), b64u(owner["cs"].split(":")[1]):
+    assert part in binding.value.value
+print("certificate and token are of one agent, one key and one owner")
 `);
 
 const log = () =>
@@ -150,61 +154,151 @@ assert claims["iat"] - 360 <= seen["iat"] <= claims["iat"] + 60
 print("issued upon evidence of", record["proxy"]["id"])
 `);
 
-/** The page. `now`: a second at which everything was valid; `aud`: the address of the proof. */
-export function checkMd(of) {
+/** The owner binding as OpenSSL prints it; awk fails where the digest of the statement does not stand in it. */
+const dump = () =>
+  fenced(String.raw`
+openssl asn1parse -in wic.pem -strparse "$(openssl asn1parse -in wic.pem |
+    awk -F: '/1\.3\.6\.1\.4\.1\.32473\.1\.1/ { found = 1 } found && /OCTET STRING/ { print $1 + 0; exit }')" |
+  awk -v digest="$({ printf 'agent-consent/1\0'; cat statement.json; } | openssl dgst -sha256 -r | cut -c1-64 | tr a-f A-F)" \
+    '{ print } index($0, "]:" digest) { found = 1 } END { exit !found }'`);
+
+/** Every check: what it shows, which links of ours it does in another way, and the command. */
+const SECTIONS = [
+  {
+    title: "The certificate leads to the root",
+    links: ["wic"],
+    words: "",
+    why: `The path is that of RFC 5280: two certificates up to a root that the service has chosen. The owner binding is an
+extension that is not critical, so that a verifier that does not know it goes on, and proves the agent only.`,
+    command: (of) =>
+      fenced(
+        `openssl verify -x509_strict -purpose sslclient -attime ${of.shellNow} -CAfile root.pem -untrusted chain.pem wic.pem`,
+      ),
+  },
+  {
+    title: "The certificate names what the owner signed",
+    links: ["forms", "statement"],
+    words: `The extension \`1.3.6.1.4.1.32473.1.1\` as it lies in the certificate: owner, thumbprint of his key, digest of the
+statement, assurance, his public key.`,
+    why: `The digest is SHA-256 over \`agent-consent/1\`, a zero octet and the statement's octets. Who takes the owner out of the
+certificate, or puts another statement in, needs the issuer's key; and then the owner's signature does not fit.`,
+    command: dump,
+  },
+  {
+    title: "The owner signed the statement",
+    links: ["evidence", "owner-signature", "owner-accepted"],
+    words: "`statement.json` is what the owner saw and signed, byte by byte.",
+    why: `\`allowed_signers\` is the service's own decision which key it takes for this owner's; the server has no say in it.
+The namespace keeps signatures that were made for anything else, such as git, from being shown here. \`ssh-keygen\` says
+"Good" of a security key that was not touched, too: the flags of such a key are for the service to check.`,
+    command: () =>
+      fenced(
+        "ssh-keygen -Y verify -f allowed_signers -I owner -n agent-consent-v1@countersign -s statement.sshsig < statement.json",
+      ),
+  },
+  {
+    title: "The trust domain signed the token, and the agent's key the proof",
+    links: ["wit"],
+    words: "",
+    why: `The token alone proves nothing to anybody: it counts with a proof by the key that it confirms, for this address, of
+this minute.`,
+    command: tokens,
+  },
+  {
+    title: "The token stays inside what the owner signed",
+    links: ["owner-claim", "audience", "owner-key", "agent", "endorsement", "grant", "ceiling"],
+    words: `The token names the statement by its digest. An endorsement leads from the installation that the owner approved to the
+key of this credential.`,
+    why: `Without the endorsement a server could put a key of its own under a genuine approval. Without the bounds it could
+stretch one. Without the audience it could take one that was given to another server.`,
+    command: owner,
+  },
+  {
+    title: "Token and certificate are two forms of one credential",
+    links: ["forms"],
+    words: "",
+    why: `One agent, one key, one end, one owner: a form that was stripped of the owner would pass where only that form is looked
+at.`,
+    command: forms,
+  },
+  {
+    title: "The issue stands in the log",
+    links: ["leaf", "inclusion"],
+    words:
+      "The log's key signed a checkpoint; the leaf is under it; and the leaf commits to record, token and certificate.",
+    why: `A server that issues in secret has no such proof to show. That it does not keep a second log for others is what
+witnesses are for (\`witnessed\`); a demo has none.`,
+    command: log,
+  },
+  {
+    title: "The program was looked at before",
+    links: [],
+    words: "The record names the evidence, and the key of the proxy that signed it.",
+    why: `A relying party does not see record and evidence; an auditor does. What the evidence says is what the proxy observed,
+not a proof of what runs.`,
+    command: evidence,
+  },
+];
+
+const sections = (of, textOf) =>
+  SECTIONS.map((section) =>
+    [`## ${section.title}`, ...textOf(section), section.command(of)]
+      .filter((part) => part !== "")
+      .join("\n\n"),
+  ).join("\n\n");
+
+/** The page of the folder. `now`: a second at which everything was valid; `aud`: the address of the proof. */
+export function checkMd({ now, aud }) {
+  const of = { shellNow: now, said: `now, aud = ${now}, "${aud}"` };
   return `# Check it yourself
 
 These files are about one credential that one agent held. The commands below verify them with OpenSSL, OpenSSH and
 Python (packages \`pyjwt\` and \`cryptography\`), without any code of ours. Run them in this folder; each ends with
 status 0 only if everything it checks holds.
 
-now: ${of.now}
-aud: ${of.aud}
+now: ${now}
+aud: ${aud}
 
 \`now\` is a second at which token, proof and certificate were all valid, \`aud\` the address that the proof was made
 for. The trust domain is a development one: it was made for this demonstration, its name ends in \`.dev.invalid\`, and
 its keys were files on one machine. \`root.pem\`, \`jwks.json\`, \`trust-bundle.json\` and \`allowed_signers\` are what a
 service decides to trust; everything else is shown to it.
 
-## The certificate leads to the root
-
-${fenced(`openssl verify -x509_strict -purpose sslclient -attime ${of.now} -CAfile root.pem -untrusted chain.pem wic.pem`)}
-
-## The owner signed the statement
-
-\`statement.json\` is what the owner saw and signed, byte by byte.
-
-${fenced("ssh-keygen -Y verify -f allowed_signers -I owner -n agent-consent-v1@countersign -s statement.sshsig < statement.json")}
-
-## The trust domain signed the token, and the agent's key the proof
-
-${tokens(of)}
-
-## The token stays inside what the owner signed
-
-The token names the statement by its digest. An endorsement leads from the installation that the owner approved to the
-key of this credential.
-
-${owner(of)}
-
-## Token and certificate are two forms of one credential
-
-${forms()}
-
-## The issue stands in the log
-
-The log's key signed a checkpoint; the leaf is under it; and the leaf commits to record, token and certificate.
-
-${log()}
-
-## The program was looked at before
-
-The record names the evidence, and the key of the proxy that signed it.
-
-${evidence()}
+${sections(of, ({ words }) => [words])}
 
 ## With our own program
 
 \`countersign verify . --trust relying-party.json\` does all of this link by link.
+`;
+}
+
+/** `docs/verify-without-us.md`: the same commands for any such folder, with the reason of each. */
+export function verifyPage() {
+  const of = {
+    shellNow: `"$(sed -n 's/^now: //p' CHECK.md)"`,
+    said: `now, aud = [line[5:].strip() for line in open("CHECK.md") if line[:5] in ("now: ", "aud: ")]
+now = int(now)`,
+  };
+  const linksOf = ({ links }) =>
+    links.length === 0 ? "" : `_Links:_ ${links.map((id) => `\`${id}\``).join(", ")}.`;
+  return `# Verify without us
+
+Everything that \`countersign verify\` says can be found out with programs of other people: OpenSSL, OpenSSH, and Python with
+the packages \`pyjwt\` and \`cryptography\`. \`npm run demo -- --out DIR\` writes a folder about one credential, and in it
+\`CHECK.md\` with the commands of this page; here each stands with its reason. Run them in such a folder: they take \`now\` and
+\`aud\` from the two lines of its \`CHECK.md\`. Each ends with status 0 only if everything that it checks holds.
+
+_Links_ are the rows of \`packages/core/src/verify/links.ts\` that make the same check in our verifier. \`development\` is a
+decision of the service, and needs no command: the trust domain of a demo ends in \`.dev.invalid\`.
+
+This page is written by \`npm run docs -- --write\` from the source of \`CHECK.md\`. A test runs its commands on the
+folder of a demo, and on folders with one file altered.
+
+${sections(of, (section) => [section.words, section.why, linksOf(section)])}
+
+## What this does not show
+
+That the person read what he signed; that the server has counted as the grant demands; that the program is what the evidence
+says; and that there is no second log. [SECURITY.md](../SECURITY.md) says what a malicious server can still do.
 `;
 }

@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LINKS } from "@countersign/core";
 import { demoRun } from "../demo-run.ts";
 import { peer } from "./peers.ts";
 import type { PeerName } from "./peers.ts";
@@ -16,19 +18,28 @@ type ProgramName = keyof typeof PROGRAMS;
 
 /** How many commands of each `CHECK.md` gives. */
 const COMMANDS: readonly (readonly [ProgramName, number])[] = [
-  ["openssl", 1],
+  ["openssl", 2],
   ["ssh-keygen", 1],
   ["python3", 5],
 ];
 
-describe("CHECK.md of the demo's folder", () => {
+/** What each page's commands are in: the folder's own, or the repository. */
+const PAGES: readonly (readonly [string, (folder: string) => string])[] = [
+  ["CHECK.md of the demo's folder", (folder) => join(folder, "CHECK.md")],
+  [
+    "docs/verify-without-us.md, on the demo's folder",
+    () => fileURLToPath(new URL("../../docs/verify-without-us.md", import.meta.url)),
+  ],
+];
+
+describe.each(PAGES)("%s", (_page, pathOf) => {
   let folder = "";
   let original = "";
   let commands: readonly string[] = [];
   beforeAll(async () => {
     original = (await demoRun()).folder;
     folder = mkdtempSync(join(tmpdir(), "countersign-strangers-"));
-    const page = readFileSync(join(original, "CHECK.md"), "utf8");
+    const page = readFileSync(pathOf(original), "utf8");
     commands = [...page.matchAll(/```sh\n([^]*?)\n```/g)].map(([, command]) => command ?? "");
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,6 +94,20 @@ describe("CHECK.md of the demo's folder", () => {
       );
       expect(run(of("openssl")[0] ?? "", change).status).not.toBe(0);
     });
+    it("shows the owner in the certificate, and the digest of what was signed", () => {
+      const { status, said } = run(of("openssl")[1] ?? "");
+      expect(said).toMatch(/UTF8STRING +:urn:agent-owner:[\w.-]+:[\w-]+$/m);
+      expect(status).toBe(0);
+    });
+    it.each([
+      ["statement", changed("statement.json", /"max_issue":[0-9]/)],
+      [
+        "certificate, without the extension",
+        (copy: string) => cpSync(join(copy, "chain.pem"), join(copy, "wic.pem")),
+      ],
+    ])("does not with another %s", (_, change) => {
+      expect(run(of("openssl")[1] ?? "", change).status).not.toBe(0);
+    });
   });
 
   describe.skipIf(!peer("ssh-keygen").present)("ssh-keygen", () => {
@@ -113,6 +138,8 @@ describe("CHECK.md of the demo's folder", () => {
       ["statement", 1, changed("statement.json", /"max_issue":[0-9]/)],
       ["pinned key", 1, changed("allowed_signers", /AAAAI[A-Za-z0-9+/]{40}/)],
       ["endorsement", 1, changed("bundle.json", /"end":"[\w-]+\.[\w-]+\.[\w-]{20}/)],
+      ["token", 2, changed("wit.jwt", /^[^.]+\.[\w-]{40}/)],
+      ["certificate", 2, (copy: string) => cpSync(join(copy, "chain.pem"), join(copy, "wic.pem"))],
       ["statement", 3, changed("statement.json", /"max_issue":[0-9]/)],
       ["checkpoint", 3, changed("checkpoint.txt", /\/log\n[0-9]/)],
       ["record", 3, changed("record.json", /"n":[0-9]/)],
@@ -131,4 +158,9 @@ describe("CHECK.md of the demo's folder", () => {
       expect(run(of("python3")[i] ?? "", change).status).not.toBe(0);
     });
   });
+});
+
+it("docs/verify-without-us.md names every link of the verifier", () => {
+  const page = readFileSync(PAGES[1]?.[1]("") ?? "", "utf8");
+  expect(LINKS.map(({ id }) => id).filter((id) => !page.includes(`\`${id}\``))).toEqual([]);
 });
