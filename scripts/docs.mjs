@@ -83,6 +83,10 @@ for (let number = 1; number <= LAST_BINDING; number += 1) {
   else checkRow(BINDINGS, `B-${number}`, row);
 }
 
+const METHODS = "docs/owner-signatures.md";
+for (const row of readFileSync(join(ROOT, METHODS), "utf8").match(/^\| .*\.test\.ts.*$/gm) ?? [])
+  checkRow(METHODS, row.split("|")[1].trim(), row);
+
 const PAGE = "docs/verify-without-us.md";
 if (process.argv.includes("--write")) writeFileSync(join(ROOT, PAGE), verifyPage());
 if (readFileSync(join(ROOT, PAGE), "utf8") !== verifyPage())

@@ -37,6 +37,15 @@ import { peer } from "./peers.ts";
 
 const sshKeygen = peer("ssh-keygen");
 
+/** What is read here of a published vector. */
+interface Vector {
+  readonly name: string;
+  readonly statement: string;
+  readonly sig: { readonly s: string };
+  readonly allowed?: string;
+  readonly ssh_keygen?: "Good" | "no";
+}
+
 describe.skipIf(!sshKeygen.present)("ssh-keygen judges our SSH forms, and we its", () => {
   let folder = "";
   beforeAll(() => {
@@ -83,6 +92,20 @@ describe.skipIf(!sshKeygen.present)("ssh-keygen judges our SSH forms, and we its
       }
     },
   );
+
+  const vectors = JSON.parse(
+    readFileSync(new URL("../vectors/owner/vectors.json", import.meta.url), "utf8"),
+  ) as { vectors: readonly Vector[] }; // as its generator writes it
+  const rows = vectors.vectors.filter((row) => row.ssh_keygen !== undefined);
+  it.each(rows.map((row) => [row.name, row] as const))("published vectors: %s", (_name, row) => {
+    writeFileSync(path("allowed"), `owner namespaces="${CONSENT_NAMESPACE}" ${row.allowed}\n`);
+    writeFileSync(path("sig"), writeArmor(new Uint8Array(Buffer.from(row.sig.s, "base64"))));
+    const files = ["-f", path("allowed"), "-s", path("sig")];
+    const message = fromBase64url(row.statement);
+    const judging = ["-Y", "verify", ...files, "-I", "owner", "-n", CONSENT_NAMESPACE];
+    const { status, said } = run(judging, message);
+    expect(status === 0 && said.startsWith("Good") ? "Good" : "no").toBe(row.ssh_keygen);
+  });
 
   it("does not say Good of another message", async () => {
     const signer = generateSigner("Ed25519");
