@@ -12,6 +12,8 @@ import {
   readNonceAnswer,
   readNonceRequest,
   readPostedRequest,
+  readPresignedAnswer,
+  readPresignedRequest,
   readProxyState,
   utf8,
   writeEntry,
@@ -57,10 +59,15 @@ function callParsers({ story, triple, trustText }: Samples): readonly Parser[] {
     entries: [ENTRY],
     stops: [{ id: "1", scope: "agent", target: story.agent, since: NOW }],
     asks: [{ id: "1", req: cs, agent: story.agent, state: "asked", deadline: NOW }],
-    approvals: [{ agent: story.agent, cs, approval }],
+    approvals: [{ agent: story.agent, cs, model: "server", approval }],
     trustBundle: trustText,
     development: false,
   });
+  const presigned = {
+    request: triple.posted.request,
+    statement: base64url(story.statement.bytes),
+    sig: { ...story.bundle.approval?.sig },
+  };
   const issued = writeIssuedAnswer({
     ...story.credential,
     wic: story.credential.chain,
@@ -78,6 +85,8 @@ function callParsers({ story, triple, trustText }: Samples): readonly Parser[] {
     ofJson("nonce asked for", [{ seen: { seq: 1, checkpoint: "a" } }, {}], readNonceRequest),
     ofJson("nonce given", [{ nonce: "A", now: NOW, expires_in: 120 }], readNonceAnswer),
     ofJson("posted", [triple.posted], readPostedRequest),
+    ofJson("presigned", [presigned], readPresignedRequest),
+    ofJson("presigned: accepted", [{ cs }], readPresignedAnswer),
   ];
 }
 

@@ -279,7 +279,7 @@ function byProxy(story: Story, presented: Presented): Promise<string> {
   };
   return codeOf(async () => {
     const { cs } = readStatement(c, approval.st);
-    await checkApproval(w, { agent: story.agent, cs, approval }, scope);
+    await checkApproval(w, { agent: story.agent, cs, model: "server", approval }, scope);
     await verify(c, presented, trust, { proof: "logged" }, NOW);
     return "accepted";
   });

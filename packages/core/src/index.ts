@@ -69,7 +69,7 @@ export type { Name, Origin, Scheme, WorkloadId } from "./identifier/workload.ts"
 // credential (WIT)
 export type { Confirmation } from "./credential/confirmation.ts";
 export { readOwnerClaim, writeOwnerClaim } from "./credential/owner-claim.ts";
-export type { OwnerClaim } from "./credential/owner-claim.ts";
+export type { IssuanceModel, OwnerClaim } from "./credential/owner-claim.ts";
 export { sealWit, verifyWit } from "./credential/wit.ts";
 export type {
   OriginTrust,
@@ -338,6 +338,8 @@ export {
 export type { Entry, GrantTerms } from "./issuance/entry.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
 export { isPassing } from "./issuance/passing.ts";
+export { decidePresigned, PRESIGNED_LIFE_SECONDS } from "./issuance/presign.ts";
+export type { KnownOfPresigned, PresignedConsent } from "./issuance/presign.ts";
 export { checkNonce, makeNonce, NONCE_LIFE_SECONDS } from "./issuance/nonce.ts";
 export type { Mac } from "./issuance/nonce.ts";
 export { MAX_NOTE_LENGTH, REQUEST, REQUEST_LIFE_SECONDS } from "./issuance/request.ts";
@@ -363,8 +365,11 @@ export {
   readBeat,
   readNonceRequest,
   readPostedRequest,
+  readPresignedAnswer,
+  readPresignedRequest,
   readProxyState,
   writeIssuedAnswer,
+  writePresignedRequest,
   writeProxyState,
   writeStop,
 } from "./api/server.ts";
@@ -373,6 +378,7 @@ export type {
   IssuedAnswer,
   NonceAnswer,
   OpenAsk,
+  PostedConsent,
   ProxyState,
   Seen,
   StandingApproval,

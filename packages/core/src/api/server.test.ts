@@ -42,7 +42,7 @@ const STATE: ProxyState = {
     state,
     deadline: NOW + 60,
   })),
-  approvals: [{ agent: story.agent, cs: story.statement.cs, approval }],
+  approvals: [{ agent: story.agent, cs: story.statement.cs, model: "server", approval }],
   trustBundle: '{"keys":[]}',
   development: false,
 };
@@ -155,7 +155,7 @@ describe("the state of a proxy", () => {
       ["an entry that is none", { ...WIRE, entries: [{}] }, bad],
       [
         "an approval that is none",
-        { ...WIRE, approvals: [{ agent: "a", cs: story.statement.cs }] },
+        { ...WIRE, approvals: [{ agent: "a", cs: story.statement.cs, model: "server" }] },
         bad,
       ],
     ]),

@@ -1,4 +1,7 @@
 import type { Bytes, Digest, Seconds } from "../crypto.ts";
+import { base64url, fromBase64url } from "../bytes.ts";
+import { readOwnerSignature } from "../consent/owner-signature.ts";
+import type { OwnerSignature } from "../consent/owner-signature.ts";
 import type { ApprovalPart, Bundle } from "../credential/bundle.ts";
 import {
   readApprovalPart,
@@ -6,6 +9,8 @@ import {
   writeApprovalPart,
   writeBundle,
 } from "../credential/bundle.ts";
+import { ISSUANCE_MODELS } from "../credential/owner-claim.ts";
+import type { IssuanceModel } from "../credential/owner-claim.ts";
 import { readEntry, writeEntry } from "../issuance/entry.ts";
 import type { Entry } from "../issuance/entry.ts";
 import type { PostedRequest } from "../issuance/attest.ts";
@@ -73,6 +78,31 @@ export function readPostedRequest(value: Json): PostedRequest {
   };
   members.end();
   return posted;
+}
+
+/** `POST /v1/presigned-consents` → in: R, the statement over it, and the owner's signature. */
+export interface PostedConsent {
+  readonly request: string;
+  /** Octets of the statement. */
+  readonly statement: Bytes;
+  readonly sig: OwnerSignature;
+}
+export function writePresignedRequest({ request, statement, sig }: PostedConsent): JsonObject {
+  return { request, statement: base64url(statement), sig: { ...sig } };
+}
+export function readPresignedRequest(value: Json): PostedConsent {
+  const members = new Members(value, bad);
+  const posted: PostedConsent = {
+    request: members.text("request", { maxLength: 16_384 }),
+    statement: fromBase64url(members.text("statement", { maxLength: 11_000 })),
+    sig: readOwnerSignature(members.raw("sig")),
+  };
+  members.end();
+  return posted;
+}
+/** 200: the grant's statement digest. */
+export function readPresignedAnswer(value: Json): { readonly cs: Digest } {
+  return { cs: new Members(value, bad).digest("cs") };
 }
 
 /** 200: the credential, both forms and the whole bundle. */
@@ -145,6 +175,8 @@ export interface OpenAsk {
 export interface StandingApproval {
   readonly agent: string;
   readonly cs: Digest;
+  /** How it came about: one of model `agent` was signed beforehand. */
+  readonly model: IssuanceModel;
   readonly approval: ApprovalPart;
 }
 
@@ -199,6 +231,7 @@ function readStanding(value: Json): StandingApproval {
   return {
     agent: members.text("agent"),
     cs: members.digest("cs"),
+    model: members.choice("model", ISSUANCE_MODELS),
     approval: readApprovalPart(members.raw("approval")),
   };
 }
@@ -213,9 +246,10 @@ export function writeProxyState(state: ProxyState): JsonObject {
     entries: state.entries.map((entry) => writeEntry(entry) as JsonObject),
     stops: state.stops.map((stop) => writeStop(stop)),
     asks: state.asks.map((ask) => ({ ...ask })),
-    approvals: state.approvals.map(({ agent, cs, approval }) => ({
+    approvals: state.approvals.map(({ agent, cs, model, approval }) => ({
       agent,
       cs,
+      model,
       approval: writeApprovalPart(approval) as JsonObject,
     })),
     trust_bundle: state.trustBundle,

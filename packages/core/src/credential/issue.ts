@@ -48,7 +48,7 @@ function ownerClaimOf(c: Crypto, { grant, n }: NonNullable<CredentialDraft["owne
     exp: grant.statement.grant.exp,
     oa: ASSURANCES.find((level) => level === grant.assurance) ?? 0,
     eb: grant.basis,
-    model: "server",
+    model: grant.model,
     n,
   };
 }

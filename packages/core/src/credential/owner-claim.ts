@@ -6,6 +6,11 @@ import { Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 
+/** Who brought the owner's approval: the agent's host, signed beforehand; the owner's gateway; or the server, which asked. */
+export type IssuanceModel = "agent" | "owner" | "server";
+
+export const ISSUANCE_MODELS: readonly IssuanceModel[] = ["agent", "owner", "server"];
+
 /** `countersign_owner`: whom the credential speaks for and which approval it rests on (formats 2). */
 export interface OwnerClaim {
   /** `urn:agent-owner:<td>:<opaque>` */
@@ -22,8 +27,7 @@ export interface OwnerClaim {
   readonly oa: 0 | 1 | 2 | 3 | 4;
   /** How the owner's key was enrolled: `pinned`, `x509`, `admin`, `tofu`, `oidc:…`. */
   readonly eb: string;
-  /** Issuance model: who brought the approval. */
-  readonly model: "agent" | "owner" | "server";
+  readonly model: IssuanceModel;
   /** Ordinal of this issue under the grant, from 1. */
   readonly n: number;
 }
@@ -53,7 +57,7 @@ export function readOwnerClaim(c: Crypto, value: Json | undefined): OwnerClaim {
     oa:
       ASSURANCES.find((level) => level === assurance) ?? members.fail("oa", "is not one of 0 to 4"),
     eb: members.text("eb", { pattern: ENROLLED_BY }),
-    model: members.choice("model", ["agent", "owner", "server"] as const),
+    model: members.choice("model", ISSUANCE_MODELS),
     n: members.integer("n", 1),
   };
 }

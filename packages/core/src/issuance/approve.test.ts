@@ -204,6 +204,7 @@ describe("an approval", () => {
       ownerKind: "person",
       basis: "admin",
       assurance: 2,
+      model: "server",
     });
   });
 });

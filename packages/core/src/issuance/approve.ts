@@ -2,6 +2,7 @@ import type { Digest, Jwk, Seconds } from "../crypto.ts";
 import type { Approval } from "../consent/approval.ts";
 import type { CredentialStatement, Measurement, OwnerKind } from "../consent/statement.ts";
 import { MAX_COUNT } from "../consent/statement-body.ts";
+import type { IssuanceModel } from "../credential/owner-claim.ts";
 import { VIEW_CREDENTIAL } from "../consent/view.ts";
 import { canonicalJson } from "../json/canonical.ts";
 import { Refusal } from "../refusal.ts";
@@ -142,9 +143,8 @@ export function decideApproval(
   },
   now: Seconds,
 ): Grant {
-  const { entry, key } = known;
-  const { statement } = approval;
-  const { body } = statement;
+  const { entry } = known;
+  const { body } = approval.statement;
   const unsuitable = (why: string): never => {
     throw new Refusal("approval_unsuitable", why);
   };
@@ -152,9 +152,7 @@ export function decideApproval(
     throw new Refusal("approval_expired");
   if (ask.state !== "asked") throw new Refusal("already_decided");
   if (known.stops.length > 0) throw new Refusal("halted");
-  if (key === undefined || key.removedAt !== undefined || key.owner !== ask.owner)
-    throw new Refusal("key_not_enrolled");
-  if (key.suspended === true) throw new Refusal("key_suspended");
+  const key = checkKey(known.key, ask.owner);
   if (body.kind !== "credential") return unsuitable("the statement is of another kind");
   if (body.aud !== known.issuer) return unsuitable("aud");
   if (body.owner.id !== ask.owner || body.owner.jkt !== key.jkt) return unsuitable("owner");
@@ -167,18 +165,32 @@ export function decideApproval(
     return unsuitable("the registration changed");
   if (!insideEntry(body.grant, grantTerms(entry, key, body.grant.nbf)))
     return unsuitable("the grant is wider than the registration allows");
+  return grantOf(approval, key, "server");
+}
+
+/** The key, enrolled for this owner and neither removed nor suspended. @throws Refusal `key_not_enrolled`, `key_suspended` */
+export function checkKey(key: EnrolledKey | undefined, owner: string): EnrolledKey {
+  if (key === undefined || key.removedAt !== undefined || key.owner !== owner)
+    throw new Refusal("key_not_enrolled");
+  if (key.suspended === true) throw new Refusal("key_suspended");
+  return key;
+}
+
+/** What a verified approval gives, by a key as it is enrolled. */
+export function grantOf(approval: Approval, key: EnrolledKey, model: IssuanceModel): Grant {
   return {
-    cs: statement.cs,
-    statement: body,
+    cs: approval.statement.cs,
+    statement: approval.statement.body,
     ownerKey: key.jwk,
     ownerKind: key.ownerKind,
     basis: key.basis,
     assurance: Math.min(approval.assurance, key.ownerKind === "person" ? 4 : 1),
+    model,
   };
 }
 
 /** Whether a grant lies inside what the registration would have asked for at the same start. */
-function insideEntry(
+export function insideEntry(
   grant: CredentialStatement["grant"],
   cap: CredentialStatement["grant"],
 ): boolean {

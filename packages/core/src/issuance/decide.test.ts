@@ -64,6 +64,7 @@ const GRANT: Grant = {
   ownerKind: "person",
   basis: "admin",
   assurance: 2,
+  model: "server",
 };
 
 /** One thing that is otherwise than in a renewal that is covered. */

@@ -1,4 +1,5 @@
 import type { Digest, Jwk, Seconds } from "../crypto.ts";
+import type { IssuanceModel } from "../credential/owner-claim.ts";
 import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import type { Entry } from "./entry.ts";
 
@@ -11,6 +12,7 @@ export interface Grant {
   /** How the server knows the owner's key: `admin`, `pinned`, `tofu`, … */
   readonly basis: string;
   readonly assurance: number;
+  readonly model: IssuanceModel;
   readonly endedAt?: Seconds;
 }
 

@@ -8,7 +8,7 @@ import type { Mutation } from "./mutation.testing.ts";
 import { BINDING_MUTATIONS } from "./mutations-binding.testing.ts";
 import { CREDENTIAL_MUTATIONS } from "./mutations-credential.testing.ts";
 import { LOG_MUTATIONS } from "./mutations-log.testing.ts";
-import { OWNER_MUTATIONS } from "./mutations-owner.testing.ts";
+import { OWNER_MUTATIONS, SIGNED_BEFOREHAND } from "./mutations-owner.testing.ts";
 import { makeStory, NOW, RESOURCE } from "./story.testing.ts";
 import type { StoryOptions } from "./story.testing.ts";
 import { LinkRefusal } from "./verdict.ts";
@@ -74,6 +74,14 @@ describe("one story that is true, one mutation for each link", () => {
       revocation: "expiry only",
       development: false,
     });
+  });
+
+  it.each(SIGNED_BEFOREHAND)("accepts %s where the model is agent", async (_what, statement) => {
+    const verdict = await judge({
+      name: "signed beforehand",
+      change: { preSigned: true, statement },
+    });
+    expect(verdict).toMatchObject({ proof: "logged" });
   });
 
   it("says that nobody was a witness, where none are configured", async () => {

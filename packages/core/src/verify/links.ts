@@ -104,8 +104,10 @@ function checkEvidence(x: Examination): void {
 }
 
 function checkStatement(x: Examination): void {
-  const statement = readStatement(x.c, x.found("part").st);
-  if (statement.cs !== ownerOf(x).cs) no("owner_claim", "the credential names another statement");
+  const { cs, model } = ownerOf(x);
+  // a ceremony of days only where the credential says that the owner signed beforehand (formats.md 3)
+  const statement = readStatement(x.c, x.found("part").st, { preSigned: model === "agent" });
+  if (statement.cs !== cs) no("owner_claim", "the credential names another statement");
   const { body } = statement;
   if (body.kind !== "credential") return no("statement_invalid", "of another kind");
   if (body.decision !== "approve") return no("statement_invalid", "the owner did not approve");

@@ -137,6 +137,7 @@ export const CREDENTIAL_MUTATIONS: readonly Mutation[] = [
             ownerKind: "person",
             basis: "admin",
             assurance: 2,
+            model: "server",
             statement: {
               owner: { id: "urn:agent-owner:example.org:alice-0001", jkt: "" },
               grant: { exp: NOW + DAY },

@@ -7,6 +7,13 @@ import type { Story, StoryOptions } from "./story.testing.ts";
 
 const other = strangerKey("Ed25519");
 
+/** What only a statement that was signed beforehand may be. */
+export const SIGNED_BEFOREHAND = [
+  ["a ceremony of 7 d", (body) => ({ ...body, iat: NOW - 86_400, exp: NOW + 6 * 86_400 })],
+  ["a nonce of 64 octets", (body) => ({ ...body, nonce: "A".repeat(86) })],
+  ["a nonce of 8 octets", (body) => ({ ...body, nonce: "A".repeat(11) })],
+] as const satisfies readonly (readonly [string, StoryOptions["statement"]])[];
+
 /** What the owner signed, and what leads from there to the credential's key. */
 export const OWNER_MUTATIONS: readonly Mutation[] = [
   // evidence
@@ -43,6 +50,14 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
     code: "statement_invalid",
     change: { statement: (body) => ({ ...body, decision: "deny" }) },
   },
+  ...(["server", "owner"] as const).flatMap((model): readonly Mutation[] =>
+    SIGNED_BEFOREHAND.map(([what, statement]) => ({
+      name: `${what}, in a credential of model ${model}`,
+      link: "statement",
+      code: "statement_invalid",
+      change: { preSigned: true, statement, draft: owned(() => ({ model })) },
+    })),
+  ),
 
   // audience
   {

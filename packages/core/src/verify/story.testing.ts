@@ -55,6 +55,8 @@ export interface StoryOptions {
   /** The owner's key; default Ed25519. */
   readonly owner?: Signer;
   readonly ownerKind?: OwnerKind;
+  /** Signed before anybody asked (model `agent`). Default false. */
+  readonly preSigned?: boolean;
   readonly statement?: (body: CredentialStatement) => CredentialStatement;
   /** Who signs in the owner's place. */
   readonly signedBy?: Signer;
@@ -214,6 +216,7 @@ async function issueBoth(
         ownerKind: kind,
         basis: "admin",
         assurance: kind === "person" ? 2 : 1,
+        model: options.preSigned === true ? "agent" : "server",
       },
     },
   };
@@ -318,7 +321,8 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const td = options.trustDomain ?? "example.org";
   const keys = makeKeys(options);
   const plain = bodyOf(td, keys);
-  const statement = writeStatement(c, options.statement?.(plain) ?? plain);
+  const form = { preSigned: options.preSigned === true };
+  const statement = writeStatement(c, options.statement?.(plain) ?? plain, form);
   const signer = options.signedBy ?? keys.owner;
   const namespace = options.namespace ?? CONSENT_NAMESPACE;
   const s = base64(await makeSshsig(c, signer, namespace, statement.bytes));

@@ -42,7 +42,8 @@ export async function checkApproval(
   standing: StandingApproval,
   of: ApprovalScope,
 ): Promise<CheckedApproval> {
-  const statement = readStatement(w.c, standing.approval.st);
+  const preSigned = standing.model === "agent";
+  const statement = readStatement(w.c, standing.approval.st, { preSigned });
   if (statement.cs !== standing.cs) return unsuitable("digest");
   const approval = await verifyApproval(
     w.c,

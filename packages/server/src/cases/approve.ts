@@ -31,7 +31,7 @@ import { logRow } from "./record.ts";
 const NONCE_BYTES = 16;
 
 /** The measurements that were appraised when the request came in. */
-function measurementsOf(row: AskRow): readonly Measurement[] {
+export function measurementsOf(row: AskRow): readonly Measurement[] {
   const list: Json | undefined = row.facts["measurements"];
   return Array.isArray(list) ? (list as readonly Measurement[]) : []; // written by `commitAsk`
 }
@@ -125,8 +125,8 @@ export async function openRequest(
   return { id: row.id, statement, request: row.request, row };
 }
 
-function grantRowOf(
-  row: AskRow,
+export function grantRowOf(
+  row: Pick<AskRow, "entry" | "proxy">,
   grant: Grant,
   statement: Statement,
   sig: OwnerSignature,
@@ -143,6 +143,7 @@ function grantRowOf(
     ownerKind: grant.ownerKind,
     basis: grant.basis,
     assurance: grant.assurance,
+    model: grant.model,
     statement: statement.bytes,
     signature: { ...sig },
     key: { jwk: key.jwk, ...(key.app === undefined ? {} : { app: key.app }) },

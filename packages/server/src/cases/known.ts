@@ -10,7 +10,8 @@ const LONGEST_WAIT_SECONDS = 86_400;
 
 /** A grant as core sees it. The statement was verified when it was stored; its octets are read, never trusted as parsed. */
 export function grantOf(w: World, row: GrantRow): Grant {
-  const { body } = readStatement(rememberingOf(w), row.statement);
+  const preSigned = row.model === "agent";
+  const { body } = readStatement(rememberingOf(w), row.statement, { preSigned });
   if (body.kind !== "credential")
     throw new TypeError("a grant rests on a statement of kind credential");
   return {
@@ -20,6 +21,7 @@ export function grantOf(w: World, row: GrantRow): Grant {
     ownerKind: row.ownerKind,
     basis: row.basis,
     assurance: row.assurance,
+    model: row.model,
     ...(row.endedAt === undefined ? {} : { endedAt: row.endedAt }),
   };
 }

@@ -25,6 +25,7 @@ export async function stateFor(w: World, proxy: string): Promise<ProxyState> {
     approvals: state.grants.map((grant) => ({
       agent: grant.agent,
       cs: grant.cs,
+      model: grant.model,
       approval: approvalPartOf(grant),
     })),
     trustBundle: await bundleText(w),

@@ -47,7 +47,7 @@ export function issueCrypto(w: World): IssueCrypto {
         return (isOwn ? own : lasting).verify(alg, key, data, signature);
       },
       readOnce: (what, data, read) => {
-        const comesAgain = what === "statement" || data === der;
+        const comesAgain = what.endsWith("statement") || data === der;
         return readOnce(comesAgain ? lasting : own, what, data, read);
       },
     }),

@@ -186,6 +186,7 @@ export function grantRow(change: Partial<GrantRow> = {}): GrantRow {
     ownerKind: "person",
     basis: "tofu",
     assurance: 2,
+    model: "server",
     statement: octets("grant"),
     signature: { k: "sshsig", s: "AAAA" },
     key: { jwk: LOG_SIGNER.key },

@@ -107,6 +107,10 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX proxies_live_jkt ON proxies (live_jkt);
   CREATE INDEX asks_anchor ON asks (anchor);
   `,
+  // Approvals come in more than one way, and a credential says which.
+  `
+  ALTER TABLE grants ADD COLUMN model TEXT NOT NULL DEFAULT 'server';
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -132,6 +132,7 @@ export interface GrantRow {
   readonly ownerKind: "person" | "device" | "policy";
   readonly basis: string;
   readonly assurance: number;
+  readonly model: "agent" | "owner" | "server";
   /** Octets as signed, the owner's signature, and the key as it stands in the bundle. */
   readonly statement: Bytes;
   readonly signature: JsonObject;

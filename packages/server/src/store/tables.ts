@@ -194,6 +194,7 @@ export const GRANTS: Table<GrantRow> = table<GrantRow>("grants", {
   ownerKind: "text",
   basis: "text",
   assurance: "integer",
+  model: "text",
   statement: "blob",
   signature: "json",
   key: "json",
