@@ -8,6 +8,7 @@ import { adminApp as proxyAdminApp } from "../../packages/proxy/src/http/admin.t
 import { doorApp } from "../../packages/proxy/src/http/door.ts";
 import { OpenRuns, runApp } from "../../packages/proxy/src/http/run.ts";
 import { StandIn, StandInDoor } from "../../packages/proxy/src/world.testing.ts";
+import { presign } from "../../packages/server/src/cases/presign.testing.ts";
 import { adminApp } from "../../packages/server/src/http/admin.ts";
 import { apiApp } from "../../packages/server/src/http/api.ts";
 import type { ApiContext } from "../../packages/server/src/http/peer.ts";
@@ -227,6 +228,8 @@ async function askAsHost(apis: Apis): Promise<void> {
   await apis.call("api", "POST /v1/credential-requests", {
     json: await host.make({ script: 9, cs }),
   });
+  const beforehand = await presign(apis.whole.scene);
+  await apis.call("api", "POST /v1/presigned-consents", { json: beforehand.json });
   await apis.call("api", "GET /v1/state");
   await apis.call("api", "GET /.well-known/est/cacerts", { asHost: false });
 }

@@ -293,21 +293,23 @@ describe("a credential at the wrong place", () => {
     expect((await exchange(nobody, ...octets)).word).toBe("authentication_failed");
   });
 
-  it.each(["/v1/nonce", "/v1/credential-requests", "/.well-known/est/simplereenroll"])(
-    "%s takes no header for a client certificate",
-    async (path) => {
-      const { cert = "" } = dials.api as { cert?: string };
-      const der = cert.replaceAll(/-----[^-]+-----|\s/g, "");
-      const headers = [
-        JSON_TYPE,
-        basic("one"),
-        `client-cert: :${der}:`,
-        "x-forwarded-client-cert: a",
-      ];
-      const octets = requestOf(`POST ${path}`, { headers, body: "{}" });
-      expect((await exchange(nobody, ...octets)).word).toBe("client_certificate_required");
-    },
-  );
+  it.each([
+    "/v1/nonce",
+    "/v1/credential-requests",
+    "/v1/presigned-consents",
+    "/.well-known/est/simplereenroll",
+  ])("%s takes no header for a client certificate", async (path) => {
+    const { cert = "" } = dials.api as { cert?: string };
+    const der = cert.replaceAll(/-----[^-]+-----|\s/g, "");
+    const headers = [
+      JSON_TYPE,
+      basic("one"),
+      `client-cert: :${der}:`,
+      "x-forwarded-client-cert: a",
+    ];
+    const octets = requestOf(`POST ${path}`, { headers, body: "{}" });
+    expect((await exchange(nobody, ...octets)).word).toBe("client_certificate_required");
+  });
 
   it("the stream of states is nobody's", async () => {
     expect((await exchange(nobody, ...requestOf("GET /v1/state"))).word).toBe(

@@ -159,6 +159,11 @@ async function tryThrice(w: World, peer: ProxyPeer, judged: Judged): Promise<Out
 async function checkKeys(w: World, { request, agent, anchor }: Belonging): Promise<void> {
   if ((await w.store.keyOwner(thumbprint(w.c, request.key))) !== undefined)
     throw new Refusal("key_reused", "credential key");
+  await checkAnchor(w, anchor, agent);
+}
+
+/** An anchor is of one agent. @throws Refusal `key_reused` */
+export async function checkAnchor(w: World, anchor: string, agent: string): Promise<void> {
   const owner = await w.store.keyOwner(anchor);
   if (owner !== undefined && (owner.kind !== "anchor" || owner.id !== agent))
     throw new Refusal("key_reused", "anchor");

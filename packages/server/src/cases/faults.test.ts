@@ -6,6 +6,7 @@ import type { Loss } from "../store/faulty.testing.ts";
 import type { Store } from "../store/store.ts";
 import { keysOf, seededRandom, textOf } from "../world.testing.ts";
 import type { RigOptions } from "../world.testing.ts";
+import { bring, presign } from "./presign.testing.ts";
 import { approvedScene, askedScene, makeScene } from "./scene.testing.ts";
 import type { Scene } from "./scene.testing.ts";
 
@@ -51,6 +52,15 @@ describe.each(LOSSES)("a commit is %s", (loss) => {
     expect(await rig.world.store.credentials()).toHaveLength(1);
     expect((await host.ask({ cs })).body["n"]).toBe(2);
     await rig.close();
+  });
+
+  it("while taking an approval that was signed beforehand: one grant, and the same answer", async () => {
+    const scene = await makeScene({ wrap: losing("approval.approved", loss) });
+    const made = await presign(scene);
+    expect((await bring(scene.host, made)).word).toBe("indeterminate");
+    expect((await bring(scene.host, made)).body).toEqual({ cs: made.cs });
+    expect(await scene.rig.world.store.grants()).toHaveLength(1);
+    await scene.rig.close();
   });
 
   it("while approving: one grant, and the second post knows", async () => {

@@ -8,6 +8,7 @@ import {
   readEstBody,
   readNonceRequest,
   readPostedRequest,
+  readPresignedRequest,
   Refusal,
   writeCertsOnly,
   writeEstBody,
@@ -17,6 +18,7 @@ import type { Bytes } from "@countersign/core";
 import { readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
 import { requestCredential } from "../cases/credential.ts";
+import { acceptPresigned } from "../cases/presigned.ts";
 import { simpleEnroll, simpleReenroll } from "../cases/enrol.ts";
 import type { StateFeed } from "../feed/state-feed.ts";
 import type { World } from "../world.ts";
@@ -83,11 +85,20 @@ const credentialRequests =
     return json({ ...outcome, next }, 202);
   };
 
+const presignedConsents =
+  (w: World): Endpoint<ApiContext> =>
+  async (request, context) => {
+    const peer = await authenticate(w, context);
+    const posted = readPresignedRequest(await readJsonBody(request, MAX_BODY_BYTES));
+    return json(await acceptPresigned(w, peer, posted));
+  };
+
 /** The calls of proxies. Every path but `cacerts` and `simpleenroll` demands a client certificate. */
 export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
   const routes: Routes<ApiContext> = {
     "POST /v1/nonce": nonce(w),
     "POST /v1/credential-requests": credentialRequests(w),
+    "POST /v1/presigned-consents": presignedConsents(w),
     "GET /v1/state": async (request, context) =>
       feed.open((await authenticate(w, context)).id, request.signal),
     "POST /v1/beats": async (request, context) => {

@@ -18,6 +18,7 @@ afterAll(() => scene.rig.close());
 const ENDPOINTS: readonly (readonly [App, string])[] = [
   ["api", "POST /v1/nonce"],
   ["api", "POST /v1/credential-requests"],
+  ["api", "POST /v1/presigned-consents"],
   ["api", "GET /v1/state"],
   ["api", "GET /.well-known/est/cacerts"],
   ["api", "POST /.well-known/est/simpleenroll"],
@@ -65,10 +66,15 @@ describe("every endpoint", () => {
   });
 });
 
-const AS_HOST = new Set(["POST /v1/nonce", "POST /v1/credential-requests"]);
+const AS_HOST = new Set([
+  "POST /v1/nonce",
+  "POST /v1/credential-requests",
+  "POST /v1/presigned-consents",
+]);
 const TAKES_JSON: readonly (readonly [App, string])[] = [
   ["api", "POST /v1/nonce"],
   ["api", "POST /v1/credential-requests"],
+  ["api", "POST /v1/presigned-consents"],
   ["admin", "POST /v1/entries"],
   ["admin", "POST /v1/join-tokens"],
   ["admin", "POST /v1/owner/keys/options"],

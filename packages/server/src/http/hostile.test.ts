@@ -256,6 +256,7 @@ describe("a caller who is nobody stores nothing, whatever he sends", () => {
   it.each<readonly [string, CallOptions, string]>([
     ["POST /v1/nonce", { json: {} }, "client_certificate_required"],
     ["POST /v1/credential-requests", JSON_BODY, "client_certificate_required"],
+    ["POST /v1/presigned-consents", JSON_BODY, "client_certificate_required"],
     [
       "POST /v1/credential-requests",
       { ...JSON_BODY, certificate: new Uint8Array(40) },
