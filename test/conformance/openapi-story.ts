@@ -1,4 +1,10 @@
-import { fromBase64url, parseJson, REQUEST, seal } from "../../packages/core/src/index.ts";
+import {
+  base64url,
+  fromBase64url,
+  parseJson,
+  REQUEST,
+  seal,
+} from "../../packages/core/src/index.ts";
 import type { Json, RequestClaims } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto, routesOf } from "../../packages/node/src/index.ts";
 import type { Handler } from "../../packages/node/src/index.ts";
@@ -16,6 +22,7 @@ import { publicApp } from "../../packages/server/src/http/public.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { entryOf, START, textOf } from "../../packages/server/src/world.testing.ts";
 import type { KeyRing } from "../../packages/server/src/signer/key-ring.ts";
+import { signBeforehand } from "../whole/presign.ts";
 import { makeWhole } from "../whole/whole.ts";
 import type { Whole } from "../whole/whole.ts";
 
@@ -99,7 +106,7 @@ export class Apis {
 
   constructor(whole: Whole) {
     this.whole = whole;
-    const { w, agents, door, scene } = whole;
+    const { w, agents, presigned, door, scene } = whole;
     const { world, feed } = scene.rig;
     const runs = new OpenRuns();
     // as far as it is asked: its path, its user and who came through it
@@ -107,7 +114,7 @@ export class Apis {
     this.#apps = {
       door: doorApp(w, agents, door),
       run: runApp(w, agents, doorsOf(), runs),
-      proxy: proxyAdminApp(w, agents, runs, fixed),
+      proxy: proxyAdminApp(w, agents, runs, fixed, presigned),
       api: apiApp(world, feed),
       public: publicApp(world),
       admin: adminApp(world, { render: () => "" }, ringOf()),
@@ -162,6 +169,7 @@ export async function tellStory(): Promise<Apis> {
   await apis.call("door", "POST /v1/proof", { json: { aud: AUDIENCE, evidence: true } });
   await apis.call("door", "POST /v1/proof", { json: { aud: AUDIENCE } });
   await apis.call("door", "GET /v1/status");
+  await signBeforehandHere(apis);
   await readEverything(apis);
   await openRun(apis);
   await askWithOwnKey(apis);
@@ -213,6 +221,19 @@ async function askAndApprove(apis: Apis): Promise<void> {
   });
   await apis.whole.heard();
   await apis.call("admin", "GET /v1/owner/requests?all=1");
+}
+
+/** On the agent's host, as if the server could not be asked. */
+async function signBeforehandHere(apis: Apis): Promise<void> {
+  const { whole } = apis;
+  await apis.call("proxy", "POST /v1/presign", { json: { agent: "mailer", pid: 4711 } });
+  const material = await whole.presigned.material({ agent: "mailer" });
+  const { statement, ...signed } = await signBeforehand(whole, material);
+  const json = { ...signed, statement: base64url(statement) };
+  await apis.call("proxy", "POST /v1/presigned", { json });
+  await whole.until(async () => (await whole.presigned.list())[0]?.state === "accepted");
+  await whole.heard();
+  await apis.call("proxy", "GET /v1/status");
 }
 
 /** What a proxy calls, by the test's own hand: another anchor, so the first installation is replaced. */

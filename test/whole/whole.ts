@@ -10,6 +10,7 @@ import { Agents } from "../../packages/proxy/src/agents/agents.ts";
 import type { Anchors } from "../../packages/proxy/src/keys/anchors.ts";
 import { doorApp } from "../../packages/proxy/src/http/door.ts";
 import type { DoorContext } from "../../packages/proxy/src/http/door.ts";
+import { Presigned } from "../../packages/proxy/src/presigned/presigned.ts";
 import { uplinkOf } from "../../packages/proxy/src/uplink/server.ts";
 import type { Uplink } from "../../packages/proxy/src/uplink/server.ts";
 import { ServerState } from "../../packages/proxy/src/uplink/state.ts";
@@ -88,6 +89,9 @@ export class Whole {
   readonly scene: Scene;
   readonly w: ProxyWorld;
   readonly agents: Agents;
+  readonly presigned: Presigned;
+  /** The proxy's data. */
+  readonly folder: string;
   readonly timers: ManualTimers;
   readonly wire: Wire;
   readonly door: StandInDoor = new StandInDoor(ENTRY_ID);
@@ -99,6 +103,8 @@ export class Whole {
     scene: Scene;
     w: ProxyWorld;
     agents: Agents;
+    presigned: Presigned;
+    folder: string;
     timers: ManualTimers;
     wire: Wire;
     pushed: () => number;
@@ -107,6 +113,8 @@ export class Whole {
     this.scene = parts.scene;
     this.w = parts.w;
     this.agents = parts.agents;
+    this.presigned = parts.presigned;
+    this.folder = parts.folder;
     this.timers = parts.timers;
     this.wire = parts.wire;
     this.app = doorApp(parts.w, parts.agents, this.door);
@@ -209,6 +217,7 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
   });
   const w = { ...made, anchors: between.anchors?.(made.anchors) ?? made.anchors };
   const agents = new Agents(w);
+  const presigned = new Presigned(w, agents, folder);
   const ended = new AbortController();
   const following = server.follow(wire, {
     signal: ended.signal,
@@ -218,10 +227,12 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
     onState: async () => {
       const { state } = see();
       if (state !== undefined) await agents.onState(state);
+      presigned.bring();
     },
   });
   const end = async (): Promise<void> => {
     ended.abort();
+    presigned.close();
     agents.close();
     await rig.close();
     await following;
@@ -231,7 +242,17 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
   rig.world.store.subscribe((release) => {
     if (release.changed === "all" || release.changed.includes(host.id)) size = release.size;
   });
-  const whole = new Whole({ scene, w, agents, timers, wire, end, pushed: () => size });
+  const whole = new Whole({
+    scene,
+    w,
+    agents,
+    presigned,
+    folder,
+    timers,
+    wire,
+    end,
+    pushed: () => size,
+  });
   await whole.heard();
   return whole;
 }

@@ -338,8 +338,8 @@ export {
 export type { Entry, GrantTerms } from "./issuance/entry.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
 export { isPassing } from "./issuance/passing.ts";
-export { decidePresigned, PRESIGNED_LIFE_SECONDS } from "./issuance/presign.ts";
-export type { KnownOfPresigned, PresignedConsent } from "./issuance/presign.ts";
+export { decidePresigned, draftPresigned, PRESIGNED_LIFE_SECONDS } from "./issuance/presign.ts";
+export type { KnownOfPresigned, PresignedConsent, PresignedMaterial } from "./issuance/presign.ts";
 export { checkNonce, makeNonce, NONCE_LIFE_SECONDS } from "./issuance/nonce.ts";
 export type { Mac } from "./issuance/nonce.ts";
 export { MAX_NOTE_LENGTH, REQUEST, REQUEST_LIFE_SECONDS } from "./issuance/request.ts";

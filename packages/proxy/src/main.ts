@@ -34,6 +34,7 @@ import { doorApp } from "./http/door.ts";
 import { mayServe, OpenRuns, runApp } from "./http/run.ts";
 import { Anchors } from "./keys/anchors.ts";
 import { loadIdentity, saveIdentity } from "./keys/identity.ts";
+import { Presigned } from "./presigned/presigned.ts";
 import { enrol, readJoinToken, reenrol } from "./uplink/enrol.ts";
 import { Link } from "./uplink/link.ts";
 import { openServer } from "./uplink/server.ts";
@@ -137,6 +138,7 @@ function followServer(
   w: ProxyWorld,
   agents: Agents,
   fixed: FixedDoors,
+  presigned: Presigned,
 ): Following {
   let ended = new AbortController();
   let isHeard: () => void = () => undefined;
@@ -152,6 +154,7 @@ function followServer(
       onState: async (state) => {
         checkUids(state, w.log);
         await agents.onState(state);
+        presigned.bring();
         await fixed.follow(state.entries.filter((entry) => mayServe(w, entry)));
         isHeard();
       },
@@ -226,6 +229,7 @@ async function listen(
   w: ProxyWorld,
   agents: Agents,
   fixed: FixedDoors,
+  presigned: Presigned,
   sources: Sources,
 ): Promise<Listening> {
   const { runtime, log } = options;
@@ -245,7 +249,7 @@ async function listen(
   });
   const admin = await serve({
     on: { unix: join(runtime, PROXY_SOCKET), mode: 0o600 },
-    app: adminApp(w, agents, runs, fixed),
+    app: adminApp(w, agents, runs, fixed, presigned),
     contextOf: (): object => ({}),
     log,
   });
@@ -305,6 +309,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   const server = new ServerState(time.clock);
   const w = worldOf(data, log, link, server, time);
   const agents = new Agents(w);
+  const presigned = new Presigned(w, agents, data);
   const sources = sourcesOf(file);
   const fixed = await FixedDoors.create({
     dir: runtime,
@@ -313,9 +318,9 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
     sources,
     log,
   });
-  const following = followServer(link, server, w, agents, fixed);
+  const following = followServer(link, server, w, agents, fixed, presigned);
   const stopRenewal = renewIdentity(data, file, link, w, () => following.restart());
-  const { listeners, doors } = await listen(options, w, agents, fixed, sources);
+  const { listeners, doors } = await listen(options, w, agents, fixed, presigned, sources);
   log.info("proxy.running", { id: link.identity.id, server: file.api_url });
   return {
     id: link.identity.id,
@@ -325,6 +330,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
     close: async () => {
       following.stop();
       stopRenewal();
+      presigned.close();
       agents.close();
       await Promise.all([doors.close(), fixed.close()]);
       await Promise.all(listeners.map((listener) => listener.close()));

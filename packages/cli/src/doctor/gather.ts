@@ -16,7 +16,7 @@ import type { Daemon, Facts, PrivateFolder } from "./judge.ts";
 const PROBE_TIMEOUT_MS = 5000;
 const PRODUCTION_RUNTIME = "/run/countersign";
 /** Folders below a daemon's data that hold keys. */
-const KEY_FOLDERS = ["keys", "roots", "anchors"];
+const KEY_FOLDERS = ["keys", "roots", "anchors", "presigned"];
 
 function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -10,12 +10,11 @@ import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
 import { outcomeOf } from "../outcome.testing.ts";
-import { draftStatement } from "./approve.ts";
 import type { EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NOW, OWNER, PROXY } from "./attested.testing.ts";
 import type { Entry, GrantTerms } from "./entry.ts";
 import type { Grant } from "./known.ts";
-import { decidePresigned, PRESIGNED_LIFE_SECONDS } from "./presign.ts";
+import { decidePresigned, draftPresigned, PRESIGNED_LIFE_SECONDS } from "./presign.ts";
 import type { KnownOfPresigned } from "./presign.ts";
 import { REQUEST } from "./request.ts";
 import type { RequestClaims } from "./request.ts";
@@ -23,6 +22,7 @@ import type { RequestClaims } from "./request.ts";
 const signer = generateSigner("Ed25519");
 const anchor = thumbprint(c, generateSigner().key);
 const DAY = 86_400;
+const JTI = "01J5ZK6Q0V7M3N8P2R4T6W8Y0A";
 /** The agent's own, longer than the server's 16 octets. */
 const OWN_NONCE = `${"B".repeat(42)}A`;
 
@@ -67,30 +67,13 @@ async function decide(change: Change): Promise<Grant> {
   const entry = { ...ENTRY, ...change.entry };
   const key = change.key === "unknown" ? undefined : { ...KEY, ...change.key };
   const request = await seal(c, REQUEST, { ...R, ...change.request }, generateSigner());
-  const plain = draftStatement(
-    {
-      req: request.digest,
-      entry: entry.id,
-      agent: agentId(entry.id, anchor),
-      anchor,
-      proxy: PROXY,
-      owner: OWNER,
-      measurements: MEASURED,
-      state: "asked",
-      deadline: R.exp,
-    },
-    entry,
-    key ?? KEY,
-    {
-      issuer: ISSUER,
-      trustDomain: "example.org",
-      jti: "01J5ZK6Q0V7M3N8P2R4T6W8Y0A",
-      nonce: OWN_NONCE,
-      decision: "approve",
-      lifeSeconds: PRESIGNED_LIFE_SECONDS,
-    },
-    NOW,
-  );
+  const material = { request, entry, proxy: PROXY, measurements: MEASURED, issuer: ISSUER };
+  const plain = {
+    ...draftPresigned({ ...material, trustDomain: "example.org" }, key ?? KEY, JTI, NOW),
+    agent: { id: agentId(entry.id, anchor), jkt: anchor, meas: MEASURED, host: PROXY },
+    nonce: OWN_NONCE,
+    exp: NOW + PRESIGNED_LIFE_SECONDS,
+  };
   const body: CredentialStatement = {
     ...plain,
     ...change.body,
@@ -200,6 +183,27 @@ describe("an approval that was signed before the server was asked", () => {
     ],
   ])("%s → %#", async (_name, change, code) => {
     expect(await outcomeOf(() => decide(change))).toBe(code);
+  });
+
+  it("is drafted from what the host knows, and ends with R", async () => {
+    const request = await seal(c, REQUEST, { ...R, exp: NOW + 60 }, generateSigner());
+    const of = {
+      request,
+      proxy: PROXY,
+      measurements: MEASURED,
+      issuer: ISSUER,
+      trustDomain: "example.org",
+    };
+    expect(draftPresigned({ ...of, entry: ENTRY }, KEY, JTI, NOW)).toMatchObject({
+      nonce: OWN_NONCE,
+      iat: NOW,
+      exp: NOW + 60,
+      owner: { id: OWNER, jkt: KEY.jkt },
+      agent: { id: agentId(ENTRY.id, anchor), jkt: anchor, meas: MEASURED, host: PROXY },
+      req: request.digest,
+    });
+    const { owner: _none, ...entry } = ENTRY;
+    expect(await outcomeOf(() => draftPresigned({ ...of, entry }, KEY, JTI, NOW))).toBe(bad);
   });
 
   it.each<readonly [OwnerKind, number]>([

@@ -1,11 +1,11 @@
 import type { Seconds } from "../crypto.ts";
 import type { Approval } from "../consent/approval.ts";
-import type { CredentialStatement } from "../consent/statement.ts";
+import type { CredentialStatement, Measurement } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import type { Signed } from "../jose/signed.ts";
 import { Refusal } from "../refusal.ts";
-import { checkKey, grantOf, grantTerms, insideEntry } from "./approve.ts";
-import type { EnrolledKey } from "./approve.ts";
+import { checkKey, draftStatement, grantOf, grantTerms, insideEntry } from "./approve.ts";
+import type { Ask, EnrolledKey } from "./approve.ts";
 import type { Entry } from "./entry.ts";
 import type { Grant, Stop } from "./known.ts";
 import type { RequestClaims } from "./request.ts";
@@ -13,6 +13,49 @@ import type { RequestClaims } from "./request.ts";
 /** How long R and the statement of an approval that was signed beforehand may wait (DESIGN 14). */
 export const PRESIGNED_LIFE_SECONDS: Seconds = 7 * 86_400;
 const SKEW_SECONDS = 60;
+
+const unsuitable = (why: string): never => {
+  throw new Refusal("approval_unsuitable", why);
+};
+
+/** What a statement that is signed beforehand is made from: what the proxy of this host knows and measured. */
+export interface PresignedMaterial {
+  readonly request: Signed<RequestClaims>;
+  readonly entry: Entry;
+  readonly proxy: string;
+  readonly measurements: readonly Measurement[];
+  readonly issuer: string;
+  readonly trustDomain: string;
+}
+
+/**
+ * The statement over an R that nobody but this host has seen: R's nonce is its own, and it ends with R.
+ * @throws Refusal `approval_unsuitable` where the registration names no owner
+ */
+export function draftPresigned(
+  of: PresignedMaterial,
+  key: EnrolledKey,
+  jti: string,
+  now: Seconds,
+): CredentialStatement {
+  const { entry, proxy, measurements, issuer, trustDomain } = of;
+  const { anchor, exp, nonce } = of.request.claims;
+  if (entry.owner === undefined) return unsuitable("the registration names no owner");
+  const ask: Ask = {
+    req: of.request.digest,
+    entry: entry.id,
+    agent: agentId(entry.id, anchor),
+    anchor,
+    proxy,
+    owner: entry.owner,
+    measurements,
+    state: "asked",
+    deadline: exp,
+  };
+  const lifeSeconds = PRESIGNED_LIFE_SECONDS;
+  const parts = { issuer, trustDomain, jti, nonce, decision: "approve", lifeSeconds } as const;
+  return draftStatement(ask, entry, key, parts, now);
+}
 
 /** R, opened, with the owner's verified approval over it, as one proxy brought them. */
 export interface PresignedConsent {
@@ -37,10 +80,6 @@ export interface KnownOfPresigned {
   readonly issuer: string;
   readonly trustDomain: string;
 }
-
-const unsuitable = (why: string): never => {
-  throw new Refusal("approval_unsuitable", why);
-};
 
 /** R under the agent's own nonce, with a life of up to 7 d. */
 function checkRequest({ aud, iat, exp }: RequestClaims, issuer: string, now: Seconds): void {

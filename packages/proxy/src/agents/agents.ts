@@ -83,6 +83,13 @@ export class Agents {
     return [...(this.#sessions.get(door)?.values() ?? [])];
   }
 
+  /** The sessions of an entry, at whichever door. */
+  sessionsAt(entry: string): readonly Session[] {
+    return [...this.#sessions].flatMap(([door, programs]) =>
+      door.entry.id === entry ? [...programs.values()] : [],
+    );
+  }
+
   listen(door: Door, listener: DoorListener): () => void {
     const listeners = this.#listeners.get(door) ?? new Set<DoorListener>();
     this.#listeners.set(door, listeners.add(listener));

@@ -84,7 +84,12 @@ export function measured(facts: Facts): readonly Measurement[] {
 /** What can be said of a key that the agent made: that it may be anywhere. */
 const OWN_KEY = { store: "agent", exportable: true } as const;
 
-function submodsOf(facts: Facts, os: HostFacts, entry?: Entry): Pick<EvidenceClaims, "submods"> {
+/** What evidence says of host and program. */
+export function submodsOf(
+  facts: Facts,
+  os: HostFacts,
+  entry?: Entry,
+): Pick<EvidenceClaims, "submods"> {
   const { proc } = facts;
   return {
     submods: {

@@ -32,6 +32,12 @@ export type SessionEvent =
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 
+/** The program of a session as it is now, and the words that it gave for its owner. */
+export interface Measured {
+  readonly facts: Facts;
+  readonly note?: string;
+}
+
 /** Which program of a door a session is for: what was measured of it. */
 export function programOf(facts: Facts): string {
   return canonicalJson([...measured(facts)]);
@@ -97,6 +103,17 @@ export class Session {
   /** Why there is nothing, when that is final for now. */
   get refusal(): Refusal | undefined {
     return this.#last;
+  }
+
+  /**
+   * Measures the process that asked last, now.
+   * @throws Refusal as `Door.admit`; `measurement_changed` when it runs another program
+   */
+  async measure(): Promise<Measured> {
+    const facts = await this.door.admit(this.#peer);
+    if (programOf(facts) !== this.program)
+      throw new Refusal("measurement_changed", "another program runs in the process that asked");
+    return { facts, ...(this.#note === undefined ? {} : { note: this.#note }) };
   }
 
   /** The process that renewals will be about. */
@@ -328,10 +345,7 @@ export class Session {
   /** Fresh evidence of the same process, or no renewal. */
   async #renew(): Promise<void> {
     try {
-      const facts = await this.door.admit(this.#peer);
-      if (programOf(facts) !== this.program)
-        throw new Refusal("measurement_changed", "another program runs in the process that asked");
-      await this.#ask(facts);
+      await this.#ask((await this.measure()).facts);
     } catch (error) {
       this.#renewalFailed(error);
     }

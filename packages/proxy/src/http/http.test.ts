@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Entry, ProxyState } from "@countersign/core";
 import { Refusal } from "@countersign/core";
+import { generateSigner } from "@countersign/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Agents } from "../agents/agents.ts";
 import type { RunDoors } from "../doors/run.ts";
 import { factsOf, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
+import { Presigned } from "../presigned/presigned.ts";
 import type { ProxyWorld } from "../world.ts";
 import { adminApp } from "./admin.ts";
 import { doorApp } from "./door.ts";
@@ -29,6 +31,11 @@ const ENTRY: Entry = {
   offlineProofs: true,
   insecureSameUid: false,
   insecureSoftKeyStanding: false,
+};
+const OWNED: Entry = {
+  ...ENTRY,
+  binding: "owner",
+  owner: "urn:agent-owner:example.org:alice-0001",
 };
 let folder = "";
 beforeAll(async () => {
@@ -269,6 +276,7 @@ describe("the proxy's admin socket", () => {
       new Agents(w),
       new OpenRuns(),
       { doors: [] },
+      new Presigned(w, new Agents(w), folder),
     ); // as far as it is asked
     const body: unknown = await (await app(requestOf("GET /v1/status"), {})).json();
     expect(body).toMatchObject({
@@ -279,5 +287,30 @@ describe("the proxy's admin socket", () => {
     });
     expect(await wordOf(app(requestOf("GET /v1/evidence?entry=mailer"), {}))).toBe("no_credential");
     expect(await wordOf(app(requestOf("GET /v1/evidence?entry=nobody"), {}))).toBe("entry_unknown");
+  });
+
+  const sig = { k: "sshsig", s: "U1NIU0lH" };
+  const key = { jwk: generateSigner().key };
+  it.each<readonly [string, string, unknown, readonly Entry[] | "unheard", string]>([
+    ["of an agent without owner", "presign", { agent: "mailer" }, [ENTRY], "approval_unsuitable"],
+    ["of an agent that nobody registered", "presign", { agent: "x" }, [ENTRY], "entry_unknown"],
+    ["before the server was ever heard", "presign", { agent: "mailer" }, "unheard", "unreachable"],
+    ["of an agent that does not run", "presign", { agent: "mailer" }, [OWNED], "process_gone"],
+    ["of a process that is none", "presign", { agent: "mailer", pid: 0 }, [OWNED], bad],
+    ["with something more", "presign", { agent: "mailer", owner: "me" }, [OWNED], bad],
+    [
+      "a statement that is none",
+      "presigned",
+      { statement: "e30", sig, key },
+      [OWNED],
+      "statement_invalid",
+    ],
+    ["no statement", "presigned", { sig }, [OWNED], bad],
+  ])("presigning: %s → %#", async (_name, path, body, entries, word) => {
+    const w = worldOf(entries);
+    const agents = new Agents(w);
+    const presigned = new Presigned(w, agents, folder);
+    const app = adminApp(w, agents, new OpenRuns(), { doors: [] }, presigned);
+    expect(await wordOf(app(requestOf(`POST /v1/${path}`, JSON.stringify(body)), {}))).toBe(word);
   });
 });

@@ -2,15 +2,19 @@ import {
   readAskedAnswer,
   readIssuedAnswer,
   readNonceAnswer,
+  readPresignedAnswer,
   Refusal,
   serverId,
   parseCertificate,
+  writePresignedRequest,
 } from "@countersign/core";
 import type {
   AskedAnswer,
   Bytes,
+  Digest,
   IssuedAnswer,
   NonceAnswer,
+  PostedConsent,
   PostedRequest,
   Seen,
 } from "@countersign/core";
@@ -31,6 +35,8 @@ export interface Uplink {
   request(
     posted: PostedRequest,
   ): Promise<({ readonly state: "issued" } & IssuedAnswer) | AskedAnswer>;
+  /** Brings an approval that was signed beforehand. @throws Refusal with the server's reason, or `unreachable` */
+  presigned(posted: PostedConsent): Promise<{ readonly cs: Digest }>;
 }
 
 /** Refuses every server that is not the one of this trust domain: its whole id is compared, host names are not. */
@@ -75,6 +81,15 @@ export function uplinkOf(target: Target): Uplink {
         json,
         timeoutMs: CALL_TIMEOUT_MS,
       });
+    },
+    presigned: async (posted) => {
+      const answer = await callJson(target, {
+        method: "POST",
+        path: "/v1/presigned-consents",
+        json: writePresignedRequest(posted),
+        timeoutMs: CALL_TIMEOUT_MS,
+      });
+      return readPresignedAnswer(answer.value);
     },
     request: async (posted) => {
       const answer = await callJson(target, {

@@ -1,6 +1,6 @@
 import {
   base64url,
-  draftStatement,
+  draftPresigned,
   PRESIGNED_LIFE_SECONDS,
   REQUEST,
   seal,
@@ -38,48 +38,33 @@ export async function presign(
   change: PresignChange = {},
 ): Promise<Presigned> {
   const now = rig.now();
-  const anchor = thumbprint(c, host.anchor.key);
   const claims: RequestClaims = {
     aud: rig.world.config.issuer,
     nonce: base64url(rig.world.random(24)),
     iat: now,
     exp: now + PRESIGNED_LIFE_SECONDS,
     sub: ENTRY_ID,
-    anchor,
+    anchor: thumbprint(c, host.anchor.key),
     ...change.request,
   };
   const request = await seal(c, REQUEST, claims, generateSigner());
   const entry = (await rig.world.store.entry(ENTRY_ID))?.body;
   const key = await rig.world.store.ownerKey(owner.jkt);
   if (entry === undefined || key === undefined) throw new Error("not registered");
-  const plain = draftStatement(
-    {
-      req: request.digest,
-      entry: ENTRY_ID,
-      agent: host.agent,
-      anchor,
-      proxy: host.id,
-      owner: owner.id,
-      measurements: [
-        { n: "binary", d: d(1) },
-        { n: "script", d: d(change.script ?? 2) },
-      ],
-      state: "asked",
-      deadline: claims.exp,
-    },
-    entry,
+  const { issuer, trustDomain } = rig.world.config;
+  const measurements = [
+    { n: "binary", d: d(1) },
+    { n: "script", d: d(change.script ?? 2) },
+  ] as const;
+  const plain = draftPresigned(
+    { request, entry, proxy: host.id, measurements, issuer, trustDomain },
     enrolledOf(key),
-    {
-      issuer: rig.world.config.issuer,
-      trustDomain: rig.world.config.trustDomain,
-      jti: statementId(now, rig.world.random),
-      nonce: claims.nonce,
-      decision: "approve",
-      lifeSeconds: PRESIGNED_LIFE_SECONDS,
-    },
+    statementId(now, rig.world.random),
     now,
   );
-  const changed = { ...plain, ...change.body?.(plain) };
+  // whatever R says: the rest is as if it were in order
+  const agent = { ...plain.agent, id: host.agent, jkt: thumbprint(c, host.anchor.key) };
+  const changed = { ...plain, agent, ...change.body?.({ ...plain, agent }) };
   const statement = writeStatement(c, changed, { preSigned: true });
   const sig = await owner.sign(statement.bytes, change.by);
   return {
