@@ -28,6 +28,7 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner list": ["", 1, "unreachable"],
   "owner requests": ["", 1, "unreachable"],
   "owner approve": ["a --key id", 1, "unreachable"],
+  "owner presign": ["a --key id", 1, "unreachable"],
   "owner deny": ["a", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
   "credential inspect": ["nowhere", 1, "not_found"],
@@ -204,6 +205,7 @@ describe("every command, where everything runs", () => {
     const elsewhere = [
       "run",
       "owner approve",
+      "owner presign",
       "owner deny",
       "verify",
       "server init",

@@ -135,6 +135,21 @@ describe("signed while the server is away", () => {
     await whole.end();
   });
 
+  it("comes in while the agent is asking already: the question is not waited for", async () => {
+    let isHidden = false;
+    const whole = await away({
+      state: (state) => (isHidden ? { ...state, approvals: [] } : state),
+    });
+    await presigned(whole);
+    isHidden = true; // the state that shows it is still on its way
+    expect((await back(whole))?.state).toBe("accepted");
+    expect((await whole.credential()).word).toBe("202");
+    isHidden = false;
+    await whole.scene.put({ offline_proofs: false });
+    await whole.until(async () => (await whole.status())["state"] === "held");
+    await whole.end();
+  });
+
   it("to a server that is there it is brought at once", async () => {
     const whole = await makeWhole();
     expect((await whole.credential()).word).toBe("202");

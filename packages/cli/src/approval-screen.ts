@@ -16,6 +16,8 @@ export interface ScreenParts {
   readonly anchor: string;
   readonly ownerKey: string;
   readonly deadline: number;
+  /** Signed before the server was asked: what it ends at is days away. Default false. */
+  readonly isBeforehand?: boolean;
 }
 
 const nameOf = (id: string): string => id.split("/").at(-1) ?? id;
@@ -65,7 +67,7 @@ export function approvalScreen(parts: ScreenParts, columns: number): readonly st
   const name = nameOf(agentEntryOf(parts.agent));
   const reasons = list(view, "reasons").map((reason) => printable(text(reason, "text")));
   return [
-    `[/_] ${name} asks for a credential on ${parts.host === undefined ? "any host" : nameOf(parts.host)}   code ${rendering.code}, to ${instant(parts.deadline).slice(11, 16)} UTC`,
+    `[/_] ${name} asks for a credential on ${parts.host === undefined ? "any host" : nameOf(parts.host)}   code ${rendering.code}, to ${instant(parts.deadline).slice(parts.isBeforehand === true ? 0 : 11, 16)} UTC`,
     ...(view["expected"] === true ? ["You announced it."] : []),
     "",
     "WHY YOU ARE ASKED",

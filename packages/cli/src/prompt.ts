@@ -39,9 +39,15 @@ async function page(
 
 /**
  * Shows the request and takes the person's answer. Approving means typing the code, computed here from the bytes.
+ * @param where the person finds the code
  * @throws Refusal `terminal_required` without a person, or after three wrong codes
  */
-export async function askOwner(cli: Cli, lines: readonly string[], code: string): Promise<Answer> {
+export async function askOwner(
+  cli: Cli,
+  lines: readonly string[],
+  code: string,
+  where = "that the agent's terminal shows",
+): Promise<Answer> {
   if (!cli.isTerminal)
     throw new Refusal("terminal_required", "standard input or output is no terminal");
   const prompt = createInterface({ input: cli.stdin, output: cli.stdout });
@@ -49,10 +55,7 @@ export async function askOwner(cli: Cli, lines: readonly string[], code: string)
     const early = await page(cli, prompt, lines);
     if (early !== undefined) return early;
     for (let wrong = 0; wrong < MAX_WRONG_CODES; wrong += 1) {
-      const answer = await ask(
-        prompt,
-        "To approve, type the code that the agent's terminal shows. Or: deny, quit\n> ",
-      );
+      const answer = await ask(prompt, `To approve, type the code ${where}. Or: deny, quit\n> `);
       if (answer.toLowerCase() === "deny") return "deny";
       if (answer === "" || answer.toLowerCase() === "quit") return "quit";
       if (readCode(answer) === code) return "approve";

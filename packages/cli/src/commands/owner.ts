@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import {
   base64,
@@ -6,7 +6,6 @@ import {
   fromBase64url,
   isKeyStatement,
   open,
-  readArmor,
   readStatement,
   Refusal,
   render,
@@ -15,74 +14,20 @@ import {
   thumbprint,
 } from "@countersign/core";
 import type { CredentialStatement, JsonObject, OwnerKey, Statement } from "@countersign/core";
-import { callJson, nodeCrypto, openTarget, printable } from "@countersign/node";
+import { nodeCrypto, printable } from "@countersign/node";
 import { approvalScreen } from "../approval-screen.ts";
+import { refuseInsideRun } from "../inside-run.ts";
 import { askOwner } from "../prompt.ts";
+import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
+import type { SignOptions } from "../signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, sshKeygenLine } from "../signing.ts";
-import { explain, findSocket, list, number, text, withApi } from "../sockets.ts";
+import { explain, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { presignCommand } from "./owner-presign.ts";
 
 const KINDS = ["person", "device", "policy"] as const;
-
-interface SignOptions {
-  readonly key: string;
-  readonly print: boolean;
-  readonly statement?: string;
-  readonly signature?: string;
-}
-
-/** Who may approve must not be who is approved: nothing here runs behind a door (DESIGN 6). */
-async function refuseInsideRun(cli: Cli): Promise<void> {
-  const next = "Open another terminal, outside countersign run.";
-  if (cli.env.COUNTERSIGN_SOCKET !== undefined)
-    throw new Refusal("terminal_required", "this is inside an agent's run", next);
-  let socket: string;
-  try {
-    socket = findSocket(cli, "run.sock");
-  } catch {
-    return; // no proxy on this machine: nothing runs behind a door here
-  }
-  const target = openTarget({ unix: socket });
-  try {
-    const answer = await callJson(target, { method: "GET", path: "/v1/runs/inside" });
-    if (answer.value["inside"] === true)
-      throw new Refusal("terminal_required", "this is inside an agent's run", next);
-  } catch (error) {
-    if (error instanceof Refusal && error.code === "unreachable") return; // a proxy that is gone holds no door open
-    throw error;
-  } finally {
-    target.close();
-  }
-}
-
-/** The signature from a file: an armoured SSHSIG as `ssh-keygen -Y sign` writes it. */
-async function signatureFrom(path: string): Promise<Uint8Array> {
-  const armour = await readFile(path, "utf8").catch(() => {
-    throw new Refusal(
-      "not_found",
-      `cannot read ${path}`,
-      "Name the .sig file that ssh-keygen wrote.",
-    );
-  });
-  return readArmor(armour);
-}
-
-/** Octets of a statement file; the one newline that an editor or echo adds at its end is not part of them. */
-async function statementFrom(options: SignOptions): Promise<Uint8Array> {
-  const path = options.statement ?? (options.signature ?? "").replace(/\.sig$/, "");
-  const octets = new Uint8Array(
-    await readFile(path).catch(() => {
-      throw new Refusal(
-        "not_found",
-        `cannot read ${path}`,
-        "Name the statement that was signed: --statement FILE.",
-      );
-    }),
-  );
-  return octets.at(-1) === 0x0a ? octets.slice(0, -1) : octets;
-}
 
 async function enrol(
   cli: Cli,
@@ -334,19 +279,6 @@ async function removeKey(cli: Cli, jkt: string): Promise<void> {
   });
 }
 
-const KEY = [
-  "--key <file>",
-  "OpenSSH private key, or the .pub file of a key that the ssh-agent holds",
-] as const;
-
-function signing(command: Command): Command {
-  return command
-    .requiredOption(...KEY)
-    .option("--print", "print the statement for signing elsewhere", false)
-    .option("--statement <file>", "the statement's file, to write with --print or to bring back")
-    .option("--signature <file>", "bring back a signature that ssh-keygen made");
-}
-
 export function build(cli: Cli): Command {
   const noun = new Command("countersign owner").description(
     "What owners do: enrol a key, see who asks, approve, deny.",
@@ -377,6 +309,7 @@ export function build(cli: Cli): Command {
       "\nExample:\n  countersign owner approve Ne0ggFCM --key ~/.ssh/id_ed25519\n  countersign owner approve Ne0ggFCM --key id.pub --print > statement.json",
     )
     .action((id: string, options: SignOptions) => approve(cli, id, options));
+  presignCommand(cli, noun);
   noun
     .command("deny <id>")
     .description("says no; needs no key")

@@ -60,6 +60,21 @@ function sessionLine(now: number, session: JsonObject): readonly string[] {
   return ["    ", state, says];
 }
 
+/** An approval that was signed on this host, and what became of it. */
+function presignedLine(cli: Cli, now: number, item: JsonObject): string {
+  const state = text(item, "state");
+  const until = duration(number(item, state === "accepted" ? "grant_until" : "until") - now);
+  const says = {
+    waiting: `waits for the server, ${until} left`,
+    accepted: `accepted, ends in ${until}`,
+    refused: cli.paint(
+      "red",
+      `refused: ${typeof item["reason"] === "string" ? item["reason"] : "?"}`,
+    ),
+  }[state];
+  return `  presigned    ${text(item, "code")}  ${text(item, "agent")}  ${says ?? state}`;
+}
+
 /** A proxy's status as lines. */
 export function proxyLines(cli: Cli, status: JsonObject): readonly string[] {
   const now = number(status, "now");
@@ -85,6 +100,7 @@ export function proxyLines(cli: Cli, status: JsonObject): readonly string[] {
     ...list(status, "stops").map((stop) =>
       cli.paint("red", `  stopped      ${text(stop, "scope")} ${text(stop, "target")}`),
     ),
+    ...list(status, "presigned").map((item) => presignedLine(cli, now, item)),
     ...list(status, "doors").flatMap((door) => [
       `  door         ${text(door, "path")}  ${text(door, "entry")}`,
       ...columns(list(door, "sessions").map((session) => sessionLine(now, session))),

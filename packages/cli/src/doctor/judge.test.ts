@@ -43,11 +43,25 @@ const proxy = (change: JsonObject): Partial<Facts> => ({
   proxy: { socket: "s", status: { ...PROXY, ...change } },
 });
 
+const signedHere = (state: string): JsonObject => ({
+  code: "9DD6X-2QK7M",
+  state,
+  until: NOW + DAY,
+  ...(state === "refused" ? { reason: "halted" } : {}),
+});
+
 /** Name, what differs, and everything that is not good. */
 const ROWS: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = [
   ["a machine that is well", {}, []],
   ["Node 20.18", { nodeVersion: "v20.18.3" }, ["bad node"]],
   ["Node 24", { nodeVersion: "v24.1.0" }, []],
+  ["an approval that waits", proxy({ presigned: [signedHere("waiting")] }), ["warning presigned"]],
+  [
+    "an approval that was refused",
+    proxy({ presigned: [signedHere("refused")] }),
+    ["bad presigned"],
+  ],
+  ["an approval that was accepted", proxy({ presigned: [signedHere("accepted")] }), []],
   ["another system", { platform: "darwin" }, ["bad kernel"]],
   ["a kernel that is silent", { peerFault: "errno 1" }, ["bad kernel"]],
   ["no daemon at all", { server: {}, proxy: {} }, ["bad server", "bad proxy"]],

@@ -193,7 +193,29 @@ function judgeProxy(facts: Facts): readonly Finding[] {
   const certificate = isObject(status["certificate"]) ? status["certificate"] : {};
   const end = number(certificate, "not_after");
   const next = "It renews itself daily while the server is reached; once ended, enrol again.";
-  return [connection, judgeEnd("proxy's key", end, now, PROXY_WARNING_SECONDS, next)];
+  return [
+    connection,
+    judgeEnd("proxy's key", end, now, PROXY_WARNING_SECONDS, next),
+    ...list(status, "presigned").flatMap((item) => judgePresigned(now, item)),
+  ];
+}
+
+/** An approval that was signed on this host: whether the server has it. */
+function judgePresigned(now: Seconds, item: JsonObject): readonly Finding[] {
+  const { reason } = item;
+  const what = `the approval ${text(item, "code")} that was signed here`;
+  if (item["state"] === "waiting")
+    return [
+      warning(
+        "presigned",
+        `${what} waits for the server, ${duration(number(item, "until") - now)} left`,
+        "The proxy brings it by itself once the server is reached.",
+      ),
+    ];
+  if (item["state"] !== "refused") return [];
+  const why = typeof reason === "string" ? reason : "no reason";
+  const next = "Sign anew: countersign owner presign AGENT --key FILE.";
+  return [bad("presigned", `${what} was refused: ${why}`, next, "owner")];
 }
 
 function judgeFolder(folder: PrivateFolder): Finding {

@@ -6,7 +6,8 @@ import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
 import { endMissing } from "./approval.ts";
 import { SeenKeys } from "./own-key.ts";
-import { programOf, Session } from "./session.ts";
+import { programOf } from "./request.ts";
+import { Session } from "./session.ts";
 import type { SessionEvent } from "./session.ts";
 import { stopOf } from "./stops.ts";
 

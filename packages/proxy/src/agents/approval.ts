@@ -1,4 +1,11 @@
-import { agentId, readStatement, Refusal, thumbprint, verifyApproval } from "@countersign/core";
+import {
+  agentId,
+  canonicalJson,
+  readStatement,
+  Refusal,
+  thumbprint,
+  verifyApproval,
+} from "@countersign/core";
 import type { CeilingEntry, Digest, Entry, Measurement, StandingApproval } from "@countersign/core";
 import type { ProxyWorld } from "../world.ts";
 
@@ -69,6 +76,22 @@ export async function checkApproval(
     isSingle: body.grant.use === "single",
     standing,
   };
+}
+
+/** Whether an approval says that it is for this very program of this agent; nothing of it is checked yet. */
+export function isFor(
+  w: ProxyWorld,
+  { agent, model, approval }: StandingApproval,
+  of: { readonly agent: string; readonly program: string },
+): boolean {
+  if (agent !== of.agent) return false;
+  try {
+    const { body } = readStatement(w.c, approval.st, { preSigned: model === "agent" });
+    return body.kind === "credential" && canonicalJson([...body.agent.meas]) === of.program;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
 }
 
 /**

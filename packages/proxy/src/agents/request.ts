@@ -1,6 +1,7 @@
 import {
   agentId,
   base64url,
+  canonicalJson,
   ENDORSEMENT,
   EVIDENCE,
   measurementsOf,
@@ -79,6 +80,17 @@ const JTI_BYTES = 16;
 /** The measurements that this evidence will carry. */
 export function measured(facts: Facts): readonly Measurement[] {
   return measurementsOf(submodsOf(facts, { kernel: "" }));
+}
+
+/** The program of a session as it is now, and the words that it gave for its owner. */
+export interface Measured {
+  readonly facts: Facts;
+  readonly note?: string;
+}
+
+/** Which program of a door a session is for: what was measured of it. */
+export function programOf(facts: Facts): string {
+  return canonicalJson([...measured(facts)]);
 }
 
 /** What can be said of a key that the agent made: that it may be anywhere. */

@@ -1,14 +1,15 @@
-import { canonicalJson, isPassing, problemOf, Refusal, thumbprint } from "@countersign/core";
+import { isPassing, problemOf, Refusal, thumbprint } from "@countersign/core";
 import type { Digest, Entry, ProxyState } from "@countersign/core";
 import { jitteredDelayMs } from "@countersign/node";
 import type { Door } from "../doors/door.ts";
 import type { Peer } from "../facts/peer.ts";
 import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
+import { isFor } from "./approval.ts";
 import { Endorsed, HandedNonces, judgeRequest, termsFor } from "./own-key.ts";
 import type { SeenKeys, Terms } from "./own-key.ts";
-import { forwardRequest, measured, requestCredential } from "./request.ts";
-import type { Answered, Held, Waiting } from "./request.ts";
+import { forwardRequest, programOf, requestCredential } from "./request.ts";
+import type { Answered, Held, Measured, Waiting } from "./request.ts";
 import { stopOf } from "./stops.ts";
 
 /** What happens to a session, for event streams and for `countersign run`. */
@@ -32,17 +33,6 @@ export type SessionEvent =
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 
-/** The program of a session as it is now, and the words that it gave for its owner. */
-export interface Measured {
-  readonly facts: Facts;
-  readonly note?: string;
-}
-
-/** Which program of a door a session is for: what was measured of it. */
-export function programOf(facts: Facts): string {
-  return canonicalJson([...measured(facts)]);
-}
-
 /**
  * One program behind one door: it asks, waits, holds a credential and renews it at half life with fresh evidence of
  * the process that asked last. Keys live here and nowhere else, and are dropped at expiry and at a halt. Where the
@@ -63,6 +53,8 @@ export class Session {
   #waiting: Waiting | undefined;
   /** Whether a state has shown the question that is waited for. */
   #isAskSeen = false;
+  /** Approvals that were there when the owner was asked: that they do not do is known. */
+  #tried: ReadonlySet<Digest> = new Set();
   #last: Refusal | undefined;
   #asking: Promise<unknown> | undefined;
   #attempt = 0;
@@ -241,17 +233,23 @@ export class Session {
 
   #onAsk(waiting: Waiting, state: ProxyState): void {
     const ask = state.asks.find((item) => item.req === waiting.req);
-    if (ask?.state === "asked") {
-      this.#isAskSeen = true;
-      return;
+    const of = { agent: waiting.agent, program: this.program };
+    // one that was signed beforehand may come in while this question is on its way
+    const isBrought = state.approvals.some(
+      (item) => item.model === "agent" && !this.#tried.has(item.cs) && isFor(this.#world, item, of),
+    );
+    if (ask?.state === "asked") this.#isAskSeen = true;
+    if (!isBrought) {
+      if (ask?.state === "asked") return;
+      // a state that was sent before the question comes after its answer: it says nothing about it
+      if (ask === undefined && !this.#isAskSeen && this.#world.clock() < waiting.deadline) return;
     }
-    // a state that was sent before the question comes after its answer: it says nothing about it
-    if (ask === undefined && !this.#isAskSeen && this.#world.clock() < waiting.deadline) return;
     if (ask?.state === "denied") return this.#refuse(new Refusal("approval_denied"));
     const isApproved =
-      ask === undefined
+      isBrought ||
+      (ask === undefined
         ? state.approvals.some((approval) => approval.agent === waiting.agent)
-        : ask.state === "approved";
+        : ask.state === "approved");
     if (isApproved) {
       this.#waiting = undefined;
       // an agent that holds its key comes again by itself, with another R
@@ -293,8 +291,10 @@ export class Session {
 
   /** @returns the answer, unless it came too late: after a stop, or to a closed door */
   async #askOnce(make: () => Promise<Answered>): Promise<Answered | undefined> {
+    const known = this.#world.server().state?.approvals ?? [];
     const answer = await make();
     if (this.#isClosed) return undefined;
+    this.#tried = new Set(known.map(({ cs }) => cs));
     this.#attempt = 0;
     this.#last = undefined;
     this.#waiting = "waiting" in answer ? answer.waiting : undefined;

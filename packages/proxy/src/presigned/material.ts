@@ -18,7 +18,7 @@ import type {
 import { generateSigner } from "@countersign/node";
 import type { Agents } from "../agents/agents.ts";
 import { measured, submodsOf } from "../agents/request.ts";
-import type { Measured } from "../agents/session.ts";
+import type { Measured } from "../agents/request.ts";
 import { stopOf } from "../agents/stops.ts";
 import type { ProxyWorld } from "../world.ts";
 
