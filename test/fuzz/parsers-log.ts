@@ -184,11 +184,17 @@ export function bundleParsers(s: Samples): readonly Parser[] {
   const { approval, credential } = story.bundle;
   if (approval === undefined) throw new TypeError("the story has an owner");
   const { wit, chain } = story.presented;
+  const { st, sig, key } = approval;
+  const logged = { leaf: credential.leaf, salt: credential.salts.wit, proof: credential.proof };
+  const chained = writeApprovalPart({
+    ...approval,
+    enr: [{ st, sigs: [{ signature: sig, key }], logged }],
+  });
   return [
     ...logParsers(s),
     ...witnessParsers(s),
     ofText("bundle", "json", [bundleText], readBundle, 65_536),
-    ofJson("approval part", [writeApprovalPart(approval)], readApprovalPart),
+    ofJson("approval part", [writeApprovalPart(approval), chained], readApprovalPart),
     ofJson("credential part", [writeCredentialPart(credential)], readCredentialPart),
     ofText("bundle that is verified", "json", [bundleText], (text) =>
       verify(

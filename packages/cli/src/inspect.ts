@@ -203,6 +203,12 @@ function approvalLines(c: Crypto, part: ApprovalPart): readonly string[] {
     field("statement", `${statement.cs} (${statement.body.decision})`),
     field("signed as", kinds[part.sig.k]),
     field("by key", `${keyWords(c, part.key.jwk)}${touch}`),
+    ...(part.enr ?? []).map(({ st, sigs: [, ...coSigners] }) =>
+      field(
+        "added",
+        `${readStatement(c, st).body.owner.jkt.slice(0, 8)}, signed for by ${coSigners.map(({ key }) => thumbprint(c, key.jwk).slice(0, 8)).join(", ")}`,
+      ),
+    ),
     ...(isCredentialStatement(statement) ? [field("for agent", statement.body.agent.id)] : []),
     "  What the owner signed:",
     ...signedText(statement)

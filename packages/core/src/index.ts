@@ -307,6 +307,8 @@ export {
   writeEvidenceHeader,
 } from "./credential/bundle.ts";
 export type { ApprovalPart, Bundle, BundleKey, CredentialPart } from "./credential/bundle.ts";
+export { MAX_CHAIN_STEPS } from "./credential/enrolment.ts";
+export type { EnrolmentStep } from "./credential/enrolment.ts";
 export {
   decideApproval,
   checkTerms,

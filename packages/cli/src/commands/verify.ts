@@ -94,13 +94,20 @@ async function ofBundle(path: string, options: VerifyOptions): Promise<[Shown, A
   return [await verifyShown(nodeCrypto, presented, trust, demand, at.now), at];
 }
 
+const VOUCHED: Readonly<Record<NonNullable<Verdict["owner"]>["vouchedBy"], string>> = {
+  pin: "a key you pinned",
+  chain: "a key added by one you pinned",
+  server: "by server",
+  nobody: "by nobody",
+};
+
 function verdictLines(cli: Cli, verdict: Verdict): readonly string[] {
   const { owner } = verdict;
   const lines = [
     `${cli.paint("green", "Verified.")} ${cli.paint("bold", printable(verdict.agent))}`,
   ];
   if (owner !== undefined) {
-    const vouched = owner.vouchedBy === "pin" ? "a key you pinned" : `by ${owner.vouchedBy}`;
+    const vouched = VOUCHED[owner.vouchedBy];
     lines.push(
       `  owner       ${owner.id} (${owner.kind}, ${owner.kindBasis}), assurance ${owner.oa}, ${vouched}`,
     );

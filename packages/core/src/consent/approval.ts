@@ -101,7 +101,8 @@ export interface KeyEnrolment {
   readonly [enrolling]: true;
 }
 
-const MAX_KEY_SIGNATURES = 4;
+/** The new key and up to three co-signers. */
+export const MAX_KEY_SIGNATURES = 4;
 
 function checkNewKey(c: Crypto, body: KeyStatement, key: OwnerPublicKey): void {
   if (body.decision !== "approve")

@@ -7,6 +7,8 @@ import { Members } from "../json/read.ts";
 import { parseJsonObject } from "../json/strict.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
+import { MAX_CHAIN_STEPS, readEnrolmentStep, writeEnrolmentStep } from "./enrolment.ts";
+import type { EnrolmentStep } from "./enrolment.ts";
 
 /** The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key. */
 export interface BundleKey {
@@ -19,6 +21,8 @@ export interface ApprovalPart {
   readonly st: Bytes;
   readonly sig: OwnerSignature;
   readonly key: BundleKey;
+  /** Where the key was added by co-signers: how, oldest first, at most three; absent: the list is empty. */
+  readonly enr?: readonly EnrolmentStep[];
 }
 
 /** One per credential. `GET /e/<cs>/<jti>`; without an owner `cs` and `end` are absent. */
@@ -52,16 +56,13 @@ export function readApprovalPart(value: Json | undefined): ApprovalPart {
   members.integer("v", 1, 1);
   const key = members.object("key");
   const app = key.optional("app", (name) => key.text(name, { maxLength: 256 }));
+  const enr = members.list("enr", readEnrolmentStep, MAX_CHAIN_STEPS);
   const part: ApprovalPart = {
     st: fromBase64url(members.text("st", { maxLength: 11_000 })),
     sig: readOwnerSignature(members.raw("sig")),
     key: { jwk: readJwk(key.raw("jwk")), ...(app === undefined ? {} : { app }) },
+    ...(enr.length === 0 ? {} : { enr }),
   };
-  members.list(
-    "enr",
-    () => members.fail("enr", "holds an enrolment chain, which is not taken yet"),
-    3,
-  );
   key.end();
   members.end();
   return part;
@@ -69,7 +70,8 @@ export function readApprovalPart(value: Json | undefined): ApprovalPart {
 
 /** The wire form of an approval part. */
 export function writeApprovalPart(part: ApprovalPart): object {
-  return { v: 1, st: base64url(part.st), sig: part.sig, key: part.key, enr: [] };
+  const enr = (part.enr ?? []).map(writeEnrolmentStep);
+  return { v: 1, st: base64url(part.st), sig: part.sig, key: part.key, enr };
 }
 
 function salt(members: Members, name: string): Bytes {

@@ -42,9 +42,11 @@ export function presentedOf(
 
 /** How the owner's key came to be accepted. */
 export interface Acceptance {
-  readonly vouchedBy: "pin" | "server";
+  readonly vouchedBy: "pin" | "chain" | "server";
   readonly kind: OwnerKind;
   readonly kindBasis: "pinned" | "claimed";
+  /** The least that the other keys on the way prove; absent where there are none. */
+  readonly assurance?: number;
 }
 
 /**

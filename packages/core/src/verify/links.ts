@@ -16,8 +16,9 @@ import { verifyTlogProof } from "../transparency/tlog-proof.ts";
 import { witTrustOf } from "../trust/wit-trust.ts";
 import { jwkOfSpki } from "../x509/spki.ts";
 import { verifyTlsLeaf, verifyWic } from "../x509/wic.ts";
+import { acceptanceOf } from "./acceptance.ts";
 import { approvalShown } from "./approval-shown.ts";
-import type { Acceptance, Examination } from "./examination.ts";
+import type { Examination } from "./examination.ts";
 import { isDevelopment } from "./trust.ts";
 import type { OwnerProof } from "./verdict.ts";
 
@@ -138,30 +139,6 @@ async function checkOwnerSignature(x: Examination): Promise<void> {
   x.keep("approval", await verifyApproval(x.c, x.found("statement"), part.sig, part.key));
 }
 
-function acceptanceOf(x: Examination): Acceptance {
-  const domain = x.found("domain");
-  const consent = x.found("consent");
-  const claim = ownerOf(x);
-  const { app } = x.found("part").key;
-  if (domain.bundle.removedOwnerKeys.includes(consent.owner.jkt))
-    return no("owner_key_unaccepted", "the key was removed");
-  const pin = domain.ownerPins.find(
-    (candidate) =>
-      candidate.jkt === consent.owner.jkt &&
-      (candidate.owner ?? consent.owner.id) === consent.owner.id &&
-      candidate.app === app,
-  );
-  if (pin !== undefined)
-    return {
-      vouchedBy: "pin",
-      kind: pin.kind ?? claim.kind,
-      kindBasis: pin.kind === undefined ? "claimed" : "pinned",
-    };
-  if (domain.insecureAcceptServerEnrolment)
-    return { vouchedBy: "server", kind: claim.kind, kindBasis: "claimed" };
-  return no("owner_key_unaccepted", "neither pinned nor certified");
-}
-
 function checkAgent(x: Examination): void {
   const { agent } = x.found("consent");
   const { sub } = x.found("wit");
@@ -207,11 +184,11 @@ function checkGrant(x: Examination): void {
   if (claim.exp !== grant.exp) no("owner_claim", "another end of the grant");
 }
 
-function checkAssurance(x: Examination): void {
-  const acceptance = acceptanceOf(x);
+async function checkAssurance(x: Examination): Promise<void> {
+  const acceptance = await acceptanceOf(x);
   const proved = acceptance.kind === "person" ? x.found("approval").assurance : 1;
   x.keep("acceptance", acceptance);
-  x.keep("assurance", Math.min(ownerOf(x).oa, proved));
+  x.keep("assurance", Math.min(ownerOf(x).oa, proved, acceptance.assurance ?? proved));
 }
 
 function checkCeiling(x: Examination): void {

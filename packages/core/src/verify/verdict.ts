@@ -31,8 +31,8 @@ export interface Verdict {
     /** Assurance 0–4: the lower of claim and proof. */
     readonly oa: number;
     readonly assuranceLowered: boolean;
-    /** `server`: only the server's word stands behind the key. */
-    readonly vouchedBy: "pin" | "server" | "nobody";
+    /** `chain`: signed for by a key that is pinned, or by one so added; `server`: only the server's word stands behind it. */
+    readonly vouchedBy: "pin" | "chain" | "server" | "nobody";
     /** Statement digest. */
     readonly cs: string;
   };

@@ -30,7 +30,7 @@ const MAX_FILE_BYTES = 131_072;
 
 function readMemory(octets: Uint8Array): AnchorMemory {
   const members = new Members(
-    parseJsonObject(octets, { maxBytes: MAX_FILE_BYTES, maxDepth: 8 }),
+    parseJsonObject(octets, { maxBytes: MAX_FILE_BYTES, maxDepth: 12 }),
     "configuration_invalid",
     "anchor",
   );

@@ -1,0 +1,126 @@
+import { fromBase64url } from "../bytes.ts";
+import { assuranceOf, verifyKeyStatement } from "../consent/approval.ts";
+import type { KeyEnrolment, VerifiedSigner } from "../consent/approval.ts";
+import { readStatement } from "../consent/statement.ts";
+import type { OwnerKind, Statement } from "../consent/statement.ts";
+import { MAX_CHAIN_STEPS } from "../credential/enrolment.ts";
+import type { EnrolmentStep } from "../credential/enrolment.ts";
+import type { Digest } from "../crypto.ts";
+import { Refusal } from "../refusal.ts";
+import { opensForm, readLeaf } from "../transparency/leaf.ts";
+import { verifyTlogProof } from "../transparency/tlog-proof.ts";
+import type { Examination } from "./examination.ts";
+import type { OwnerPin } from "./trust.ts";
+
+/** A key that a chain leads to, and the least that the keys on the way prove. */
+export interface Chained {
+  readonly kind: OwnerKind;
+  /** The lowest assurance of the co-signers that acceptance rests on. */
+  readonly assurance: number;
+}
+
+/** The key at which a path stands: a pin, or what the step before has added. */
+interface Reached extends Chained {
+  readonly jkt: string;
+  readonly app?: string;
+}
+
+const no = (why: string): never => {
+  throw new Refusal("owner_key_unaccepted", `enrolment chain: ${why}`);
+};
+
+/** Reads one step and verifies all its signatures; it must speak for the same owner, server and trust domain. */
+async function verifyStep(x: Examination, step: EnrolmentStep): Promise<KeyEnrolment> {
+  const enrolment = await verifyKeyStatement(x.c, readStatement(x.c, step.st), step.sigs);
+  const { body } = enrolment.statement;
+  const { owner } = x.found("consent");
+  // an owner's id holds the trust domain, and is of the statement's own
+  if (body.owner.id !== owner.id) no("a statement is of another owner");
+  if (body.aud !== x.found("domain").bundle.issuer) no("a statement was made for another server");
+  return enrolment;
+}
+
+function checkLeaf(x: Examination, cs: Digest, logged: NonNullable<EnrolmentStep["logged"]>): void {
+  const leaf = readLeaf(logged.leaf);
+  const opening = { salt: logged.salt, payload: fromBase64url(cs.slice("sha-256:".length)) };
+  if (leaf.type !== "key.added" || !opensForm(x.c, leaf, 1, opening))
+    throw new Refusal("log_proof_invalid", "the leaf is of another event");
+}
+
+/** What a removed key has co-signed counts only when it is in the log: nobody signs with it in secret (formats.md 3). */
+async function mayCoSign(
+  x: Examination,
+  jkt: string,
+  { cs }: Statement,
+  { logged }: EnrolmentStep,
+): Promise<boolean> {
+  const { bundle } = x.found("domain");
+  if (!bundle.removedOwnerKeys.includes(jkt)) return true;
+  if (logged === undefined) return false;
+  checkLeaf(x, cs, logged);
+  await verifyTlogProof(x.c, { proof: logged.proof, entry: logged.leaf, vkey: bundle.log.vkey });
+  return true;
+}
+
+const isSame = (signer: VerifiedSigner, jkt: string, app: string | undefined): boolean =>
+  signer.jkt === jkt && signer.key.app === app;
+
+/** Every key from which this step leads on: pins of the relying party, and the key that the step before added. */
+function startsOf(
+  x: Examination,
+  signer: VerifiedSigner,
+  before: readonly Reached[],
+): readonly Chained[] {
+  const { owner } = x.found("consent");
+  const pins = x
+    .found("domain")
+    .ownerPins.filter((pin: OwnerPin) => (pin.owner ?? owner.id) === owner.id)
+    .filter((pin) => isSame(signer, pin.jkt, pin.app))
+    .map((pin) => ({ kind: pin.kind ?? ("person" as const), assurance: 4 }));
+  return [...pins, ...before.filter(({ jkt, app }) => isSame(signer, jkt, app))];
+}
+
+/** The best way over one step, if one of its co-signers is accepted. */
+async function follow(
+  x: Examination,
+  step: EnrolmentStep,
+  enrolment: KeyEnrolment,
+  before: readonly Reached[],
+): Promise<Reached | undefined> {
+  const { statement, added, coSigners } = enrolment;
+  let best: Reached | undefined;
+  for (const signer of coSigners)
+    for (const start of startsOf(x, signer, before)) {
+      if (!(await mayCoSign(x, signer.jkt, statement, step))) continue;
+      const assurance = Math.min(start.assurance, assuranceOf(signer.facts, start.kind));
+      if (best !== undefined && best.assurance >= assurance) continue;
+      const { app } = added.key;
+      const { kind } = statement.body.key;
+      best = { jkt: added.jkt, kind, assurance, ...(app === undefined ? {} : { app }) };
+    }
+  return best;
+}
+
+/**
+ * Follows the bundle's `enr` from a key that the relying party pins to the key that signed: at most three `key`
+ * statements of the same owner, oldest first, each co-signed by the pinned key or by the key that the one before it
+ * added. With several ways the one of the highest assurance.
+ * @throws Refusal `owner_key_unaccepted` where no way leads there; `log_proof_invalid`, `checkpoint_invalid`; as `verifyKeyStatement` for
+ * what is wrong in itself
+ */
+export async function followChain(
+  x: Examination,
+  chain: readonly EnrolmentStep[],
+  signing: { readonly jkt: string; readonly app?: string | undefined },
+): Promise<Chained> {
+  if (chain.length > MAX_CHAIN_STEPS) no("longer than three");
+  let reached: readonly Reached[] = [];
+  for (const step of chain) {
+    const next = await follow(x, step, await verifyStep(x, step), reached);
+    reached = next === undefined ? [] : [next];
+  }
+  const [end] = reached;
+  if (end === undefined) return no("no step leads on from a key that is pinned");
+  if (end.jkt !== signing.jkt || end.app !== signing.app) no("it leads to another key");
+  return end;
+}
