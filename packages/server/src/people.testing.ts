@@ -263,11 +263,12 @@ export class Owner {
   }
 }
 
-/** Enrols an owner's key; a second call with the same name adds a key. */
+/** Enrols an owner's key; a second call with the same name adds a key, co-signed by those given. */
 export async function enrolOwner(
   rig: Rig,
   name = "alice",
   signer: Signer = generateSigner("Ed25519"),
+  coSigners: readonly Owner[] = [],
 ): Promise<Owner> {
   const offered = await rig.call("admin", "POST /v1/owner/keys/options", {
     json: { name, kind: "person", jwk: signer.key },
@@ -277,8 +278,14 @@ export async function enrolOwner(
   const id = textOf((owner as JsonObject)["id"]); // as the server says it
   const made = new Owner(rig, id, signer);
   const bytes = fromBase64url(jcs);
+  const co = coSigners.map(async (one) => ({ jkt: one.jkt, sig: await one.sign(bytes) }));
   const added = await rig.call("admin", "POST /v1/owner/keys", {
-    json: { statement: jcs, sig: await made.sign(bytes), comment: "" },
+    json: {
+      statement: jcs,
+      sig: await made.sign(bytes),
+      comment: "",
+      ...(co.length === 0 ? {} : { co_signatures: await Promise.all(co) }),
+    },
   });
   if (added.status !== 200) throw new Error(added.word);
   return made;

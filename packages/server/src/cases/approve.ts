@@ -26,6 +26,7 @@ import type {
 } from "@countersign/core";
 import type { AskRow, GrantRow, OwnerKeyRow, StatementRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { chainOf } from "./owner-chain.ts";
 import { logRow } from "./record.ts";
 
 const NONCE_BYTES = 16;
@@ -131,6 +132,7 @@ export function grantRowOf(
   statement: Statement,
   sig: OwnerSignature,
   key: OwnerKeyRow,
+  chain: GrantRow["chain"],
 ): GrantRow {
   const { grant: bounds, agent, owner } = grant.statement;
   return {
@@ -147,6 +149,7 @@ export function grantRowOf(
     statement: statement.bytes,
     signature: { ...sig },
     key: { jwk: key.jwk, ...(key.app === undefined ? {} : { app: key.app }) },
+    ...(chain === undefined ? {} : { chain }),
     nbf: bounds.nbf,
     exp: bounds.exp,
     use: bounds.use,
@@ -190,6 +193,7 @@ export async function approve(
     },
     now,
   );
+  const chain = await chainOf(w, keyRow);
   const committed = await w.store.commit({
     log: logRow(w, {
       type: "approval.approved",
@@ -208,7 +212,7 @@ export async function approve(
       },
     }),
     changes: [
-      { put: "grant", row: grantRowOf(row, grant, statement, sig, keyRow) },
+      { put: "grant", row: grantRowOf(row, grant, statement, sig, keyRow, chain) },
       { set: "ask", req: row.req, fields: { state: "approved", decidedAt: now, cs: grant.cs } },
     ],
     once: [{ kind: "jti", value: statement.body.jti, until: Number.MAX_SAFE_INTEGER }],

@@ -9,10 +9,12 @@ import type { ApprovalPart, CredentialPart, Digest, JsonObject } from "@counters
 import { readOwnerSignature } from "@countersign/core";
 import type { CredentialRow, GrantRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { enrolmentOf } from "./owner-chain.ts";
 
-/** The approval part of a grant, as signed. */
-export function approvalPartOf(row: GrantRow): ApprovalPart {
-  return { st: row.statement, sig: readOwnerSignature(row.signature), key: row.key };
+/** The approval part of a grant, as signed, with how its key was added. */
+export async function approvalPartOf(w: World, row: GrantRow): Promise<ApprovalPart> {
+  const part = { st: row.statement, sig: readOwnerSignature(row.signature), key: row.key };
+  return row.chain === undefined ? part : { ...part, enr: await enrolmentOf(w, row.chain) };
 }
 
 /** The credential part of an issue, with a proof under the newest checkpoint. */
@@ -37,7 +39,7 @@ export async function bundleOf(w: World, row: CredentialRow): Promise<JsonObject
   const grant = row.cs === undefined ? undefined : await w.store.grant(row.cs);
   const credential = await credentialPartOf(w, row);
   return writeBundle({
-    ...(grant === undefined ? {} : { approval: approvalPartOf(grant) }),
+    ...(grant === undefined ? {} : { approval: await approvalPartOf(w, grant) }),
     credential,
   }) as JsonObject; // the writer makes plain JSON
 }
@@ -50,9 +52,14 @@ async function publishedGrant(w: World, cs: Digest): Promise<GrantRow> {
   return grant;
 }
 
-/** `GET /e/<cs>` */
-export async function publicApproval(w: World, cs: Digest): Promise<JsonObject> {
-  return writeApprovalPart(approvalPartOf(await publishedGrant(w, cs))) as JsonObject; // as above
+/** `GET /e/<cs>`. It stays as it is, but for a chain: that gains its proofs when a co-signer is removed. */
+export async function publicApproval(
+  w: World,
+  cs: Digest,
+): Promise<{ readonly part: JsonObject; readonly isFinal: boolean }> {
+  const grant = await publishedGrant(w, cs);
+  const part = writeApprovalPart(await approvalPartOf(w, grant)) as JsonObject; // as above
+  return { part, isFinal: grant.chain === undefined };
 }
 
 /** `GET /e/<cs>/<jti>` */

@@ -36,7 +36,7 @@ async function signAndVerify(
   const c = of.crypto.of(keys);
   const grant = of.rows.grant;
   const isBound = draft.owner !== undefined && grant !== undefined;
-  const approval = isBound ? approvalPartOf(grant) : undefined;
+  const approval = isBound ? await approvalPartOf(w, grant) : undefined;
   const isCarried = of.entry.x509Evidence === "approval" && approval !== undefined;
   const credential = await issueCredential(c, draft, {
     issuer: w.config.issuer,
@@ -146,7 +146,12 @@ function changesOf(w: World, of: Case, p: Prepared): readonly Change[] {
   ];
 }
 
-function answerOf(of: Case, p: Prepared, leaf: Bytes, proof: string): Outcome {
+async function answerOf(
+  w: World,
+  of: Case,
+  p: Prepared,
+  logged: { readonly leaf: Bytes; readonly proof: string },
+): Promise<Outcome> {
   const { grant } = of.rows;
   const bound = p.cs === undefined ? {} : { cs: p.cs, end: of.attested.endorsement.octets };
   return {
@@ -154,8 +159,10 @@ function answerOf(of: Case, p: Prepared, leaf: Bytes, proof: string): Outcome {
     wit: p.credential.wit,
     wic: p.credential.chain,
     bundle: {
-      ...(grant === undefined || p.cs === undefined ? {} : { approval: approvalPartOf(grant) }),
-      credential: { jti: p.jti, ...bound, leaf, salts: p.salts, proof },
+      ...(grant === undefined || p.cs === undefined
+        ? {}
+        : { approval: await approvalPartOf(w, grant) }),
+      credential: { jti: p.jti, ...bound, salts: p.salts, ...logged },
     },
     jti: p.jti,
     n: p.n ?? 0,
@@ -197,5 +204,5 @@ export async function commitIssue(
   if (committed === "conflict" || committed === "used") return committed;
   // no proof, no answer: an issue that is not under a checkpoint has not happened for anybody outside
   if (committed.proof === undefined) throw new Refusal("indeterminate", "the log gave no proof");
-  return answerOf(of, prepared, log.leaf, committed.proof);
+  return answerOf(w, of, prepared, { leaf: log.leaf, proof: committed.proof });
 }

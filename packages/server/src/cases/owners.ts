@@ -14,16 +14,19 @@ import {
   thumbprint,
 } from "@countersign/core";
 import type {
+  Digest,
   JsonObject,
   Jwk,
+  KeySignature,
   KeyStatement,
   OwnerKind,
-  OwnerSignature,
   Seconds,
   Statement,
 } from "@countersign/core";
 import type { OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { coSignersOf, coSignerThumbprints, keptSignature } from "./owner-chain.ts";
+import type { CoSignature } from "./owner-chain.ts";
 import { logRow, newSalt } from "./record.ts";
 
 const OPAQUE_BYTES = 9;
@@ -115,7 +118,7 @@ export async function offerKey(
 function keyRowOf(
   { body, bytes }: Statement<KeyStatement>,
   jwk: Jwk,
-  sig: OwnerSignature,
+  sigs: readonly KeySignature[],
   comment: string,
   now: Seconds,
 ): OwnerKeyRow {
@@ -129,19 +132,45 @@ function keyRowOf(
     spki: body.key.spki,
     basis: "admin",
     statement: bytes,
-    sigs: [{ ...sig }],
+    sigs: sigs.map(keptSignature),
     addedAt: now,
   };
 }
 
+function addedRow(w: World, row: OwnerKeyRow, cs: Digest): ReturnType<typeof logRow> {
+  return logRow(w, {
+    type: "key.added",
+    t: row.addedAt,
+    actor: "admin",
+    record: {
+      v: 1,
+      owner: row.owner,
+      key: row.jkt,
+      kind: row.kind,
+      basis: row.basis,
+      cs,
+      co_signers: coSignerThumbprints(w, row),
+    },
+    forms: [{ name: "key", salt: newSalt(w), payload: fromBase64url(cs.slice("sha-256:".length)) }],
+  });
+}
+
 /**
- * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`).
- * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `replayed`
+ * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`). Keys that the owner
+ * has already may co-sign: then relying parties that accept one of them accept this one (formats.md 4).
+ * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `key_not_enrolled`, `key_suspended`,
+ * `replayed`; `stale` when a co-signer was removed meanwhile
  */
 export async function addKey(
   w: World,
-  posted: { readonly statement: string; readonly sig: JsonObject; readonly comment: string },
+  posted: {
+    readonly statement: string;
+    readonly sig: JsonObject;
+    readonly comment: string;
+    readonly coSignatures: readonly CoSignature[];
+  },
 ): Promise<OwnerKeyRow> {
+  const epoch = await w.store.epoch();
   const now = w.clock();
   const statement = readStatement(w.c, fromBase64url(posted.statement));
   if (!isKeyStatement(statement)) throw new Refusal("statement_invalid", "not a key statement");
@@ -155,38 +184,24 @@ export async function addKey(
     jwk: jwkOfSpki(fromBase64url(body.key.spki)),
     ...(body.key.app === undefined ? {} : { app: body.key.app }),
   };
-  await verifyKeyStatement(w.c, statement, [{ signature: sig, key }]);
-  const row = keyRowOf(statement, key.jwk, sig, posted.comment, now);
+  const coSigners = await coSignersOf(w, body.owner.id, posted.coSignatures);
+  const sigs = [{ signature: sig, key }, ...coSigners];
+  await verifyKeyStatement(w.c, statement, sigs);
+  const row = keyRowOf(statement, key.jwk, sigs, posted.comment, now);
   const committed = await w.store.commit({
-    log: logRow(w, {
-      type: "key.added",
-      t: now,
-      actor: "admin",
-      record: {
-        v: 1,
-        owner: row.owner,
-        key: row.jkt,
-        kind: row.kind,
-        basis: row.basis,
-        cs: statement.cs,
-      },
-      forms: [
-        {
-          name: "key",
-          salt: newSalt(w),
-          payload: fromBase64url(statement.cs.slice("sha-256:".length)),
-        },
-      ],
-    }),
+    log: addedRow(w, row, statement.cs),
     changes: [{ put: "ownerKey", row }],
     once: [
       { kind: "jti", value: body.jti, until: Number.MAX_SAFE_INTEGER },
       { kind: "key", value: row.jkt, until: Number.MAX_SAFE_INTEGER },
     ],
     issues: true,
+    // a co-signer may be removed at this moment
+    ...(coSigners.length === 0 ? {} : { expect: { epoch } }),
   });
-  if (committed === "used" || committed === "conflict")
-    throw new Refusal("replayed", "the statement or key was used");
+  if (committed === "used") throw new Refusal("replayed", "the statement or key was used");
+  if (committed === "conflict")
+    throw new Refusal((await w.store.keyOwner(row.jkt)) === undefined ? "stale" : "replayed");
   return row;
 }
 

@@ -23,6 +23,7 @@ import type { World } from "../world.ts";
 import { enrolledOf, grantRowOf, measurementsOf } from "./approve.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
+import { chainOf } from "./owner-chain.ts";
 import { logRow } from "./record.ts";
 import { logRefusal } from "./refusals.ts";
 
@@ -181,6 +182,7 @@ async function commitGrant(
   const entry = of.request.claims.sub;
   const now = w.clock();
   const ask = answeredBy(grant, rows);
+  const chain = await chainOf(w, keyRow);
   return w.store.commit({
     log: logRow(w, {
       type: "approval.approved",
@@ -204,7 +206,7 @@ async function commitGrant(
     changes: [
       {
         put: "grant",
-        row: grantRowOf({ entry, proxy: of.proxy }, grant, statement, posted.sig, keyRow),
+        row: grantRowOf({ entry, proxy: of.proxy }, grant, statement, posted.sig, keyRow, chain),
       },
       ...(ask === undefined
         ? []

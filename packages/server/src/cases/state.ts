@@ -22,12 +22,14 @@ export async function stateFor(w: World, proxy: string): Promise<ProxyState> {
       state: ask.state,
       deadline: ask.deadline,
     })),
-    approvals: state.grants.map((grant) => ({
-      agent: grant.agent,
-      cs: grant.cs,
-      model: grant.model,
-      approval: approvalPartOf(grant),
-    })),
+    approvals: await Promise.all(
+      state.grants.map(async (grant) => ({
+        agent: grant.agent,
+        cs: grant.cs,
+        model: grant.model,
+        approval: await approvalPartOf(w, grant),
+      })),
+    ),
     trustBundle: await bundleText(w),
     development: w.config.isDevelopment,
   };

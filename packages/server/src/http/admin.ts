@@ -1,5 +1,5 @@
 import { fromUtf8, isObject, Members, readJwk, Refusal, writeEntry } from "@countersign/core";
-import type { JsonObject, OwnerKind, StopScope } from "@countersign/core";
+import type { Json, JsonObject, OwnerKind, StopScope } from "@countersign/core";
 import { base64url, entryId } from "@countersign/core";
 import { readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
@@ -7,6 +7,8 @@ import { approve, deny, findAsk, noteOf, openRequest } from "../cases/approve.ts
 import { makeJoinToken } from "../cases/enrol.ts";
 import { halt, lift } from "../cases/halt.ts";
 import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
+import { coSignerThumbprints } from "../cases/owner-chain.ts";
+import type { CoSignature } from "../cases/owner-chain.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
 import type { AskRow, LogRow, OwnerRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
@@ -17,6 +19,7 @@ import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
 
 const MAX_BODY_BYTES = 65_536;
+const MAX_CO_SIGNATURES = 3;
 const MAX_JOIN_SECONDS = 86_400;
 const KINDS: readonly OwnerKind[] = ["person", "device", "policy"];
 const SCOPES: readonly StopScope[] = ["agent", "entry", "grant", "owner", "proxy", "domain"];
@@ -110,6 +113,15 @@ const offer =
     });
   };
 
+function readCoSignature(value: Json, where: string): CoSignature {
+  const members = new Members(value, "malformed_request", where);
+  const sig = members.raw("sig");
+  const jkt = members.thumbprint("jkt");
+  members.end();
+  if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
+  return { jkt, sig };
+}
+
 const enrolKey =
   (w: World): Admin =>
   async (request) => {
@@ -118,6 +130,10 @@ const enrolKey =
     const given = {
       statement: posted.text("statement", { maxLength: 12_000 }),
       comment: posted.text("comment", { maxLength: 200, minLength: 0 }),
+      coSignatures:
+        posted.optional("co_signatures", (name) =>
+          posted.list(name, readCoSignature, MAX_CO_SIGNATURES),
+        ) ?? [],
     };
     posted.end();
     if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
@@ -268,17 +284,16 @@ async function owners(w: World): Promise<Response> {
   const rows = await w.store.owners();
   const withKeys = rows.map(async (row) => ({
     ...ownerView(row),
-    keys: (await w.store.ownerKeys(row.id)).map(
-      ({ jkt, comment, basis, addedAt, removedAt, app, jwk }) => ({
-        jkt,
-        comment,
-        basis,
-        added_at: addedAt,
-        software: app === undefined,
-        jwk,
-        ...(removedAt === undefined ? {} : { removed_at: removedAt }),
-      }),
-    ),
+    keys: (await w.store.ownerKeys(row.id)).map((key) => ({
+      jkt: key.jkt,
+      comment: key.comment,
+      basis: key.basis,
+      co_signers: coSignerThumbprints(w, key),
+      added_at: key.addedAt,
+      software: key.app === undefined,
+      jwk: key.jwk,
+      ...(key.removedAt === undefined ? {} : { removed_at: key.removedAt }),
+    })),
   }));
   return json({ owners: await Promise.all(withKeys) });
 }

@@ -36,8 +36,10 @@ export function publicApp(w: World): Handler<object> {
         JSON.stringify(jwksOf(await publishedBundle(w))),
         "application/jwk-set+json",
       ),
-    "GET /e/:cs": async (_request, _context, { cs }) =>
-      json(await publicApproval(w, digestParameter(cs)), 200, { "cache-control": IMMUTABLE }),
+    "GET /e/:cs": async (_request, _context, { cs }) => {
+      const { part, isFinal } = await publicApproval(w, digestParameter(cs));
+      return json(part, 200, { "cache-control": isFinal ? IMMUTABLE : "no-cache" });
+    },
     "GET /e/:cs/:jti": async (_request, _context, { cs, jti }) =>
       json(await publicCredentialPart(w, digestParameter(cs), jti ?? "")),
     "GET /log/checkpoint": async () =>

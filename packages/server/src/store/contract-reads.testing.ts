@@ -50,8 +50,9 @@ export function readRules(store: () => Store, put: f.Put): void {
     expect(await store().joinToken("h")).toEqual(token);
     expect(await store().owner(f.OWNER)).toEqual(owner);
     expect(await store().owners()).toEqual([owner]);
-    expect(await store().ownerKey(key.jkt)).toEqual(key);
-    expect(await store().ownerKeys(f.OWNER)).toEqual([key]);
+    const placed = { ...key, seq: 0, log: 1 };
+    expect(await store().ownerKey(key.jkt)).toEqual(placed);
+    expect(await store().ownerKeys(f.OWNER)).toEqual([placed]);
     expect(await store().installations({ entry: f.ENTRY })).toEqual([f.installationRow()]);
     expect(await store().ask("k3x9")).toEqual(f.askRow());
     expect(await store().ask(f.askRow().req)).toEqual(f.askRow());
@@ -71,7 +72,7 @@ export function readRules(store: () => Store, put: f.Put): void {
     await put({ put: "ownerKey", row: f.ownerKeyRow({ suspendedAt: f.NOW }) });
     const before = await store().bundleSequence();
     await put({ set: "ownerKey", jkt, fields: { counter: 9, suspendedAt: undefined } });
-    expect(await store().ownerKey(jkt)).toEqual(f.ownerKeyRow({ counter: 9 }));
+    expect(await store().ownerKey(jkt)).toEqual(f.ownerKeyRow({ counter: 9, seq: 0, log: 1 }));
     await put({ set: "ownerKey", jkt, fields: { removedAt: f.NOW } }, { bump: "bundleSequence" });
     expect(await store().removedOwnerKeys()).toEqual([jkt]);
     expect(await store().bundleSequence()).toBe(before + 1);

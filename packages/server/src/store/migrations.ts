@@ -111,6 +111,12 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE grants ADD COLUMN model TEXT NOT NULL DEFAULT 'server';
   `,
+  // How an owner's key was added goes with what it approves, and the log proves it.
+  `
+  ALTER TABLE owner_keys ADD COLUMN seq INTEGER;
+  ALTER TABLE owner_keys ADD COLUMN log INTEGER;
+  ALTER TABLE grants ADD COLUMN chain TEXT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

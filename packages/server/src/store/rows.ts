@@ -67,6 +67,9 @@ export interface OwnerKeyRow {
   /** Octets of the `key` statement, and the signatures over them. */
   readonly statement: Bytes;
   readonly sigs: readonly JsonObject[];
+  /** Index of the `key.added` leaf, and the number of its log; set by the store. */
+  readonly seq?: number;
+  readonly log?: number;
   /** Highest signature counter seen; absent where the key has none. */
   readonly counter?: number;
   readonly addedAt: Seconds;
@@ -137,6 +140,8 @@ export interface GrantRow {
   readonly statement: Bytes;
   readonly signature: JsonObject;
   readonly key: { readonly jwk: Jwk; readonly app?: string };
+  /** Thumbprints of the keys whose adding leads to this one, oldest first; absent where nobody co-signed it. */
+  readonly chain?: readonly string[];
   readonly nbf: Seconds;
   readonly exp: Seconds;
   readonly use: "single" | "standing";

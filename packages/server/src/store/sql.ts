@@ -144,6 +144,10 @@ type Other = Exclude<Change, Put | Set>;
 const at = (seq: number | undefined): { readonly seq?: number } =>
   seq === undefined ? {} : { seq };
 
+/** Where the leaf of a decision stands, for what is proved by it later. */
+const placed = (db: Sqlite, seq: number | undefined): { seq?: number; log?: number } =>
+  seq === undefined ? {} : { seq, log: logNumberOf(db) };
+
 function put(db: Sqlite, change: Put, seq: number | undefined): void {
   switch (change.put) {
     case "entry":
@@ -159,7 +163,7 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
     case "joinToken":
       return insert(db, t.JOIN_TOKENS, change.row, "conflict");
     case "ownerKey":
-      return insert(db, t.OWNER_KEYS, change.row, "conflict");
+      return insert(db, t.OWNER_KEYS, { ...change.row, ...placed(db, seq) }, "conflict");
     case "ask":
       return insert(db, t.ASKS, change.row, "conflict");
     case "statement":

@@ -1,0 +1,104 @@
+import {
+  fromBase64url,
+  isObject,
+  MAX_CHAIN_STEPS,
+  Members,
+  readJwk,
+  readOwnerSignature,
+  Refusal,
+  thumbprint,
+} from "@countersign/core";
+import type { EnrolmentStep, JsonObject, KeySignature, Seconds } from "@countersign/core";
+import type { OwnerKeyRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+
+/** A co-signature as posted: which of the owner's keys, and its signature over the statement of the new one. */
+export interface CoSignature {
+  readonly jkt: string;
+  readonly sig: JsonObject;
+}
+
+/** A signature of a key statement as it is kept. */
+export function keptSignature({ signature, key }: KeySignature): JsonObject {
+  const { jwk, app } = key;
+  return { ...signature, key: { jwk: { ...jwk }, ...(app === undefined ? {} : { app }) } };
+}
+
+function readKept(kept: JsonObject): KeySignature {
+  const { key, ...sig } = kept;
+  const members = new Members(key, "malformed_request", "key");
+  const app = members.optional("app", (name) => members.text(name, { maxLength: 256 }));
+  const jwk = readJwk(members.raw("jwk"));
+  return {
+    signature: readOwnerSignature(sig),
+    key: { jwk, ...(app === undefined ? {} : { app }) },
+  };
+}
+
+/** The keys behind posted co-signatures: the owner's own, which sign still. @throws Refusal `key_not_enrolled`, `key_suspended` */
+export async function coSignersOf(
+  w: World,
+  owner: string,
+  posted: readonly CoSignature[],
+): Promise<readonly KeySignature[]> {
+  const signatures: KeySignature[] = [];
+  for (const { jkt, sig } of posted) {
+    const row = await w.store.ownerKey(jkt);
+    if (row === undefined || row.owner !== owner || row.removedAt !== undefined)
+      throw new Refusal("key_not_enrolled", "a co-signer is none of the owner's keys");
+    if (row.suspendedAt !== undefined) throw new Refusal("key_suspended");
+    const { jwk, app } = row;
+    const key = { jwk, ...(app === undefined ? {} : { app }) };
+    signatures.push({ signature: readOwnerSignature(sig), key });
+  }
+  return signatures;
+}
+
+/** Thumbprints of the keys that vouched for this one. Rows that nobody co-signed keep the one signature without its key. */
+export function coSignerThumbprints(w: Pick<World, "c">, row: OwnerKeyRow): readonly string[] {
+  return row.sigs.slice(1).map((kept) => thumbprint(w.c, readKept(kept).key.jwk));
+}
+
+/**
+ * Thumbprints of the keys whose adding leads to this one, oldest first, at most three: by the first co-signer of each.
+ * Undefined where nobody co-signed it.
+ */
+export async function chainOf(w: World, row: OwnerKeyRow): Promise<readonly string[] | undefined> {
+  const chain: string[] = [];
+  for (let key: OwnerKeyRow | undefined = row; key !== undefined;) {
+    const [coSigner] = coSignerThumbprints(w, key);
+    if (coSigner === undefined || chain.length === MAX_CHAIN_STEPS) break;
+    chain.unshift(key.jkt);
+    key = await w.store.ownerKey(coSigner);
+  }
+  return chain.length === 0 ? undefined : chain;
+}
+
+/** The proof of the log that the key was added; none where that log has ended. */
+async function loggedOf(w: World, row: OwnerKeyRow): Promise<EnrolmentStep["logged"]> {
+  if (row.seq === undefined || row.log !== w.store.logName().number) return undefined;
+  const logged = await w.store.logRow(row.seq);
+  const salt = logged?.salts["key"];
+  if (logged === undefined || salt === undefined) return undefined;
+  return { leaf: logged.leaf, salt: fromBase64url(salt), proof: await w.store.proofFor(row.seq) };
+}
+
+/** One step of the bundle's `enr`. The proof goes with it where a co-signer was removed since: else it only costs room. */
+async function stepOf(w: World, row: OwnerKeyRow): Promise<EnrolmentStep> {
+  const sigs = row.sigs.filter(isObject).map(readKept);
+  const removals = coSignerThumbprints(w, row).map(
+    async (jkt): Promise<Seconds | undefined> => (await w.store.ownerKey(jkt))?.removedAt,
+  );
+  const isAnyRemoved = (await Promise.all(removals)).some((at) => at !== undefined);
+  const logged = isAnyRemoved ? await loggedOf(w, row) : undefined;
+  return { st: row.statement, sigs, ...(logged === undefined ? {} : { logged }) };
+}
+
+/** The bundle's `enr` for these keys. */
+export async function enrolmentOf(
+  w: World,
+  chain: readonly string[],
+): Promise<readonly EnrolmentStep[]> {
+  const rows = await Promise.all(chain.map((jkt) => w.store.ownerKey(jkt)));
+  return Promise.all(rows.filter((row) => row !== undefined).map((row) => stepOf(w, row)));
+}
