@@ -224,6 +224,13 @@ export class Home {
 
   /** Makes a key file as `ssh-keygen` does, and enrols it. */
   async owner(name: string): Promise<OwnerKeyFile> {
+    const key = await this.keyFile(name);
+    await this.json(["owner", "enrol", name, "--key", key.path]);
+    return key;
+  }
+
+  /** A key file as `ssh-keygen` makes it. */
+  async keyFile(name: string): Promise<OwnerKeyFile> {
     const secret = generatePrivateKey("Ed25519");
     const jwk = publicJwkOf(secret) as OkpJwk; // it was made as Ed25519
     const seed = fromBase64url(secret.export({ format: "jwk" }).d ?? "");
@@ -231,7 +238,6 @@ export class Home {
     await writeFile(path, writeOpensshPrivateKey(nodeRandom, { jwk, seed, comment: name }), {
       mode: 0o600,
     });
-    await this.json(["owner", "enrol", name, "--key", path]);
     const signer = signerOf(secret);
     return {
       path,

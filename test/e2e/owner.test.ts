@@ -100,6 +100,29 @@ describe("countersign owner", () => {
     });
   });
 
+  it("enrols a further key that one the owner has co-signs, here and brought back in files", async () => {
+    const { readFile, writeFile } = await import("node:fs/promises");
+    const first = await home.owner("two");
+    const here = ["--key", (await home.keyFile("two-here")).path, "--co-signer", first.path];
+    await home.json(["owner", "enrol", "two", ...here]);
+
+    const away = await home.keyFile("two-away");
+    const enrol = ["owner", "enrol", "two", "--key", away.path];
+    const statement = home.file("two.json");
+    await writeFile(statement, (await home.cli([...enrol, "--print"])).out);
+    const octets = await readFile(statement);
+    await writeFile(`${statement}.new.sig`, await away.sign(octets));
+    await writeFile(`${statement}.old.sig`, await first.sign(octets));
+    const brought = ["--statement", statement, "--signature", `${statement}.new.sig`];
+    const co = ["--co-signature", `${statement}.old.sig`];
+    expect(JSON.parse((await home.cli([...enrol, ...brought, ...co, "--json"])).err)).toMatchObject(
+      { reason: "malformed_request" },
+    );
+    await home.json([...enrol, ...brought, ...co, "--co-signer", first.path]);
+    const { out } = await home.cli(["owner", "list"]);
+    expect(out.match(/vouched for by/g)).toHaveLength(2);
+  });
+
   it("approve without a terminal is refused", async () => {
     const asking = await ask("pipe");
     const { code, err } = await home.cli([...approval(asking.id), "--json"]);

@@ -4,19 +4,19 @@ import {
   base64,
   base64url,
   fromBase64url,
-  isKeyStatement,
   open,
   readStatement,
   Refusal,
   render,
-  renderKeyStatement,
   REQUEST,
   thumbprint,
 } from "@countersign/core";
-import type { CredentialStatement, JsonObject, OwnerKey, Statement } from "@countersign/core";
+import type { CredentialStatement, JsonObject, Statement } from "@countersign/core";
 import { nodeCrypto, printable } from "@countersign/node";
 import { approvalScreen } from "../approval-screen.ts";
 import { refuseInsideRun } from "../inside-run.ts";
+import { enrol, listOwners, removeKey } from "../owner-keys.ts";
+import type { EnrolOptions } from "../owner-keys.ts";
 import { askOwner } from "../prompt.ts";
 import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
 import type { SignOptions } from "../signed-elsewhere.ts";
@@ -26,102 +26,6 @@ import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 import { presignCommand } from "./owner-presign.ts";
-
-const KINDS = ["person", "device", "policy"] as const;
-
-async function enrol(
-  cli: Cli,
-  name: string,
-  options: SignOptions & { readonly kind: (typeof KINDS)[number] },
-): Promise<void> {
-  await refuseInsideRun(cli);
-  await withApi(cli, "server.sock", async (api) => {
-    if (options.signature !== undefined) {
-      await finishEnrolment(cli, api, name, {
-        statement: await statementFrom(options),
-        blob: await signatureFrom(options.signature),
-      });
-      return;
-    }
-    const key = await readOwnerKey(options.key);
-    const offered = await explain(
-      api.post("/v1/owner/keys/options", {
-        name,
-        kind: options.kind,
-        jwk: { ...key.jwk },
-        ...(key.app === undefined ? {} : { app: key.app }),
-      }),
-      "key_reused",
-      "it was enrolled before, or is used for something else",
-      "See whose it is: countersign owner list. A key that was removed is not enrolled again.",
-    );
-    const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
-    checkKeyStatement(statement, key);
-    if (options.print) {
-      cli.stdout.write(statement.bytes);
-      return;
-    }
-    const rendered = renderKeyStatement(statement);
-    if (!cli.isJson)
-      cli.stdout.write(
-        `${rendered.title}\n${rendered.lines.map((line) => `  ${line}\n`).join("")}`,
-      );
-    const signer = await openOwnerKey(cli, options.key, "statement.json");
-    await finishEnrolment(cli, api, name, {
-      statement: statement.bytes,
-      blob: await signer.sign(statement.bytes),
-      comment: signer.comment,
-    });
-  });
-}
-
-/** The server made the statement: what is signed must name the key that was offered, and nothing else. */
-function checkKeyStatement(statement: Statement, key: OwnerKey): void {
-  if (
-    !isKeyStatement(statement) ||
-    statement.body.key.jkt !== thumbprint(nodeCrypto, key.jwk) ||
-    statement.body.owner.jkt !== statement.body.key.jkt
-  )
-    throw new Refusal("statement_invalid", "the server's statement names another key");
-}
-
-async function finishEnrolment(
-  cli: Cli,
-  api: LocalApi,
-  name: string,
-  signed: { readonly statement: Uint8Array; readonly blob: Uint8Array; readonly comment?: string },
-): Promise<void> {
-  const answer = await api.post("/v1/owner/keys", {
-    statement: base64url(signed.statement),
-    sig: { k: "sshsig", s: base64(signed.blob) },
-    comment: signed.comment ?? "",
-  });
-  show(cli, answer, [
-    `Enrolled the key ${cli.paint("bold", text(answer, "jkt").slice(0, 8))} of ${name} (${text(answer, "owner")}).`,
-    `  Services that verify offline pin this key: thumbprint ${text(answer, "jkt")}.`,
-    `Next: countersign agent register NAME --owner ${name} --audience URL`,
-  ]);
-}
-
-async function listOwners(cli: Cli): Promise<void> {
-  await withApi(cli, "server.sock", async (api) => {
-    const answer = await api.get("/v1/owners");
-    const lines = list(answer, "owners").flatMap((owner) => [
-      `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
-      ...list(owner, "keys").map(
-        (key) =>
-          `  key ${text(key, "jkt").slice(0, 8)}  ${key["software"] === true ? "software key: approvals end within 24 h" : "security key"}  ${printable(text(key, "comment"))}${key["removed_at"] === undefined ? "" : "  removed"}`,
-      ),
-    ]);
-    show(
-      cli,
-      answer,
-      lines.length === 0
-        ? ["No owner yet. countersign owner enrol NAME --key ~/.ssh/id_ed25519"]
-        : lines,
-    );
-  });
-}
 
 async function requests(
   cli: Cli,
@@ -265,20 +169,6 @@ async function denyOne(cli: Cli, api: LocalApi, id: string): Promise<void> {
   show(cli, answer, ["[/x] Denied. The agent may ask again in 1 hour."]);
 }
 
-async function removeKey(cli: Cli, jkt: string): Promise<void> {
-  await withApi(cli, "server.sock", async (api) => {
-    const removed = await explain(
-      api.remove(`/v1/owner/keys/${encodeURIComponent(jkt)}`),
-      "not_found",
-      `no key ${jkt}`,
-      "Give its whole thumbprint: countersign owner list --json",
-    );
-    show(cli, removed, [
-      "Removed. Its approvals have ended; services learn it with their next trust bundle.",
-    ]);
-  });
-}
-
 export function build(cli: Cli): Command {
   const noun = new Command("countersign owner").description(
     "What owners do: enrol a key, see who asks, approve, deny.",
@@ -286,10 +176,13 @@ export function build(cli: Cli): Command {
   signing(noun.command("enrol <name>"))
     .description("enrols a key by proof of possession")
     .option("--kind <kind>", "person, device or policy", "person")
-    .addHelpText("after", "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519")
-    .action((name: string, options: SignOptions & { kind: (typeof KINDS)[number] }) =>
-      enrol(cli, name, options),
-    );
+    .option("--co-signer <file>", "a key that the owner has already, which signs for the new one")
+    .option("--co-signature <file>", "bring back its signature, made elsewhere")
+    .addHelpText(
+      "after",
+      "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519\n  countersign owner enrol me --key ~/.ssh/id_new --co-signer ~/.ssh/id_ed25519",
+    )
+    .action((name: string, options: EnrolOptions) => enrol(cli, name, options));
   noun
     .command("list")
     .description("lists owners and their keys")

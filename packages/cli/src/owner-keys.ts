@@ -1,0 +1,169 @@
+import {
+  base64,
+  base64url,
+  fromBase64url,
+  isKeyStatement,
+  readStatement,
+  Refusal,
+  renderKeyStatement,
+  thumbprint,
+} from "@countersign/core";
+import type { JsonObject, OwnerKey, Statement } from "@countersign/core";
+import { nodeCrypto, printable } from "@countersign/node";
+import { refuseInsideRun } from "./inside-run.ts";
+import { signatureFrom, statementFrom } from "./signed-elsewhere.ts";
+import type { SignOptions } from "./signed-elsewhere.ts";
+import { openOwnerKey, readOwnerKey } from "./signing.ts";
+import { explain, list, text, withApi } from "./sockets.ts";
+import type { LocalApi } from "./sockets.ts";
+import { show } from "./terminal.ts";
+import type { Cli } from "./terminal.ts";
+
+export interface EnrolOptions extends SignOptions {
+  readonly kind: "person" | "device" | "policy";
+  /** File of a key that the owner has already. */
+  readonly coSigner?: string;
+  readonly coSignature?: string;
+}
+
+/** What a key that the owner has already says to the new one: signed here, or brought back in a file. */
+async function coSign(
+  cli: Cli,
+  { coSigner, coSignature }: EnrolOptions,
+  statement: Uint8Array,
+): Promise<readonly JsonObject[]> {
+  if (coSigner === undefined && coSignature !== undefined)
+    throw new Refusal(
+      "malformed_request",
+      "a co-signature of an unnamed key",
+      "Name the key that made it: --co-signer FILE.pub",
+    );
+  if (coSigner === undefined) return [];
+  const jkt = thumbprint(nodeCrypto, (await readOwnerKey(coSigner)).jwk);
+  const blob =
+    coSignature === undefined
+      ? await (await openOwnerKey(cli, coSigner, "statement.json")).sign(statement)
+      : await signatureFrom(coSignature);
+  return [{ jkt, sig: { k: "sshsig", s: base64(blob) } }];
+}
+
+function vouchers(key: JsonObject): string {
+  const { co_signers: coSigners } = key;
+  if (!Array.isArray(coSigners) || coSigners.length === 0) return "";
+  return `  vouched for by ${coSigners.map((jkt) => String(jkt).slice(0, 8)).join(", ")}`;
+}
+
+export async function enrol(cli: Cli, name: string, options: EnrolOptions): Promise<void> {
+  await refuseInsideRun(cli);
+  await withApi(cli, "server.sock", async (api) => {
+    if (options.signature !== undefined) {
+      const statement = await statementFrom(options);
+      await finishEnrolment(cli, api, name, {
+        statement,
+        blob: await signatureFrom(options.signature),
+        coSignatures: await coSign(cli, options, statement),
+      });
+      return;
+    }
+    const key = await readOwnerKey(options.key);
+    const offered = await explain(
+      api.post("/v1/owner/keys/options", {
+        name,
+        kind: options.kind,
+        jwk: { ...key.jwk },
+        ...(key.app === undefined ? {} : { app: key.app }),
+      }),
+      "key_reused",
+      "it was enrolled before, or is used for something else",
+      "See whose it is: countersign owner list. A key that was removed is not enrolled again.",
+    );
+    const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
+    checkKeyStatement(statement, key);
+    if (options.print) {
+      cli.stdout.write(statement.bytes);
+      return;
+    }
+    const rendered = renderKeyStatement(statement);
+    if (!cli.isJson)
+      cli.stdout.write(
+        `${rendered.title}\n${rendered.lines.map((line) => `  ${line}\n`).join("")}`,
+      );
+    const signer = await openOwnerKey(cli, options.key, "statement.json");
+    await finishEnrolment(cli, api, name, {
+      statement: statement.bytes,
+      blob: await signer.sign(statement.bytes),
+      coSignatures: await coSign(cli, options, statement.bytes),
+      comment: signer.comment,
+    });
+  });
+}
+
+/** The server made the statement: what is signed must name the key that was offered, and nothing else. */
+function checkKeyStatement(statement: Statement, key: OwnerKey): void {
+  if (
+    !isKeyStatement(statement) ||
+    statement.body.key.jkt !== thumbprint(nodeCrypto, key.jwk) ||
+    statement.body.owner.jkt !== statement.body.key.jkt
+  )
+    throw new Refusal("statement_invalid", "the server's statement names another key");
+}
+
+async function finishEnrolment(
+  cli: Cli,
+  api: LocalApi,
+  name: string,
+  signed: {
+    readonly statement: Uint8Array;
+    readonly blob: Uint8Array;
+    readonly coSignatures: readonly JsonObject[];
+    readonly comment?: string;
+  },
+): Promise<void> {
+  const answer = await api.post("/v1/owner/keys", {
+    statement: base64url(signed.statement),
+    sig: { k: "sshsig", s: base64(signed.blob) },
+    comment: signed.comment ?? "",
+    ...(signed.coSignatures.length === 0 ? {} : { co_signatures: signed.coSignatures }),
+  });
+  show(cli, answer, [
+    `Enrolled the key ${cli.paint("bold", text(answer, "jkt").slice(0, 8))} of ${name} (${text(answer, "owner")}).`,
+    signed.coSignatures.length === 0
+      ? `  Services that verify offline pin this key: thumbprint ${text(answer, "jkt")}.`
+      : "  Services that pin the key which co-signed accept this one too.",
+    `Next: countersign agent register NAME --owner ${name} --audience URL`,
+  ]);
+}
+
+export async function listOwners(cli: Cli): Promise<void> {
+  await withApi(cli, "server.sock", async (api) => {
+    const answer = await api.get("/v1/owners");
+    const lines = list(answer, "owners").flatMap((owner) => [
+      `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
+      ...list(owner, "keys").map(
+        (key) =>
+          `  key ${text(key, "jkt").slice(0, 8)}  ${key["software"] === true ? "software key: approvals end within 24 h" : "security key"}  ${printable(text(key, "comment"))}${vouchers(key)}${key["removed_at"] === undefined ? "" : "  removed"}`,
+      ),
+    ]);
+    show(
+      cli,
+      answer,
+      lines.length === 0
+        ? ["No owner yet. countersign owner enrol NAME --key ~/.ssh/id_ed25519"]
+        : lines,
+    );
+  });
+}
+
+export async function removeKey(cli: Cli, jkt: string): Promise<void> {
+  await withApi(cli, "server.sock", async (api) => {
+    const removed = await explain(
+      api.remove(`/v1/owner/keys/${encodeURIComponent(jkt)}`),
+      "not_found",
+      `no key ${jkt}`,
+      "Give its whole thumbprint: countersign owner list --json",
+    );
+    show(cli, removed, [
+      "Removed. Its approvals have ended; services learn it with their next trust bundle.",
+    ]);
+  });
+}
