@@ -25,6 +25,7 @@ import {
   sshKeyOf,
   utf8,
   verifyApproval,
+  verifyAssertion,
   verifyOwnerSignature,
   verifySshsig,
   writeArmor,
@@ -90,6 +91,17 @@ function signatureParsers({ story, sshsig, statements }: Samples): readonly Pars
     { k: "jws", s: `${base64url(utf8(header))}.${base64url(statement)}.AAAA` },
     { k: "webauthn", a: "AAAA", c: "AAAA", s: "AAAA" },
   ];
+  const challenge = new Uint8Array(32);
+  const pages = { rpId: "id.example.com", origins: ["https://id.example.com"] };
+  const asserted = { challenge, pages, key: { jwk: key.jwk, app: pages.rpId } };
+  const clientData = utf8(
+    `{"type":"webauthn.get","challenge":"${base64url(challenge)}","origin":"https://id.example.com"}`,
+  );
+  const authenticatorData = concat(
+    nodeCrypto.sha256(utf8(pages.rpId)),
+    new Uint8Array([0x85, 0, 0, 0, 1, 0xa0]),
+  );
+  const assertion = { a: base64url(authenticatorData), c: base64url(clientData), s: "AAAA" };
   return [
     ofOctets("SSHSIG", "ssh", [sshsig], readSshsig, 4096),
     ofText("armour", "lines", [writeArmor(sshsig)], readArmor, 8192),
@@ -101,6 +113,18 @@ function signatureParsers({ story, sshsig, statements }: Samples): readonly Pars
       verifySshsig(credulous, { ...given, signature, key: sk }),
     ),
     ofJson("owner's signature", signatures, (value) => readOwnerSignature(value)),
+    ofOctets("WebAuthn client data", "json", [clientData], (octets) =>
+      verifyAssertion(credulous, {
+        ...asserted,
+        assertion: { ...assertion, c: base64url(octets) },
+      }),
+    ),
+    ofOctets("WebAuthn authenticator data", "plain", [authenticatorData], (octets) =>
+      verifyAssertion(credulous, {
+        ...asserted,
+        assertion: { ...assertion, a: base64url(octets) },
+      }),
+    ),
     ofJson("verified owner's signature", signatures, (value) =>
       verifyOwnerSignature(credulous, {
         statementBytes: statement,

@@ -175,6 +175,8 @@ export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";
 export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signature.ts";
 export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
+export { verifyAssertion } from "./consent/webauthn.ts";
+export type { Assertion, AssertionFacts, ConsentPages } from "./consent/webauthn.ts";
 export { render, renderKeyStatement, signedText } from "./consent/render.ts";
 export type { RenderedRequest, Rendering } from "./consent/render.ts";
 export type { Clause, Paragraph } from "./consent/sentences.ts";

@@ -6,6 +6,7 @@ import type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./owner-sig
 import { isCredentialStatement, isKeyStatement } from "./statement.ts";
 import type { CredentialStatement, KeyStatement, OwnerKind, Statement } from "./statement.ts";
 import { VIEWS } from "./view.ts";
+import type { ConsentPages } from "./webauthn.ts";
 
 declare const approved: unique symbol;
 
@@ -25,6 +26,8 @@ export interface ApprovalOptions {
   readonly ownerKind?: OwnerKind;
   /** SSH namespace; default `CONSENT_NAMESPACE`. */
   readonly namespace?: string;
+  /** Where owners sign with WebAuthn; default nowhere. */
+  readonly pages?: ConsentPages;
   /** Digests of the views that an owner may have been shown; default the closed list `VIEWS`. */
   readonly views?: readonly Digest[];
 }
@@ -40,7 +43,7 @@ async function verifySigned(
   statement: Statement,
   signature: OwnerSignature,
   key: OwnerPublicKey,
-  namespace: string | undefined,
+  { namespace, pages }: Pick<ApprovalOptions, "namespace" | "pages">,
 ): Promise<SignatureFacts> {
   if (!c.isValidKey(key.jwk)) throw new Refusal("signature_invalid", "not a point of its curve");
   return verifyOwnerSignature(c, {
@@ -48,6 +51,7 @@ async function verifySigned(
     signature,
     key,
     ...(namespace === undefined ? {} : { namespace }),
+    ...(pages === undefined ? {} : { pages }),
   });
 }
 
@@ -73,7 +77,7 @@ export async function verifyApproval(
     throw new Refusal("approval_unsuitable", "the view is not one that we know");
   if (thumbprint(c, key.jwk) !== body.owner.jkt)
     throw new Refusal("signature_invalid", "the key is not the one that the statement names");
-  const facts = await verifySigned(c, statement, signature, key, options.namespace);
+  const facts = await verifySigned(c, statement, signature, key, options);
   const assurance = assuranceOf(facts, options.ownerKind);
   return { statement, signature, key, facts, assurance } as Approval; // the brand exists for the compiler only
 }
@@ -121,7 +125,7 @@ export async function verifyKeyStatement(
   c: Crypto,
   statement: Statement,
   signatures: readonly KeySignature[],
-  options: { readonly namespace?: string } = {},
+  options: Pick<ApprovalOptions, "namespace" | "pages"> = {},
 ): Promise<KeyEnrolment> {
   if (!isKeyStatement(statement))
     throw new Refusal("approval_unsuitable", "the statement is of another kind");
@@ -134,7 +138,7 @@ export async function verifyKeyStatement(
     const jkt = thumbprint(c, key.jwk);
     if (signers.some((signer) => signer.jkt === jkt))
       throw new Refusal("signature_invalid", "a key signed twice");
-    const facts = await verifySigned(c, statement, signature, key, options.namespace);
+    const facts = await verifySigned(c, statement, signature, key, options);
     signers.push({ jkt, key, facts });
   }
   const [added, ...others] = signers;

@@ -9,6 +9,9 @@ import { Refusal } from "../refusal.ts";
 import type { RefusalCode } from "../refusal.ts";
 import { sshKeyOf } from "./ssh/key.ts";
 import { CONSENT_NAMESPACE, verifySshsig } from "./ssh/sshsig.ts";
+import { statementChallenge } from "./statement.ts";
+import { verifyAssertion } from "./webauthn.ts";
+import type { ConsentPages } from "./webauthn.ts";
 
 /** SSHSIG blob, as base64 with padding on one line. */
 export interface SshsigSignature {
@@ -30,7 +33,10 @@ export interface WebauthnSignature {
 /** An owner's signature as it stands on the wire, in records and in bundles (owner.md 1.5). */
 export type OwnerSignature = SshsigSignature | JwsSignature | WebauthnSignature;
 
-/** The key that is expected to have signed. `app` makes it an `sk-` key. */
+/**
+ * The key that is expected to have signed. `app` is the FIDO application of an authenticator's key: of an `sk-` key the
+ * one that OpenSSH gave it, of a WebAuthn credential its RP ID. Without it the key is software, whatever it signs.
+ */
 export interface OwnerPublicKey {
   readonly jwk: Jwk;
   readonly app?: string;
@@ -45,6 +51,8 @@ export interface SignatureFacts {
   readonly userVerified: boolean;
   /** The authenticator's counter, where there is one. Whoever keeps state refuses one that went back. */
   readonly counter?: number;
+  /** WebAuthn alone: whether the key may be, and is, copied to other devices. */
+  readonly backup?: { readonly eligible: boolean; readonly done: boolean };
 }
 
 export const MAX_OWNER_SIGNATURE_BYTES = 16_384;
@@ -77,12 +85,13 @@ export function readOwnerSignature(
   return signature;
 }
 
-/** What is verified: the octets signed, by which key, in which SSH namespace. */
+/** What is verified: the octets signed, by which key, in which SSH namespace or on which pages. */
 interface Claim<S extends OwnerSignature> {
   readonly statementBytes: Bytes;
   readonly signature: S;
   readonly key: OwnerPublicKey;
   readonly namespace: string;
+  readonly pages?: ConsentPages;
 }
 type Verifier<S extends OwnerSignature> = (c: Crypto, claim: Claim<S>) => Promise<SignatureFacts>;
 
@@ -125,14 +134,27 @@ async function verifyJws(c: Crypto, claim: Claim<JwsSignature>): Promise<Signatu
   return { kind: "jws", userPresent: false, userVerified: false };
 }
 
-function refuseWebauthn(): Promise<SignatureFacts> {
-  return Promise.reject(new Refusal("key_unsupported", "WebAuthn is not taken yet"));
+async function verifyWebauthn(
+  c: Crypto,
+  { statementBytes, signature, key, pages }: Claim<WebauthnSignature>,
+): Promise<SignatureFacts> {
+  if (pages === undefined) throw new Refusal("origin_mismatch", "no consent page is configured");
+  const challenge = statementChallenge(c, statementBytes);
+  const facts = await verifyAssertion(c, { assertion: signature, challenge, pages, key });
+  // verifyAssertion has refused one without touch or without verified user
+  return {
+    kind: "webauthn",
+    userPresent: true,
+    userVerified: true,
+    counter: facts.counter,
+    backup: { eligible: facts.backupEligible, done: facts.backedUp },
+  };
 }
 
 const VERIFIERS: { readonly [S in OwnerSignature as S["k"]]: Verifier<S> } = {
   sshsig: verifySsh,
   jws: verifyJws,
-  webauthn: refuseWebauthn,
+  webauthn: verifyWebauthn,
 };
 
 function verifierOf<S extends OwnerSignature>(signature: S): Verifier<S> {
@@ -143,7 +165,7 @@ function verifierOf<S extends OwnerSignature>(signature: S): Verifier<S> {
 /**
  * Verifies an owner's signature over the octets of a statement with the key that is expected. Says nothing of what
  * the statement means, nor whether the key is accepted.
- * @throws Refusal `signature_invalid`, `key_not_enrolled`, `namespace_mismatch`, `payload_mismatch`, `user_not_present`, `user_not_verified`, `key_unsupported`
+ * @throws Refusal `signature_invalid`, `key_not_enrolled`, `namespace_mismatch`, `payload_mismatch`, `user_not_present`, `user_not_verified`, `key_unsupported`, `challenge_mismatch`, `origin_mismatch`
  */
 export function verifyOwnerSignature<S extends OwnerSignature>(
   c: Crypto,
@@ -153,6 +175,8 @@ export function verifyOwnerSignature<S extends OwnerSignature>(
     readonly key: OwnerPublicKey;
     /** SSH namespace; default `CONSENT_NAMESPACE`. */
     readonly namespace?: string;
+    /** Where owners sign with WebAuthn; default nowhere: assertions are refused. */
+    readonly pages?: ConsentPages;
   },
 ): Promise<SignatureFacts> {
   return verifierOf(input.signature)(c, { namespace: CONSENT_NAMESPACE, ...input });

@@ -82,7 +82,7 @@ export interface KeyStatement extends StatementCommon {
     readonly kind: OwnerKind;
     /** Base64url of the DER SubjectPublicKeyInfo. */
     readonly spki: string;
-    /** FIDO application of an `sk-` key. */
+    /** FIDO application of an `sk-` key, or RP ID of a WebAuthn credential. */
     readonly app?: string;
   };
 }
@@ -108,9 +108,14 @@ export const MAX_STATEMENT_BYTES = 8192;
 const MAX_STATEMENT_DEPTH = 8;
 const SEPARATOR: Bytes = concat(utf8("agent-consent/1"), Uint8Array.of(0));
 
-/** `cs`: SHA-256 of the separator, a zero octet and the statement's octets. */
+/** What WebAuthn signs for a statement: SHA-256 of the separator, a zero octet and the statement's octets. */
+export function statementChallenge(c: Crypto, bytes: Bytes): Bytes {
+  return c.sha256(concat(SEPARATOR, bytes));
+}
+
+/** `cs`: the same hash, as it stands in JSON. */
 export function statementDigest(c: Crypto, bytes: Bytes): Digest {
-  return `sha-256:${base64url(c.sha256(concat(SEPARATOR, bytes)))}`;
+  return `sha-256:${base64url(statementChallenge(c, bytes))}`;
 }
 
 /** What the rules of JSON refuse is refused as a statement. */

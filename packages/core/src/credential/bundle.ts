@@ -10,7 +10,7 @@ import { Refusal } from "../refusal.ts";
 import { MAX_CHAIN_STEPS, readEnrolmentStep, writeEnrolmentStep } from "./enrolment.ts";
 import type { EnrolmentStep } from "./enrolment.ts";
 
-/** The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key. */
+/** The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key, or the RP ID of a WebAuthn credential. */
 export interface BundleKey {
   readonly jwk: Jwk;
   readonly app?: string;

@@ -112,6 +112,18 @@ describe("what is demanded beyond the links", () => {
   const bad: RefusalCode = "assurance_insufficient";
   it.each<[string, Demand, StoryOptions, string]>([
     ["assurance that is there", { oa: 2 }, {}, "ok"],
+    [
+      "assurance 3 of an assertion",
+      { oa: 3 },
+      { webauthn: {}, draft: owned(() => ({ assurance: 3 })) },
+      "ok",
+    ],
+    [
+      "assurance 4 of an assertion",
+      { oa: 4 },
+      { webauthn: {}, draft: owned(() => ({ assurance: 4 })) },
+      bad,
+    ],
     ["more assurance than a software key has", { oa: 3 }, {}, bad],
     [
       "assurance that is claimed and not proved",

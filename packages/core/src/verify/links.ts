@@ -136,7 +136,10 @@ function checkOwnerKey(x: Examination): void {
 
 async function checkOwnerSignature(x: Examination): Promise<void> {
   const part = x.found("part");
-  x.keep("approval", await verifyApproval(x.c, x.found("statement"), part.sig, part.key));
+  // RP ID and origins are the ones of the configured trust bundle, whatever the signature says
+  const pages = x.found("domain").bundle.consent;
+  const statement = x.found("statement");
+  x.keep("approval", await verifyApproval(x.c, statement, part.sig, part.key, { pages }));
 }
 
 function checkAgent(x: Examination): void {

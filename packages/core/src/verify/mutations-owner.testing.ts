@@ -103,6 +103,36 @@ export const OWNER_MUTATIONS: readonly Mutation[] = [
     change: { namespace: "git" },
   },
   {
+    name: "an assertion made at a page that the trust bundle does not name",
+    link: "owner-signature",
+    code: "origin_mismatch",
+    change: { webauthn: { client: { origin: "https://id.example.org.evil.test" } } },
+  },
+  {
+    name: "an assertion for an RP ID that the trust bundle does not name",
+    link: "owner-signature",
+    code: "origin_mismatch",
+    change: { webauthn: { rpId: "example.org" } },
+  },
+  {
+    name: "an assertion without user verification",
+    link: "owner-signature",
+    code: "user_not_verified",
+    change: { webauthn: { flags: 0x01 } },
+  },
+  {
+    name: "an assertion by a software key, whose pin names no RP ID",
+    link: "owner-accepted",
+    code: "owner_key_unaccepted",
+    change: {
+      webauthn: {},
+      trust: (domain) => ({
+        ...domain,
+        ownerPins: domain.ownerPins.map(({ app: _none, ...pin }) => pin),
+      }),
+    },
+  },
+  {
     name: "a signature with one octet changed",
     link: "owner-signature",
     code: "signature_invalid",

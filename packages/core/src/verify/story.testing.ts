@@ -5,6 +5,9 @@ import {
   randomName,
 } from "../../../node/src/crypto.ts";
 import { base64, base64url, utf8 } from "../bytes.ts";
+import { assertionOf } from "../consent/authenticator.testing.ts";
+import type { Otherwise } from "../consent/authenticator.testing.ts";
+import type { OwnerSignature } from "../consent/owner-signature.ts";
 import { makeSshsig, CONSENT_NAMESPACE } from "../consent/ssh/sshsig.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
@@ -62,6 +65,8 @@ export interface StoryOptions {
   readonly signedBy?: Signer;
   /** SSH namespace of the owner's signature. */
   readonly namespace?: string;
+  /** The owner signs with WebAuthn at the consent page, with this otherwise; default with SSH. */
+  readonly webauthn?: Otherwise;
   /** The credential's own words: life, owner's claim, ordinal. */
   readonly draft?: (draft: CredentialDraft) => CredentialDraft;
   /** Makes the certificate from another draft than the token. */
@@ -316,6 +321,18 @@ function trustBundleOf(td: string, keys: StoryKeys, root: Uint8Array): TrustBund
   return readTrustBundle(writeTrustBundle(bundle), NOW);
 }
 
+async function signOwner(
+  { namespace = CONSENT_NAMESPACE, webauthn }: StoryOptions,
+  td: string,
+  signer: Signer,
+  bytes: Uint8Array,
+): Promise<OwnerSignature> {
+  if (webauthn === undefined)
+    return { k: "sshsig", s: base64(await makeSshsig(c, signer, namespace, bytes)) };
+  const client = { origin: `https://id.${td}`, ...webauthn.client };
+  return assertionOf(signer, bytes, { rpId: `id.${td}`, ...webauthn, client });
+}
+
 /** One true story, or one with one thing changed. */
 export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const td = options.trustDomain ?? "example.org";
@@ -323,14 +340,13 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const plain = bodyOf(td, keys);
   const form = { preSigned: options.preSigned === true };
   const statement = writeStatement(c, options.statement?.(plain) ?? plain, form);
-  const signer = options.signedBy ?? keys.owner;
-  const namespace = options.namespace ?? CONSENT_NAMESPACE;
-  const s = base64(await makeSshsig(c, signer, namespace, statement.bytes));
+  const sig = await signOwner(options, td, options.signedBy ?? keys.owner, statement.bytes);
+  const app = options.webauthn === undefined ? {} : { app: `id.${td}` };
   const { root, ca } = await makeHierarchy(td, keys);
   const approval: ApprovalPart = {
     st: statement.bytes,
-    sig: { k: "sshsig", s },
-    key: { jwk: keys.owner.key },
+    sig,
+    key: { jwk: keys.owner.key, ...app },
   };
   const carried = options.carried?.(approval);
   const { jti, ...credential } = await issueBoth(options, td, keys, ca, statement, carried);
@@ -344,7 +360,7 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const trusted: DomainTrust = {
     origin: `spiffe://${td}`,
     bundle: trustBundle,
-    ownerPins: [{ jkt: thumbprint(c, keys.owner.key), owner: statement.body.owner.id }],
+    ownerPins: [{ jkt: thumbprint(c, keys.owner.key), owner: statement.body.owner.id, ...app }],
     isInside: false,
     witnesses: {
       vkeys: keys.witnesses.map(({ key }, i) =>

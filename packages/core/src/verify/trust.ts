@@ -17,7 +17,7 @@ export interface OwnerPin {
   readonly jkt: string;
   /** Who stands behind the key; absent: the credential's word, reported as claimed. */
   readonly kind?: OwnerKind;
-  /** FIDO application of an `sk-` key; part of the pin. */
+  /** FIDO application of an `sk-` key, or RP ID of a WebAuthn credential; part of the pin. */
   readonly app?: string;
 }
 

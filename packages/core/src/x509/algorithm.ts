@@ -53,6 +53,17 @@ function padded(magnitude: Bytes, width: number): Bytes {
   return concat(new Uint8Array(width - magnitude.length), magnitude);
 }
 
+/** An ECDSA signature in DER, SEQUENCE { r, s }, as r ‖ s, each of the field's width. */
+export function readEcdsaDer(octets: Bytes, fieldBytes: number, code: RefusalCode): Bytes {
+  const outer = readDer(octets, MAX_SIGNATURE_BYTES, code);
+  const pair = outer.sequence();
+  const r = padded(pair.unsigned(fieldBytes), fieldBytes);
+  const s = padded(pair.unsigned(fieldBytes), fieldBytes);
+  pair.end();
+  outer.end();
+  return concat(r, s);
+}
+
 /** The next element as the BIT STRING of a signature; ECDSA comes back as r ‖ s, each of the field's width. */
 export function readSignature(
   reader: DerReader,
@@ -63,11 +74,5 @@ export function readSignature(
   const { fieldBytes } = rowOf(alg);
   if (fieldBytes === undefined)
     return octets.length === 64 ? octets : reader.fail("signature is not of 64 octets");
-  const outer = readDer(octets, MAX_SIGNATURE_BYTES, code);
-  const pair = outer.sequence();
-  const r = padded(pair.unsigned(fieldBytes), fieldBytes);
-  const s = padded(pair.unsigned(fieldBytes), fieldBytes);
-  pair.end();
-  outer.end();
-  return concat(r, s);
+  return readEcdsaDer(octets, fieldBytes, code);
 }
