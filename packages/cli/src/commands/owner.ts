@@ -213,6 +213,7 @@ export function build(cli: Cli): Command {
     });
   noun
     .command("remove-key <thumbprint>")
+    .allowUnknownOption() // a thumbprint may begin as an option does
     .description("takes a key away; ends what it approved")
     .addHelpText(
       "after",

@@ -1,4 +1,4 @@
-import { base64url, thumbprint } from "@countersign/core";
+import { thumbprint } from "@countersign/core";
 import type { AskReason, JsonObject, Ruling } from "@countersign/core";
 import type { AskRow, RequestRow } from "../store/rows.ts";
 import type { Change } from "../store/store.ts";
@@ -8,6 +8,7 @@ import { nonceUntil } from "./credential.ts";
 import { installationChanges } from "./installation.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRow } from "./record.ts";
+import { typedId } from "./typed-id.ts";
 
 const ASK_ID_BYTES = 6;
 
@@ -93,7 +94,7 @@ export async function commitAsk(
   const { attested: a, rows, now } = of;
   const { deadline } = ruling;
   const reasons = reasonsOf(of, ruling.why);
-  const id = base64url(w.random(ASK_ID_BYTES)).replaceAll("_", "x").replaceAll("-", "y");
+  const id = typedId(w, ASK_ID_BYTES);
   const superseded: readonly Change[] =
     rows.openAsk === undefined
       ? []

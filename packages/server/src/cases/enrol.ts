@@ -14,6 +14,8 @@ import type { ProxyRow } from "../store/rows.ts";
 import type { Change, Decision, Once } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { logRow } from "./record.ts";
+import { STOP_ID_BYTES } from "./halt.ts";
+import { typedId } from "./typed-id.ts";
 
 const SECRET_BYTES = 16;
 const SERIAL_BYTES = 20;
@@ -170,7 +172,7 @@ async function tokenReused(w: World, proxy: string): Promise<never> {
       {
         put: "stop",
         row: {
-          id: base64url(w.random(9)),
+          id: typedId(w, STOP_ID_BYTES),
           scope: "proxy",
           target: proxy,
           since: now,

@@ -1,7 +1,8 @@
-import { base64url } from "@countersign/core";
 import type { ProxyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { logRow } from "./record.ts";
+import { STOP_ID_BYTES } from "./halt.ts";
+import { typedId } from "./typed-id.ts";
 
 /** Halts a proxy whose identity was used from two places: its grants end until it is enrolled again (DESIGN 3). */
 export async function markForked(w: World, proxy: ProxyRow, serial: string): Promise<void> {
@@ -19,7 +20,7 @@ export async function markForked(w: World, proxy: ProxyRow, serial: string): Pro
       {
         put: "stop",
         row: {
-          id: base64url(w.random(9)),
+          id: typedId(w, STOP_ID_BYTES),
           scope: "proxy",
           target: proxy.id,
           since: now,

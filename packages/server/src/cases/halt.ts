@@ -1,11 +1,12 @@
-import { base64url, Refusal } from "@countersign/core";
+import { Refusal } from "@countersign/core";
 import type { StopScope } from "@countersign/core";
 import type { StopRow } from "../store/rows.ts";
 import type { Change } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { logRow } from "./record.ts";
+import { typedId } from "./typed-id.ts";
 
-const STOP_ID_BYTES = 9;
+export const STOP_ID_BYTES = 9;
 
 /**
  * Stops everything in a scope: its grants end and nothing is issued until the stop is lifted, in one commit that
@@ -22,7 +23,7 @@ export async function halt(
 ): Promise<StopRow> {
   const now = w.clock();
   const stop: StopRow = {
-    id: base64url(w.random(STOP_ID_BYTES)),
+    id: typedId(w, STOP_ID_BYTES),
     scope: order.scope,
     target: order.target,
     since: now,
