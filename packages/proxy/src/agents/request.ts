@@ -30,6 +30,7 @@ import type {
   Jwk,
   Measurement,
   NonceAnswer,
+  OwnerPin,
   RequestClaims,
   Signed,
   Signer,
@@ -114,8 +115,14 @@ export function submodsOf(
   };
 }
 
+/** The key that approved, a security key with the application that its signatures are for. */
+function pinOf({ ownerJkt: jkt, standing }: CheckedApproval): OwnerPin {
+  const { app } = standing.approval.key;
+  return app === undefined ? { jkt } : { jkt, app };
+}
+
 /** Trust in the server that this proxy is configured for, as its state stream gave it. */
-function ownTrust(w: ProxyWorld, ownerJkt: string | undefined): Trust {
+function ownTrust(w: ProxyWorld, approval: CheckedApproval | undefined): Trust {
   const { state } = w.server();
   if (state === undefined) throw new Refusal("unreachable", "no state yet");
   const bundle = readTrustBundle(utf8(state.trustBundle), w.clock());
@@ -125,7 +132,7 @@ function ownTrust(w: ProxyWorld, ownerJkt: string | undefined): Trust {
       {
         origin: bundle.trustDomain,
         bundle,
-        ownerPins: ownerJkt === undefined ? [] : [{ jkt: ownerJkt }],
+        ownerPins: approval === undefined ? [] : [pinOf(approval)],
         isInside: true,
         insecureAcceptServerEnrolment: false,
         insecureAcceptDevelopment: state.development,
@@ -289,7 +296,7 @@ async function checkIssued(
   },
 ): Promise<void> {
   const proof = of.entry.binding === "owner" ? "logged" : "none";
-  const trust = ownTrust(w, of.approval?.ownerJkt);
+  const trust = ownTrust(w, of.approval);
   const verdict = await verify(
     w.c,
     presentedOf(answer.wit, answer.wic, answer.bundle),

@@ -9,7 +9,8 @@ import {
   verify,
   writeIssueRecord,
 } from "@countersign/core";
-import type { Bytes, Credential, CredentialDraft, Digest } from "@countersign/core";
+import type { Bytes, Credential, CredentialDraft, Digest, OwnerPin } from "@countersign/core";
+import type { GrantRow } from "../store/rows.ts";
 import type { Change, Decision } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { approvalPartOf } from "./bundle.ts";
@@ -23,6 +24,11 @@ import { activeWit, ownTrust } from "./trust.ts";
 
 const JTI_BYTES = 16;
 const SERIAL_BYTES = 20;
+
+/** The key that approved, a security key with the application that its signatures are for. */
+function pinOf({ ownerJkt: jkt, key: { app } }: GrantRow): OwnerPin {
+  return app === undefined ? { jkt } : { jkt, app };
+}
 
 /** Signs both forms and walks the links a stranger would walk, with this server's own anchors and the approved owner key. */
 async function signAndVerify(
@@ -52,7 +58,7 @@ async function signAndVerify(
   await verify(
     c,
     presented,
-    await ownTrust(w, grant?.ownerJkt),
+    await ownTrust(w, grant === undefined ? undefined : pinOf(grant)),
     { proof: draft.owner === undefined ? "none" : "verified" },
     of.now,
   );

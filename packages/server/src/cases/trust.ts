@@ -81,9 +81,9 @@ export async function publishedBundle(w: World): Promise<TrustBundle> {
 }
 
 /** Trust in this server's own anchors, with one owner key pinned: the eyes of a stranger before release. */
-export async function ownTrust(w: World, ownerJkt: string | undefined): Promise<Trust> {
+export async function ownTrust(w: World, pin: OwnerPin | undefined): Promise<Trust> {
   const bundle = await publishedBundle(w);
-  const ownerPins: readonly OwnerPin[] = ownerJkt === undefined ? [] : [{ jkt: ownerJkt }];
+  const ownerPins: readonly OwnerPin[] = pin === undefined ? [] : [pin];
   const domain: DomainTrust = {
     origin: w.config.origin,
     bundle,
