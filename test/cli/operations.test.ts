@@ -207,10 +207,12 @@ describe("docs/operations.md", () => {
     expect(output).not.toContain('"hold"');
   });
 
-  it("has no other commands than these, but for installing and for one agent", async () => {
+  it("has no other commands than these, but for installing, for signing at a terminal and for one agent", async () => {
     const others = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
-    const [install = "", agent = "", ...more] = others;
+    const [install = "", presign = "", agent = "", ...more] = others;
     expect(more).toEqual([]);
+    // typed at a terminal while the server is away: test/e2e/presign.test.ts
+    expect(presign).toMatch(/^sudo \S+ countersign owner presign reader --key \S+\n$/);
     expect(
       existsSync(`${root}${/countersign\/(packages\/\S+)/.exec(install)?.[1] ?? "none"}`),
     ).toBe(true);
