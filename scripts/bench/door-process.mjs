@@ -48,7 +48,7 @@ const world = {
     signer: host.signer,
     certificate: core.parseCertificate(host.context.certificate),
   }),
-  uplink: () => uplink,
+  useLink: (act) => act({ identity: world.identity(), uplink }),
   server: () => ({ state, isConnected: true, heardAt: clock(), seen: undefined }),
   hostFacts: () => Promise.resolve({ os: { kernel: "6.1" } }),
   adoptTime: () => undefined,

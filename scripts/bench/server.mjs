@@ -141,7 +141,7 @@ export function entryOf(name, proxy, owner) {
     audiences: ["https://mail.example.com/"],
     binding: "owner",
     owner,
-    grant: { use: "standing", max_ttl: 900, max_live: MAX_LIVE, ceiling: [] },
+    grant: { use: "standing", max_ttl: 900, max_issue: 1_000_000, max_live: MAX_LIVE, ceiling: [] },
     evidence: "public",
     offline_proofs: true,
     insecure_same_uid: false,
