@@ -1,5 +1,4 @@
 import {
-  base64,
   base64url,
   fromBase64url,
   isKeyStatement,
@@ -8,7 +7,7 @@ import {
   renderKeyStatement,
   thumbprint,
 } from "@countersign/core";
-import type { JsonObject, OwnerKey, Statement } from "@countersign/core";
+import type { JsonObject, OwnerPublicKey, OwnerSignature, Statement } from "@countersign/core";
 import { nodeCrypto, printable } from "@countersign/node";
 import { refuseInsideRun } from "./inside-run.ts";
 import { signatureFrom, statementFrom } from "./signed-elsewhere.ts";
@@ -40,11 +39,11 @@ async function coSign(
     );
   if (coSigner === undefined) return [];
   const jkt = thumbprint(nodeCrypto, (await readOwnerKey(coSigner)).jwk);
-  const blob =
+  const sig =
     coSignature === undefined
       ? await (await openOwnerKey(cli, coSigner, "statement.json")).sign(statement)
       : await signatureFrom(coSignature);
-  return [{ jkt, sig: { k: "sshsig", s: base64(blob) } }];
+  return [{ jkt, sig: { ...sig } }];
 }
 
 function vouchers(key: JsonObject): string {
@@ -60,7 +59,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
       const statement = await statementFrom(options);
       await finishEnrolment(cli, api, name, {
         statement,
-        blob: await signatureFrom(options.signature),
+        sig: await signatureFrom(options.signature),
         coSignatures: await coSign(cli, options, statement),
       });
       return;
@@ -91,7 +90,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
     const signer = await openOwnerKey(cli, options.key, "statement.json");
     await finishEnrolment(cli, api, name, {
       statement: statement.bytes,
-      blob: await signer.sign(statement.bytes),
+      sig: await signer.sign(statement.bytes),
       coSignatures: await coSign(cli, options, statement.bytes),
       comment: signer.comment,
     });
@@ -99,7 +98,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
 }
 
 /** The server made the statement: what is signed must name the key that was offered, and nothing else. */
-function checkKeyStatement(statement: Statement, key: OwnerKey): void {
+function checkKeyStatement(statement: Statement, key: OwnerPublicKey): void {
   if (
     !isKeyStatement(statement) ||
     statement.body.key.jkt !== thumbprint(nodeCrypto, key.jwk) ||
@@ -114,14 +113,14 @@ async function finishEnrolment(
   name: string,
   signed: {
     readonly statement: Uint8Array;
-    readonly blob: Uint8Array;
+    readonly sig: OwnerSignature;
     readonly coSignatures: readonly JsonObject[];
     readonly comment?: string;
   },
 ): Promise<void> {
   const answer = await api.post("/v1/owner/keys", {
     statement: base64url(signed.statement),
-    sig: { k: "sshsig", s: base64(signed.blob) },
+    sig: { ...signed.sig },
     comment: signed.comment ?? "",
     ...(signed.coSignatures.length === 0 ? {} : { co_signatures: signed.coSignatures }),
   });

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { readArmor, Refusal } from "@countersign/core";
+import type { OwnerSignature } from "@countersign/core";
 import type { Command } from "commander";
+import { sshsigOf } from "./signing.ts";
 
 /** How an owner signs: here, or elsewhere with what is printed and brought back. */
 export interface SignOptions {
@@ -11,7 +13,7 @@ export interface SignOptions {
 }
 
 /** The signature from a file: an armoured SSHSIG as `ssh-keygen -Y sign` writes it. */
-export async function signatureFrom(path: string): Promise<Uint8Array> {
+export async function signatureFrom(path: string): Promise<OwnerSignature> {
   const armour = await readFile(path, "utf8").catch(() => {
     throw new Refusal(
       "not_found",
@@ -19,7 +21,7 @@ export async function signatureFrom(path: string): Promise<Uint8Array> {
       "Name the .sig file that ssh-keygen wrote.",
     );
   });
-  return readArmor(armour);
+  return sshsigOf(readArmor(armour));
 }
 
 /** Octets of a statement file; the one newline that an editor or echo adds at its end is not part of them. */

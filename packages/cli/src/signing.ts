@@ -20,7 +20,7 @@ import {
   sshsigSignedData,
   writeSshsig,
 } from "@countersign/core";
-import type { Bytes, Jwk, OwnerKey } from "@countersign/core";
+import type { Bytes, Jwk, OwnerKey, OwnerPublicKey, OwnerSignature } from "@countersign/core";
 import { nodeCrypto, signerOf } from "@countersign/node";
 import type { Cli } from "./terminal.ts";
 
@@ -29,11 +29,14 @@ const AGENT_TIMEOUT_MS = 120_000;
 
 /** A key of the owner that can sign here: from its file, or through the ssh-agent. */
 export interface OwnerSigner {
-  readonly key: OwnerKey;
+  readonly key: OwnerPublicKey;
   readonly comment: string;
-  /** The SSHSIG blob over these octets, in our namespace. */
-  sign(message: Bytes): Promise<Bytes>;
+  /** Signs the octets of a statement. */
+  sign(statement: Bytes): Promise<OwnerSignature>;
 }
+
+/** An SSHSIG blob as it stands on the wire. */
+export const sshsigOf = (blob: Bytes): OwnerSignature => ({ k: "sshsig", s: base64(blob) });
 
 async function readText(path: string): Promise<string> {
   const octets = await readFile(path).catch(() => {
@@ -88,17 +91,18 @@ async function agentSigner(
   if (socket === undefined) return undefined;
   const identities = readAgentIdentities(await askAgent(socket, agentListRequest()));
   if (!identities.some((identity) => equalBytes(identity.blob, key.blob))) return undefined;
-  const sign = async (message: Bytes): Promise<Bytes> => {
+  const sign = async (message: Bytes): Promise<OwnerSignature> => {
     const signed = sshsigSignedData(nodeCrypto, CONSENT_NAMESPACE, "sha512", message);
     const signature = readAgentSignature(
       await askAgent(socket, agentSignRequest(key.blob, signed)),
     );
-    return writeSshsig({
+    const blob = writeSshsig({
       publicKey: key.blob,
       namespace: CONSENT_NAMESPACE,
       hash: "sha512",
       signature,
     });
+    return sshsigOf(blob);
   };
   return { key, comment, sign };
 }
@@ -142,7 +146,8 @@ function openPrivate(text: string): OwnerSigner | undefined {
     return {
       key,
       comment,
-      sign: (message) => makeSshsig(nodeCrypto, signer, CONSENT_NAMESPACE, message),
+      sign: async (message) =>
+        sshsigOf(await makeSshsig(nodeCrypto, signer, CONSENT_NAMESPACE, message)),
     };
   } catch (error) {
     if (error instanceof Refusal && error.code === "key_unsupported") return undefined;
@@ -158,7 +163,7 @@ function parsePublic(line: string): { readonly key: OwnerKey; readonly comment: 
 }
 
 /** A public key from a `.pub` file or from a private key file, without anything to sign with. */
-export async function readOwnerKey(path: string): Promise<OwnerKey> {
+export async function readOwnerKey(path: string): Promise<OwnerPublicKey> {
   const text = await readText(path);
   if (!text.startsWith("-----BEGIN")) return parsePublic(text).key;
   return openPrivate(text)?.key ?? parsePublic(await readText(`${path}.pub`)).key;

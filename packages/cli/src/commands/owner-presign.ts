@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import {
-  base64,
   base64url,
   draftPresigned,
   open,
@@ -19,7 +18,8 @@ import type {
   EnrolledKey,
   JsonObject,
   Measurement,
-  OwnerKey,
+  OwnerPublicKey,
+  OwnerSignature,
   Statement,
 } from "@countersign/core";
 import { nodeCrypto, nodeRandom } from "@countersign/node";
@@ -55,7 +55,7 @@ function measurementsIn(material: JsonObject): readonly Measurement[] {
 }
 
 /** The owner's key as the server will have it: whose it is, the registration says. */
-function keyOf(key: OwnerKey, owner: string): EnrolledKey {
+function keyOf(key: OwnerPublicKey, owner: string): EnrolledKey {
   return {
     jkt: thumbprint(nodeCrypto, key.jwk),
     jwk: key.jwk,
@@ -142,12 +142,12 @@ async function keep(
   cli: Cli,
   api: LocalApi,
   keyFile: string,
-  signed: { readonly statement: Uint8Array; readonly blob: Uint8Array },
+  signed: { readonly statement: Uint8Array; readonly sig: OwnerSignature },
 ): Promise<void> {
   const key = await readOwnerKey(keyFile);
   const answer = await api.post("/v1/presigned", {
     statement: base64url(signed.statement),
-    sig: { k: "sshsig", s: base64(signed.blob) },
+    sig: { ...signed.sig },
     key: { jwk: { ...key.jwk }, ...(key.app === undefined ? {} : { app: key.app }) },
   });
   show(cli, answer, [
@@ -163,8 +163,8 @@ async function presign(cli: Cli, agent: string, options: PresignOptions): Promis
   await withApi(cli, "proxy.sock", async (api) => {
     if (options.signature !== undefined) {
       const statement = await statementFrom(options);
-      const blob = await signatureFrom(options.signature);
-      return keep(cli, api, options.key, { statement, blob });
+      const sig = await signatureFrom(options.signature);
+      return keep(cli, api, options.key, { statement, sig });
     }
     const prepared = await prepare(cli, api, agent, options);
     const { statement, lines, code } = prepared;
@@ -172,8 +172,8 @@ async function presign(cli: Cli, agent: string, options: PresignOptions): Promis
     const answer = await askOwner(cli, lines, code, "in the first line above");
     if (answer !== "approve") return say(cli, "Nothing was signed.");
     const signer = await openOwnerKey(cli, options.key, "statement.json");
-    const blob = await signer.sign(statement.bytes);
-    return keep(cli, api, options.key, { statement: statement.bytes, blob });
+    const sig = await signer.sign(statement.bytes);
+    return keep(cli, api, options.key, { statement: statement.bytes, sig });
   });
 }
 

@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import {
-  base64,
   base64url,
   fromBase64url,
   open,
@@ -11,7 +10,7 @@ import {
   REQUEST,
   thumbprint,
 } from "@countersign/core";
-import type { CredentialStatement, JsonObject, Statement } from "@countersign/core";
+import type { CredentialStatement, JsonObject, OwnerSignature, Statement } from "@countersign/core";
 import { nodeCrypto, printable } from "@countersign/node";
 import { approvalScreen } from "../approval-screen.ts";
 import { refuseInsideRun } from "../inside-run.ts";
@@ -102,12 +101,12 @@ async function decide(
   cli: Cli,
   api: LocalApi,
   id: string,
-  signed: { readonly statement: Uint8Array; readonly blob: Uint8Array },
+  signed: { readonly statement: Uint8Array; readonly sig: OwnerSignature },
 ): Promise<void> {
   const answer = await api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, {
     decision: "approve",
     statement: base64url(signed.statement),
-    sig: { k: "sshsig", s: base64(signed.blob) },
+    sig: { ...signed.sig },
   });
   show(cli, answer, [
     `[//] Approved ${text(answer, "agent")}.`,
@@ -121,7 +120,7 @@ async function approve(cli: Cli, id: string, options: SignOptions): Promise<void
     if (options.signature !== undefined) {
       await decide(cli, api, id, {
         statement: await statementFrom(options),
-        blob: await signatureFrom(options.signature),
+        sig: await signatureFrom(options.signature),
       });
       return;
     }
@@ -137,7 +136,7 @@ async function approve(cli: Cli, id: string, options: SignOptions): Promise<void
     const signer = await openOwnerKey(cli, options.key, "statement.json");
     await decide(cli, api, id, {
       statement: opened.statement.bytes,
-      blob: await signer.sign(opened.statement.bytes),
+      sig: await signer.sign(opened.statement.bytes),
     });
   });
 }

@@ -1,130 +1,17 @@
 import {
   decideApproval,
-  draftStatement,
   fromBase64url,
-  open,
   readOwnerSignature,
   readStatement,
   Refusal,
-  REQUEST,
-  base64url,
-  STATEMENT_LIFE_ELSEWHERE_SECONDS,
-  STATEMENT_LIFE_SECONDS,
-  statementId,
   verifyApproval,
-  writeStatement,
 } from "@countersign/core";
-import type {
-  Ask,
-  EnrolledKey,
-  Grant,
-  JsonObject,
-  Json,
-  Measurement,
-  OwnerSignature,
-  Statement,
-} from "@countersign/core";
-import type { AskRow, GrantRow, OwnerKeyRow, StatementRow } from "../store/rows.ts";
+import type { Grant, JsonObject, OwnerSignature, Statement } from "@countersign/core";
+import type { AskRow, GrantRow, OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import { chainOf } from "./owner-chain.ts";
 import { logRow } from "./record.ts";
-
-const NONCE_BYTES = 16;
-
-/** The measurements that were appraised when the request came in. */
-export function measurementsOf(row: AskRow): readonly Measurement[] {
-  const list: Json | undefined = row.facts["measurements"];
-  return Array.isArray(list) ? (list as readonly Measurement[]) : []; // written by `commitAsk`
-}
-
-function askOf(row: AskRow): Ask {
-  return { ...row, measurements: measurementsOf(row) };
-}
-
-/** An owner's key as core sees it. `sk-` keys carry an application; everything else here is software. */
-export function enrolledOf(row: OwnerKeyRow): EnrolledKey {
-  return {
-    jkt: row.jkt,
-    jwk: row.jwk,
-    owner: row.owner,
-    ownerKind: row.kind,
-    isSoftware: row.app === undefined,
-    basis: row.basis,
-    ...(row.app === undefined ? {} : { app: row.app }),
-    ...(row.removedAt === undefined ? {} : { removedAt: row.removedAt }),
-    ...(row.suspendedAt === undefined ? {} : { suspended: true }),
-  };
-}
-
-/** @throws Refusal `not_found` */
-export async function findAsk(w: World, idOrReq: string): Promise<AskRow> {
-  const row = await w.store.ask(idOrReq);
-  if (row === undefined) throw new Refusal("not_found", "no such request");
-  return row;
-}
-
-/** What a renderer gets: it computes code and digest itself from these octets. */
-export interface OpenedRequest {
-  readonly id: string;
-  readonly statement: Statement;
-  /** R's octets. */
-  readonly request: string;
-  readonly row: AskRow;
-}
-
-/**
- * The owner opens a request for one of his keys: the statement is made now, with a fresh nonce (DESIGN 6).
- * @throws Refusal `not_found`, `already_decided`, `approval_expired`, `key_not_enrolled`, `key_suspended`,
- * `hold`, `halted`, `entry_unknown`
- */
-export async function openRequest(
-  w: World,
-  idOrReq: string,
-  jkt: string,
-  isElsewhere: boolean,
-): Promise<OpenedRequest> {
-  const now = w.clock();
-  const row = await findAsk(w, idOrReq);
-  if (row.state === "expired" || row.state === "superseded" || now >= row.deadline)
-    throw new Refusal("approval_expired");
-  if (row.state !== "asked" || row.request === undefined) throw new Refusal("already_decided");
-  const key = await w.store.ownerKey(jkt);
-  if (key === undefined || key.owner !== row.owner || key.removedAt !== undefined)
-    throw new Refusal("key_not_enrolled");
-  if (key.suspendedAt !== undefined) throw new Refusal("key_suspended");
-  const { proxy, agent } = row;
-  const known = await w.store.known({ proxy, agent, entry: row.entry, now });
-  if (known.hold !== undefined) throw new Refusal("hold", known.hold);
-  if (known.stops.length > 0) throw new Refusal("halted");
-  const entry = known.entry?.body;
-  if (entry === undefined) throw new Refusal("entry_unknown");
-  const statement = writeStatement(
-    w.c,
-    draftStatement(
-      askOf(row),
-      entry,
-      enrolledOf(key),
-      {
-        issuer: w.config.issuer,
-        trustDomain: w.config.trustDomain,
-        jti: statementId(now, w.random),
-        nonce: base64url(w.random(NONCE_BYTES)),
-        decision: "approve",
-        lifeSeconds: isElsewhere ? STATEMENT_LIFE_ELSEWHERE_SECONDS : STATEMENT_LIFE_SECONDS,
-      },
-      now,
-    ),
-  );
-  const prepared: StatementRow = {
-    jti: statement.body.jti,
-    req: row.req,
-    ownerJkt: jkt,
-    bytes: statement.bytes,
-    exp: statement.body.exp,
-  };
-  await w.store.commit({ changes: [{ put: "statement", row: prepared }] });
-  return { id: row.id, statement, request: row.request, row };
-}
 
 export function grantRowOf(
   row: Pick<AskRow, "entry" | "proxy">,
@@ -240,9 +127,4 @@ export async function deny(w: World, idOrReq: string, by: string): Promise<void>
     expect: { ask: { req: row.req, state: "asked" } },
   });
   if (committed === "conflict" || committed === "used") throw new Refusal("already_decided");
-}
-
-/** What the agent said, read from R, never from a copy. */
-export async function noteOf(w: World, request: string): Promise<string | undefined> {
-  return (await open(w.c, REQUEST, request)).claims.note;
 }

@@ -13,7 +13,7 @@ import { generateSigner, nodeCrypto as c } from "@countersign/node";
 import { d, ENTRY_ID } from "../people.testing.ts";
 import type { Host, Owner } from "../people.testing.ts";
 import type { Answered } from "../world.testing.ts";
-import { enrolledOf } from "./approve.ts";
+import { enrolledOf } from "./asked.ts";
 import type { Scene } from "./scene.testing.ts";
 
 /** What differs from what a proxy and an owner in order would sign. */

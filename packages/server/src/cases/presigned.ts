@@ -20,7 +20,8 @@ import type {
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { KnownRows } from "../store/store.ts";
 import type { World } from "../world.ts";
-import { enrolledOf, grantRowOf, measurementsOf } from "./approve.ts";
+import { grantRowOf } from "./approve.ts";
+import { enrolledOf, measurementsOf } from "./asked.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { chainOf } from "./owner-chain.ts";

@@ -1,27 +1,22 @@
-import { fromUtf8, isObject, Members, readJwk, Refusal, writeEntry } from "@countersign/core";
-import type { Json, JsonObject, OwnerKind, StopScope } from "@countersign/core";
+import { fromUtf8, Members, Refusal, writeEntry } from "@countersign/core";
+import type { JsonObject, StopScope } from "@countersign/core";
 import { base64url, entryId } from "@countersign/core";
 import { readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
-import { approve, deny, findAsk, noteOf, openRequest } from "../cases/approve.ts";
 import { makeJoinToken } from "../cases/enrol.ts";
 import { halt, lift } from "../cases/halt.ts";
-import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
-import { coSignerThumbprints } from "../cases/owner-chain.ts";
-import type { CoSignature } from "../cases/owner-chain.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
-import type { AskRow, LogRow, OwnerRow } from "../store/rows.ts";
+import type { LogRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
 import type { KeyRing } from "../signer/key-ring.ts";
 import type { World } from "../world.ts";
 import { rotation } from "./keys.ts";
+import { ownerRoutes } from "./owner.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
 
 const MAX_BODY_BYTES = 65_536;
-const MAX_CO_SIGNATURES = 3;
 const MAX_JOIN_SECONDS = 86_400;
-const KINDS: readonly OwnerKind[] = ["person", "device", "policy"];
 const SCOPES: readonly StopScope[] = ["agent", "entry", "grant", "owner", "proxy", "domain"];
 /** Who acted, in the log: whoever could open the socket. */
 const BY = "admin socket";
@@ -31,121 +26,6 @@ type Admin = Endpoint<object>;
 const body = async (request: Request): Promise<JsonObject> => readJsonBody(request, MAX_BODY_BYTES);
 const query = (request: Request, name: string): string | undefined =>
   new URL(request.url).searchParams.get(name) ?? undefined;
-
-function askView(row: AskRow): JsonObject {
-  const { req, id, entry, agent, proxy, owner, reasons, expected, createdAt, deadline, state } =
-    row;
-  return {
-    req,
-    id,
-    entry,
-    agent,
-    proxy,
-    owner,
-    reasons: reasons.map((reason) => ({ ...reason })),
-    expected,
-    created_at: createdAt,
-    deadline,
-    state,
-  };
-}
-
-function ownerView({ id, name, kind, createdAt }: OwnerRow): JsonObject {
-  return { id, name, kind, created_at: createdAt };
-}
-
-const openForOwner =
-  (w: World): Admin =>
-  async (request, _context, { id }) => {
-    const jkt = query(request, "jkt");
-    const row = await findAsk(w, id ?? "");
-    const note = row.request === undefined ? undefined : await noteOf(w, row.request);
-    const view = {
-      ...askView(row),
-      facts: row.facts,
-      appraisal: row.appraisal,
-      ...(note === undefined ? {} : { claimed: { note } }),
-    };
-    if (jkt === undefined) return json(view);
-    const opened = await openRequest(w, row.req, jkt, query(request, "elsewhere") === "1");
-    return json({
-      ...view,
-      jcs: base64url(opened.statement.bytes),
-      digest: opened.statement.cs,
-      request: opened.request,
-    });
-  };
-
-const decide =
-  (w: World): Admin =>
-  async (request, _context, { id }) => {
-    const posted = new Members(await body(request), "malformed_request", "decision");
-    const decision = posted.choice("decision", ["approve", "deny"] as const);
-    if (decision === "deny") {
-      posted.end();
-      await deny(w, id ?? "", BY);
-      return json({ state: "denied" });
-    }
-    const sig = posted.raw("sig");
-    const statement = posted.text("statement", { maxLength: 12_000 });
-    posted.end();
-    if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
-    return json({ state: "approved", ...(await approve(w, id ?? "", { statement, sig })) });
-  };
-
-const offer =
-  (w: World): Admin =>
-  async (request) => {
-    const posted = new Members(await body(request), "malformed_request", "key");
-    const app = posted.optional("app", (name) => posted.text(name, { maxLength: 255 }));
-    const given = {
-      name: posted.text("name", { maxLength: 64 }),
-      kind: posted.choice("kind", KINDS),
-      jwk: readJwk(posted.raw("jwk")),
-      ...(app === undefined ? {} : { app }),
-    };
-    posted.end();
-    const offered = await offerKey(w, given);
-    return json({
-      owner: ownerView(offered.owner),
-      jcs: base64url(offered.statement.bytes),
-      digest: offered.statement.cs,
-    });
-  };
-
-function readCoSignature(value: Json, where: string): CoSignature {
-  const members = new Members(value, "malformed_request", where);
-  const sig = members.raw("sig");
-  const jkt = members.thumbprint("jkt");
-  members.end();
-  if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
-  return { jkt, sig };
-}
-
-const enrolKey =
-  (w: World): Admin =>
-  async (request) => {
-    const posted = new Members(await body(request), "malformed_request", "key");
-    const sig = posted.raw("sig");
-    const given = {
-      statement: posted.text("statement", { maxLength: 12_000 }),
-      comment: posted.text("comment", { maxLength: 200, minLength: 0 }),
-      coSignatures:
-        posted.optional("co_signatures", (name) =>
-          posted.list(name, readCoSignature, MAX_CO_SIGNATURES),
-        ) ?? [],
-    };
-    posted.end();
-    if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
-    const key = await addKey(w, { ...given, sig });
-    return json({
-      owner: key.owner,
-      jkt: key.jkt,
-      jwk: { ...key.jwk },
-      kind: key.kind,
-      basis: key.basis,
-    });
-  };
 
 const setHalt =
   (w: World): Admin =>
@@ -280,33 +160,6 @@ async function grants(w: World): Promise<Response> {
   });
 }
 
-async function owners(w: World): Promise<Response> {
-  const rows = await w.store.owners();
-  const withKeys = rows.map(async (row) => ({
-    ...ownerView(row),
-    keys: (await w.store.ownerKeys(row.id)).map((key) => ({
-      jkt: key.jkt,
-      comment: key.comment,
-      basis: key.basis,
-      co_signers: coSignerThumbprints(w, key),
-      added_at: key.addedAt,
-      software: key.app === undefined,
-      jwk: key.jwk,
-      ...(key.removedAt === undefined ? {} : { removed_at: key.removedAt }),
-    })),
-  }));
-  return json({ owners: await Promise.all(withKeys) });
-}
-
-async function inbox(w: World, request: Request): Promise<Response> {
-  const owner = query(request, "owner");
-  const filter = owner === undefined ? {} : { owner: (await findOwner(w, owner)).id };
-  const rows = await w.store.asks(
-    query(request, "all") === "1" ? filter : { ...filter, state: "asked" },
-  );
-  return json({ requests: rows.map((row) => askView(row)) });
-}
-
 /** Entry id of a name or an id. */
 function entryOf(w: World, nameOrId: string): string {
   return nameOrId.startsWith("spiffe://") ? nameOrId : entryId(w.config.trustDomain, nameOrId);
@@ -347,16 +200,7 @@ export function adminApp(w: World, readings: Readings, ring?: KeyRing): Handler<
       return json({ removed: true });
     },
     "POST /v1/join-tokens": joinToken(w),
-    "GET /v1/owners": () => owners(w),
-    "POST /v1/owner/keys/options": offer(w),
-    "POST /v1/owner/keys": enrolKey(w),
-    "DELETE /v1/owner/keys/:jkt": async (_request, _context, { jkt }) => {
-      await removeKey(w, jkt ?? "", BY);
-      return json({ removed: true });
-    },
-    "GET /v1/owner/requests": (request) => inbox(w, request),
-    "GET /v1/owner/requests/:id": openForOwner(w),
-    "POST /v1/owner/requests/:id/decision": decide(w),
+    ...ownerRoutes(w, BY),
     "GET /v1/halts": async () =>
       json({ stops: (await w.store.stops({ inForce: true })).map((row) => ({ ...row })) }),
     "POST /v1/halts": setHalt(w),
