@@ -1,3 +1,4 @@
+/* oxlint-disable max-lines -- the one list of all public names */
 // Every public name of the pure core, by subject.
 
 // primitives
@@ -177,6 +178,21 @@ export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signat
 export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
 export { verifyAssertion } from "./consent/webauthn.ts";
 export type { Assertion, AssertionFacts, ConsentPages } from "./consent/webauthn.ts";
+export {
+  countSigned,
+  decideByRules,
+  readSignedTimes,
+  writeSignedTimes,
+} from "./consent/policy-decision.ts";
+export type {
+  LeaveCode,
+  LeaveReason,
+  PolicyQuestion,
+  PolicyRuling,
+  SignedTimes,
+} from "./consent/policy-decision.ts";
+export { readPolicyRules } from "./consent/policy-rules.ts";
+export type { PolicyRule, PolicyRules } from "./consent/policy-rules.ts";
 export { render, renderKeyStatement, signedText } from "./consent/render.ts";
 export type { RenderedRequest, Rendering } from "./consent/render.ts";
 export type { Clause, Paragraph } from "./consent/sentences.ts";

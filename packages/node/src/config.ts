@@ -137,7 +137,7 @@ function checkNesting(text: string): void {
 }
 
 /** `line 3, column 7`, both from 1. */
-function placeOf(text: string, offset: number): string {
+export function placeOf(text: string, offset: number): string {
   const lines = text.slice(0, offset).split("\n");
   return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
@@ -169,8 +169,11 @@ function placesIn(text: string, document: Document): Pick<Given, "placeOfName" |
   };
 }
 
-/** The document as a plain map. Aliases, tags and duplicate keys are refused: none has a use here. */
-function parseYaml(text: string): Given {
+/**
+ * A YAML document; duplicate keys and what the parser warns of are refused.
+ * @throws Refusal `configuration_invalid` with line and column
+ */
+export function parseYamlDocument(text: string): Document {
   if (text.length > MAX_CONFIG_BYTES) throw new Refusal("configuration_invalid", "file too large");
   checkNesting(text);
   // pretty errors take the whole line for each of them: quadratic
@@ -187,6 +190,12 @@ function parseYaml(text: string): Given {
       "configuration_invalid",
       `not YAML at ${placeOf(text, problem.pos[0])}: ${problem.code}`,
     );
+  return document;
+}
+
+/** The document as a plain map. Aliases, tags and duplicate keys are refused: none has a use here. */
+function parseYaml(text: string): Given {
+  const document = parseYamlDocument(text);
   return { values: plainMap(document), ...placesIn(text, document) };
 }
 
@@ -227,22 +236,17 @@ export function parseConfig<T>(text: string, schema: ConfigSchema<T>): T {
 }
 
 /**
- * Reads a configuration file of at most 64 KiB. Without a path: the defaults.
+ * The text of a configuration file of at most 64 KiB.
  * @throws Refusal `configuration_invalid`
  */
-export async function readYamlConfig<T>(
-  path: string | undefined,
-  schema: ConfigSchema<T>,
-): Promise<T> {
-  if (path === undefined) return parseConfig("", schema);
-  let text: string;
+export async function readConfigText(path: string): Promise<string> {
   try {
     const file = await open(path, "r");
     try {
       const found = await file.stat();
       if (!found.isFile() || found.size > MAX_CONFIG_BYTES)
         throw new Refusal("configuration_invalid", "not a file of at most 64 KiB");
-      text = await file.readFile("utf8");
+      return await file.readFile("utf8");
     } finally {
       await file.close();
     }
@@ -250,7 +254,17 @@ export async function readYamlConfig<T>(
     if (error instanceof Refusal) throw error;
     throw new Refusal("configuration_invalid", "the file cannot be read", `Check ${path}.`);
   }
-  return parseConfig(text, schema);
+}
+
+/**
+ * Reads a configuration file of at most 64 KiB. Without a path: the defaults.
+ * @throws Refusal `configuration_invalid`
+ */
+export async function readYamlConfig<T>(
+  path: string | undefined,
+  schema: ConfigSchema<T>,
+): Promise<T> {
+  return parseConfig(path === undefined ? "" : await readConfigText(path), schema);
 }
 
 function defaultWords(option: ConfigOption): string {

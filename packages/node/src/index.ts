@@ -51,6 +51,7 @@ export { loadOrCreateSigner, loadPrivateKey, privateKeyToPem, savePrivateKey } f
 // running
 export { parseConfig, printConfig, readYamlConfig } from "./config.ts";
 export type { ConfigOption, ConfigSchema, ConfigValue } from "./config.ts";
+export { parseConfigDocument, readConfigDocument } from "./config-document.ts";
 export { createMetrics } from "./metrics.ts";
 export type { Counter, Gauge, Histogram, Labels, Metrics } from "./metrics.ts";
 export { onShutdown } from "./shutdown.ts";
