@@ -9,11 +9,26 @@ import { median } from "./measure.mjs";
 
 const AGENT = join(ROOT, "scripts/bench/agent-process.mjs");
 
+/** What a child process sends next. @throws Error where it ends instead */
+async function heard(child) {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const exit = once(child, "exit", { signal }).then(([code]) => {
+    throw new Error(`a process of the benchmark ended with ${code}`);
+  });
+  exit.catch(() => undefined);
+  try {
+    const [answer] = await Promise.race([once(child, "message", { signal }), exit]);
+    return answer;
+  } finally {
+    ended.abort();
+  }
+}
+
 async function ask(child, message) {
-  const answered = once(child, "message");
+  const answered = heard(child);
   child.send(message);
-  const [answer] = await answered;
-  return answer;
+  return answered;
 }
 
 /** Proofs a second of the proxy's core: what it stood in the queue behind other programs is not counted. */
@@ -34,13 +49,13 @@ async function openDoor(runSocket) {
 
 export async function proofRow({ rounds, batch, seconds }) {
   const door = startOwn("door-process.mjs", [process.execPath, AGENT]);
-  const [{ runSocket }] = await once(door, "message");
+  const { runSocket } = await heard(door);
   takeCore(1);
   // a clean environment and no options: what loads other code is refused at the door
   const env = { PATH: process.env["PATH"] };
   const agent = fork(AGENT, [await openDoor(runSocket)], { execArgv: [], env });
   try {
-    await once(agent, "message");
+    await heard(agent);
     await turn(door, agent, 4 * batch);
     const seen = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -57,8 +72,10 @@ export async function proofRow({ rounds, batch, seconds }) {
     };
   } finally {
     freeCores();
-    agent.disconnect();
-    door.disconnect();
-    await once(door, "exit");
+    if (agent.connected) agent.disconnect();
+    if (door.connected) {
+      door.disconnect();
+      await once(door, "exit");
+    }
   }
 }
