@@ -1,10 +1,15 @@
 // Every command there is, as a program would call it: with --json, one document comes back, whatever happens.
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { vocabulary } from "../../packages/cli/src/commands/completion.ts";
 import type { Word } from "../../packages/cli/src/completion-script.ts";
+import { sshKeyOf, utf8, writeArmor, writePublicKeyLine } from "../../packages/core/src/index.ts";
+import { generateSigner } from "../../packages/node/src/index.ts";
+import { securityKeySign } from "../../packages/server/src/security-key.testing.ts";
 import { fakeCli } from "../../packages/cli/src/cli.testing.ts";
 import { COURIER } from "../e2e/countersign.ts";
+import type { Home } from "../e2e/countersign.ts";
 import { Production } from "../e2e/production.ts";
 import { Sandbox } from "./countersign.ts";
 
@@ -31,6 +36,7 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner presign": ["a --key id", 1, "unreachable"],
   "owner deny": ["a", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
+  "owner resume-key": ["a", 1, "unreachable"],
   "credential inspect": ["nowhere", 1, "not_found"],
   verify: ["nowhere --trust nowhere", 1, "not_found"],
   "halt agent": ["a", 1, "unreachable"],
@@ -112,6 +118,7 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["owner approve nope --key id", "not_found", /countersign owner requests/],
   ["owner deny nope", "not_found", /countersign owner requests/],
   ["owner remove-key nope", "not_found", /countersign owner list/],
+  ["owner resume-key nope", "not_found", /countersign owner list/],
   ["owner enrol me --key id", "key_reused", /countersign owner list/],
   ["lift nope", "not_found", /countersign lift/],
   ["log show 99999", "not_found", /countersign log show/],
@@ -125,6 +132,39 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["server join-token --proxy x --ttl 99999999", "malformed_request", /86400/],
   ["server backup .", "name_taken", /folder that is new/],
 ];
+
+/** A security key whose counter went back as it signed for another key. @returns its thumbprint */
+async function suspendedKey(home: Home): Promise<string> {
+  const signer = generateSigner("Ed25519");
+  const app = "ssh:agent-consent";
+  const path = home.file("sk.pub");
+  await writeFile(path, `${writePublicKeyLine(sshKeyOf(signer.key, app), "token")}\n`);
+  const sign = async (statement: string, file: string, counter: number): Promise<string> => {
+    const signed = await securityKeySign(signer, app, utf8(statement), counter);
+    await writeFile(file, writeArmor(signed));
+    return file;
+  };
+  const statement = home.file("sk.json");
+  const printed = async (key: string): Promise<string> => {
+    const { out } = await home.cli(["owner", "enrol", "token", "--key", key, "--print"]);
+    await writeFile(statement, out);
+    return out;
+  };
+  const brought = ["--statement", statement, "--signature"];
+  const first = await sign(await printed(path), home.file("sk.sig"), 5);
+  const { jkt } = await home.json(["owner", "enrol", "token", "--key", path, ...brought, first]);
+  const other = await home.keyFile("other");
+  const asked = await printed(other.path);
+  await writeFile(home.file("other.sig"), await other.sign(utf8(asked)));
+  const { err } = await home.cli([
+    ...["owner", "enrol", "token", "--key", other.path, ...brought, home.file("other.sig")],
+    ...["--co-signer", path, "--co-signature", await sign(asked, home.file("co.sig"), 5), "--json"],
+  ]);
+  expect(JSON.parse(err)).toMatchObject({ reason: "counter_regressed" });
+  const { out } = await home.cli(["owner", "list"]);
+  expect(out).toContain("SUSPENDED");
+  return String(jkt);
+}
 
 describe("every command, where everything runs", () => {
   let made: Production;
@@ -194,6 +234,7 @@ describe("every command, where everything runs", () => {
     const { stops } = (await run("lift")) as { stops: readonly { id: string }[] };
     expect(stops.length).toBeGreaterThanOrEqual(5);
     for (const { id } of stops) await run("lift", id);
+    await run("owner resume-key", await suspendedKey(home));
     const [owner] = ((await run("owner list")) as { owners: { keys: { jkt: string }[] }[] }).owners;
     await run("owner remove-key", owner?.keys[0]?.jkt);
     await run("agent remove", "hello");

@@ -20,6 +20,7 @@ import { apiApp } from "../../packages/server/src/http/api.ts";
 import type { ApiContext } from "../../packages/server/src/http/peer.ts";
 import { publicApp } from "../../packages/server/src/http/public.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
+import { enrolSecurityKey } from "../../packages/server/src/security-key.testing.ts";
 import { entryOf, START, textOf } from "../../packages/server/src/world.testing.ts";
 import type { KeyRing } from "../../packages/server/src/signer/key-ring.ts";
 import { signBeforehand } from "../whole/presign.ts";
@@ -197,11 +198,21 @@ async function enrol(apis: Apis): Promise<void> {
   await apis.call("admin", "GET /v1/owners");
   await apis.call("admin", `DELETE /v1/owner/keys/${member(added, "jkt")}`);
   await apis.call("admin", "GET /v1/owners");
+  await suspendAndResume(apis);
   await apis.call("admin", "POST /v1/entries", {
     json: entryOf({ name: "unbound", binding: "none" }),
   });
   await apis.call("admin", "GET /v1/entries");
   await apis.call("admin", "DELETE /v1/entries/unbound");
+}
+
+/** A security key signs for another with a counter that went back. */
+async function suspendAndResume(apis: Apis): Promise<void> {
+  const { rig } = apis.whole.scene;
+  const key = await enrolSecurityKey(rig, 5, [], "carol");
+  await enrolSecurityKey(rig, 1, [key], "carol").catch(() => undefined);
+  await apis.call("admin", "GET /v1/owners");
+  await apis.call("admin", `POST /v1/owner/keys/${key.jkt}/resume`);
 }
 
 async function askAndApprove(apis: Apis): Promise<void> {

@@ -52,6 +52,12 @@ function vouchers(key: JsonObject): string {
   return `  vouched for by ${coSigners.map((jkt) => String(jkt).slice(0, 8)).join(", ")}`;
 }
 
+/** A suspended key may have been copied: its counter went back. */
+function standing(key: JsonObject): string {
+  if (key["removed_at"] !== undefined) return "  removed";
+  return key["suspended_at"] === undefined ? "" : "  SUSPENDED: it may have been copied";
+}
+
 export async function enrol(cli: Cli, name: string, options: EnrolOptions): Promise<void> {
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
@@ -140,7 +146,7 @@ export async function listOwners(cli: Cli): Promise<void> {
       `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
       ...list(owner, "keys").map(
         (key) =>
-          `  key ${text(key, "jkt").slice(0, 8)}  ${key["software"] === true ? "software key: approvals end within 24 h" : "security key"}  ${printable(text(key, "comment"))}${vouchers(key)}${key["removed_at"] === undefined ? "" : "  removed"}`,
+          `  key ${text(key, "jkt").slice(0, 8)}  ${key["software"] === true ? "software key: approvals end within 24 h" : "security key"}  ${printable(text(key, "comment"))}${vouchers(key)}${standing(key)}`,
       ),
     ]);
     show(
@@ -164,5 +170,17 @@ export async function removeKey(cli: Cli, jkt: string): Promise<void> {
     show(cli, removed, [
       "Removed. Its approvals have ended; services learn it with their next trust bundle.",
     ]);
+  });
+}
+
+export async function resumeKey(cli: Cli, jkt: string): Promise<void> {
+  await withApi(cli, "server.sock", async (api) => {
+    const resumed = await explain(
+      api.post(`/v1/owner/keys/${encodeURIComponent(jkt)}/resume`, {}),
+      "not_found",
+      `no suspended key ${jkt}`,
+      "Give its whole thumbprint: countersign owner list --json",
+    );
+    show(cli, resumed, ["The key signs again. Its next signature must count on from its highest."]);
   });
 }

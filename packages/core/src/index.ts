@@ -171,6 +171,7 @@ export type {
   VerifiedSigner,
 } from "./consent/approval.ts";
 export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
+export { counterStep } from "./consent/counter.ts";
 export { readCode, requestCode, statementId } from "./consent/code.ts";
 export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";

@@ -462,9 +462,13 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
   counter_regressed: row(
     422,
     "The key's counter went back",
-    "Stop using this key: it may have been copied.",
+    "Stop using this key: it may have been copied, and is suspended now. Look at what it approved: countersign agent list.",
   ),
-  key_suspended: row(423, "The key is suspended", "Use another key."),
+  key_suspended: row(
+    423,
+    "The key is suspended",
+    "Use another key. If it was no copy, an administrator runs countersign owner resume-key THUMBPRINT.",
+  ),
   already_decided: row(409, "The request was decided already", "Look at the agent's status."),
   approval_expired: row(410, "The request is over", "Start the agent again: it asks anew."),
   approval_unsuitable: row(

@@ -1,13 +1,18 @@
 import {
+  base64,
   CONSENT_NAMESPACE,
   concat,
+  fromBase64url,
   sshKeyOf,
   sshsigSignedData,
   utf8,
   writeSshsig,
 } from "@countersign/core";
-import type { Bytes, Signer } from "@countersign/core";
-import { nodeCrypto } from "@countersign/node";
+import type { Bytes, JsonObject, Signer } from "@countersign/core";
+import { generateSigner, nodeCrypto } from "@countersign/node";
+import { Owner } from "./people.testing.ts";
+import { textOf } from "./world.testing.ts";
+import type { Rig } from "./world.testing.ts";
 
 const TOUCHED_AND_KNOWN = 0x05;
 
@@ -38,4 +43,44 @@ export async function securityKeySign(
   const signature = concat(string("sk-ssh-ed25519@openssh.com"), string(raw), said);
   const publicKey = sshKeyOf(signer.key, app).blob;
   return writeSshsig({ publicKey, namespace, hash: "sha512", signature });
+}
+
+export const APP = "ssh:agent-consent";
+
+/** An owner with a security key whose next counter the test says. */
+export class SecurityKey extends Owner {
+  counter = 1;
+
+  override async sign(bytes: Bytes, by: Signer = this.signer): Promise<JsonObject> {
+    return { k: "sshsig", s: base64(await securityKeySign(by, APP, bytes, this.counter)) };
+  }
+}
+
+/** Enrols a security key at this counter; as `enrolOwner`. */
+export async function enrolSecurityKey(
+  rig: Rig,
+  counter = 1,
+  coSigners: readonly Owner[] = [],
+  name = "alice",
+): Promise<SecurityKey> {
+  const signer = generateSigner("Ed25519");
+  const offered = await rig.call("admin", "POST /v1/owner/keys/options", {
+    json: { name, kind: "person", jwk: signer.key, app: APP },
+  });
+  const { jcs, owner } = offered.body;
+  if (typeof jcs !== "string") throw new Error(offered.word);
+  const made = new SecurityKey(rig, textOf((owner as JsonObject)["id"]), signer); // as the server says it
+  made.counter = counter;
+  const bytes = fromBase64url(jcs);
+  const co = coSigners.map(async (one) => ({ jkt: one.jkt, sig: await one.sign(bytes) }));
+  const added = await rig.call("admin", "POST /v1/owner/keys", {
+    json: {
+      statement: jcs,
+      sig: await made.sign(bytes),
+      comment: "",
+      co_signatures: await Promise.all(co),
+    },
+  });
+  if (added.status !== 200) throw new Error(added.word);
+  return made;
 }

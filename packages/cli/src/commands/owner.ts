@@ -14,7 +14,7 @@ import type { CredentialStatement, JsonObject, OwnerSignature, Statement } from 
 import { nodeCrypto, printable } from "@countersign/node";
 import { approvalScreen } from "../approval-screen.ts";
 import { refuseInsideRun } from "../inside-run.ts";
-import { enrol, listOwners, removeKey } from "../owner-keys.ts";
+import { enrol, listOwners, removeKey, resumeKey } from "../owner-keys.ts";
 import type { EnrolOptions } from "../owner-keys.ts";
 import { askOwner } from "../prompt.ts";
 import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
@@ -210,6 +210,12 @@ export function build(cli: Cli): Command {
       await refuseInsideRun(cli);
       await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
     });
+  keyCommands(cli, noun);
+  return noun;
+}
+
+/** What an administrator does with owners' keys. */
+function keyCommands(cli: Cli, noun: Command): void {
   noun
     .command("remove-key <thumbprint>")
     .allowUnknownOption() // a thumbprint may begin as an option does
@@ -219,5 +225,13 @@ export function build(cli: Cli): Command {
       "\nExample:\n  countersign owner remove-key f2LZTCd1Sibt2nzXNmmSvbH0UZWLyeGn5t5bQ2Ho2Mo",
     )
     .action((jkt: string) => removeKey(cli, jkt));
-  return noun;
+  noun
+    .command("resume-key <thumbprint>")
+    .allowUnknownOption() // as above
+    .description("lets a suspended key sign again, once it is known to be no copy")
+    .addHelpText(
+      "after",
+      "\nExample:\n  countersign owner resume-key f2LZTCd1Sibt2nzXNmmSvbH0UZWLyeGn5t5bQ2Ho2Mo",
+    )
+    .action((jkt: string) => resumeKey(cli, jkt));
 }

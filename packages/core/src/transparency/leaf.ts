@@ -11,6 +11,8 @@ const TYPES = [
   "key.added",
   "key.rotated",
   "key.removed",
+  "key.suspended",
+  "key.resumed",
   "entry.added",
   "entry.changed",
   "entry.removed",

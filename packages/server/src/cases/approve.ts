@@ -6,12 +6,23 @@ import {
   Refusal,
   verifyApproval,
 } from "@countersign/core";
-import type { Grant, JsonObject, OwnerSignature, Statement } from "@countersign/core";
+import type {
+  Approval,
+  Grant,
+  JsonObject,
+  OwnerSignature,
+  Seconds,
+  Statement,
+} from "@countersign/core";
 import type { AskRow, GrantRow, OwnerKeyRow } from "../store/rows.ts";
+import type { Committed } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import { moveCounters } from "./owner-counter.ts";
 import { chainOf } from "./owner-chain.ts";
 import { logRow } from "./record.ts";
+
+const MAX_TRIES = 3;
 
 export function grantRowOf(
   row: Pick<AskRow, "entry" | "proxy">,
@@ -48,14 +59,27 @@ export function grantRowOf(
 }
 
 /**
- * A valid signature of the owner decides, whoever posts it: grant, burnt `jti` and log row in one commit.
- * @throws Refusal as `decideApproval` and `verifyApproval`; `replayed` for a statement used before
+ * A valid signature of the owner decides, whoever posts it: grant, burnt `jti`, the key's counter and log row in one
+ * commit. Where the counter moved meanwhile, all is judged anew: a copy of the key is found by whoever comes second.
+ * @throws Refusal as `decideApproval` and `verifyApproval`; `replayed` for a statement used before, `counter_regressed`
  */
 export async function approve(
   w: World,
   idOrReq: string,
   posted: { readonly statement: string; readonly sig: JsonObject },
 ): Promise<{ readonly cs: string; readonly agent: string }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const done = await tryOnce(w, idOrReq, posted);
+    if (done !== "moved") return done;
+    if (attempt === MAX_TRIES) throw new Refusal("stale");
+  }
+}
+
+async function tryOnce(
+  w: World,
+  idOrReq: string,
+  posted: { readonly statement: string; readonly sig: JsonObject },
+): Promise<{ readonly cs: string; readonly agent: string } | "moved"> {
   const now = w.clock();
   const row = await findAsk(w, idOrReq);
   const statement = readStatement(w.c, fromBase64url(posted.statement));
@@ -66,7 +90,10 @@ export async function approve(
   if (keyRow === undefined || keyRow.owner !== row.owner) throw new Refusal("key_not_enrolled");
   const sig = readOwnerSignature(posted.sig);
   const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
-  const approval = await verifyApproval(w.c, statement, sig, key, { ownerKind: keyRow.kind });
+  const approval = await verifyApproval(w.c, statement, sig, key, {
+    ownerKind: keyRow.kind,
+    pages: w.config.consent,
+  });
   const { proxy, entry, agent } = row;
   const known = await w.store.known({ proxy, entry, agent, cs: statement.cs, now }); // a statement may be halted before it is approved
   const grant = decideApproval(
@@ -80,8 +107,30 @@ export async function approve(
     },
     now,
   );
+  const committed = await commitGrant(w, { row, keyRow, approval, grant, epoch: known.epoch }, now);
+  if (committed === "used") throw new Refusal("replayed", "the statement was used");
+  if (committed === "conflict") return afterConflict(w, row, keyRow);
+  return { cs: grant.cs, agent: row.agent };
+}
+
+async function commitGrant(
+  w: World,
+  by: {
+    readonly row: AskRow;
+    readonly keyRow: OwnerKeyRow;
+    readonly approval: Approval;
+    readonly grant: Grant;
+    readonly epoch: number;
+  },
+  now: Seconds,
+): Promise<Committed | "used" | "conflict"> {
+  const { row, keyRow, approval, grant, epoch } = by;
+  const { statement, signature, facts } = approval;
+  const { jti } = statement.body;
   const chain = await chainOf(w, keyRow);
-  const committed = await w.store.commit({
+  const moved = await moveCounters(w, [{ row: keyRow, facts }], { jti, cs: grant.cs });
+  if (typeof moved === "string") return moved;
+  return w.store.commit({
     log: logRow(w, {
       type: "approval.approved",
       t: now,
@@ -99,17 +148,25 @@ export async function approve(
       },
     }),
     changes: [
-      { put: "grant", row: grantRowOf(row, grant, statement, sig, keyRow, chain) },
+      { put: "grant", row: grantRowOf(row, grant, statement, signature, keyRow, chain) },
       { set: "ask", req: row.req, fields: { state: "approved", decidedAt: now, cs: grant.cs } },
+      ...moved.changes,
     ],
-    once: [{ kind: "jti", value: statement.body.jti, until: Number.MAX_SAFE_INTEGER }],
-    expect: { epoch: known.epoch, ask: { req: row.req, state: "asked" } },
+    once: [{ kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER }],
+    expect: { epoch, ask: { req: row.req, state: "asked" }, ownerKeys: moved.ownerKeys },
     issues: true,
   });
-  if (committed === "used") throw new Refusal("replayed", "the statement was used");
-  if (committed === "conflict")
-    throw new Refusal((await findAsk(w, row.req)).state === "asked" ? "stale" : "already_decided");
-  return { cs: grant.cs, agent: row.agent };
+}
+
+/** @returns "moved" where another signature of this key came first @throws Refusal `already_decided`, `stale` */
+async function afterConflict(
+  w: World,
+  { req }: AskRow,
+  { jkt, counter }: OwnerKeyRow,
+): Promise<"moved"> {
+  if ((await findAsk(w, req)).state !== "asked") throw new Refusal("already_decided");
+  if ((await w.store.ownerKey(jkt))?.counter !== counter) return "moved";
+  throw new Refusal("stale");
 }
 
 /** The owner says no: needs no signature, and is logged (owner.md 1.6). @throws Refusal `not_found`, `already_decided` */

@@ -1,6 +1,7 @@
 import type { Digest, Signer } from "@countersign/core";
 import { describe, expect, it } from "vitest";
 import { enrolHost } from "../people.testing.ts";
+import { enrolSecurityKey } from "../security-key.testing.ts";
 import { faulty } from "../store/faulty.testing.ts";
 import type { Loss } from "../store/faulty.testing.ts";
 import type { Store } from "../store/store.ts";
@@ -71,6 +72,32 @@ describe.each(LOSSES)("a commit is %s", (loss) => {
       loss === "lost-before" ? "200" : "already_decided",
     );
     expect(await rig.world.store.grants()).toHaveLength(1);
+    await rig.close();
+  });
+
+  it("while suspending a key: it is suspended once, and the second post knows", async () => {
+    const { rig, id } = await askedScene({ wrap: losing("key.suspended", loss) });
+    const key = await enrolSecurityKey(rig, 5);
+    const bytes = await key.open(id);
+    key.counter = 4;
+    expect((await key.decide(id, bytes)).word).toBe("indeterminate");
+    expect((await key.decide(id, bytes)).word).toBe(
+      loss === "lost-before" ? "counter_regressed" : "key_suspended",
+    );
+    expect((await rig.world.store.ownerKey(key.jkt))?.suspendedAt).toBeDefined();
+    await rig.close();
+  });
+
+  it("while resuming a key: it signs again, or can be resumed again", async () => {
+    const { rig, id } = await askedScene({ wrap: losing("key.resumed", loss) });
+    const key = await enrolSecurityKey(rig, 5);
+    await key.decide(id, await key.open(id));
+    const resume = async (): Promise<string> =>
+      (await rig.call("admin", `POST /v1/owner/keys/${key.jkt}/resume`)).word;
+    expect(await resume()).toBe("indeterminate");
+    expect(await resume()).toBe(loss === "lost-before" ? "200" : "not_found");
+    key.counter = 6;
+    await key.approve(id);
     await rig.close();
   });
 

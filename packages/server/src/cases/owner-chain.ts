@@ -35,13 +35,18 @@ function readKept(kept: JsonObject): KeySignature {
   };
 }
 
+/** A co-signature, and its key as it was read. */
+export interface CoSigner extends KeySignature {
+  readonly row: OwnerKeyRow;
+}
+
 /** The keys behind posted co-signatures: the owner's own, which sign still. @throws Refusal `key_not_enrolled`, `key_suspended` */
 export async function coSignersOf(
   w: World,
   owner: string,
   posted: readonly CoSignature[],
-): Promise<readonly KeySignature[]> {
-  const signatures: KeySignature[] = [];
+): Promise<readonly CoSigner[]> {
+  const signatures: CoSigner[] = [];
   for (const { jkt, sig } of posted) {
     const row = await w.store.ownerKey(jkt);
     if (row === undefined || row.owner !== owner || row.removedAt !== undefined)
@@ -49,7 +54,7 @@ export async function coSignersOf(
     if (row.suspendedAt !== undefined) throw new Refusal("key_suspended");
     const { jwk, app } = row;
     const key = { jwk, ...(app === undefined ? {} : { app }) };
-    signatures.push({ signature: readOwnerSignature(sig), key });
+    signatures.push({ signature: readOwnerSignature(sig), key, row });
   }
   return signatures;
 }

@@ -21,16 +21,21 @@ import type {
   KeyStatement,
   OwnerKind,
   Seconds,
+  SignatureFacts,
   Statement,
 } from "@countersign/core";
 import type { OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import type { Committed } from "../store/store.ts";
 import { coSignersOf, coSignerThumbprints, keptSignature } from "./owner-chain.ts";
 import type { CoSignature } from "./owner-chain.ts";
+import { moveCounters } from "./owner-counter.ts";
+import type { MovedCounters, SigningKey } from "./owner-counter.ts";
 import { logRow, newSalt } from "./record.ts";
 
 const OPAQUE_BYTES = 9;
 const NONCE_BYTES = 16;
+const MAX_TRIES = 3;
 const NAME = /^[a-z0-9][a-z0-9._@-]{0,62}$/;
 
 /** Finds an owner by id or by the display name given at enrolment. @throws Refusal `not_found` */
@@ -119,6 +124,7 @@ function keyRowOf(
   { body, bytes }: Statement<KeyStatement>,
   jwk: Jwk,
   sigs: readonly KeySignature[],
+  { counter }: Pick<SignatureFacts, "counter">,
   comment: string,
   now: Seconds,
 ): OwnerKeyRow {
@@ -133,6 +139,7 @@ function keyRowOf(
     basis: "admin",
     statement: bytes,
     sigs: sigs.map(keptSignature),
+    ...(counter === undefined ? {} : { counter }),
     addedAt: now,
   };
 }
@@ -155,30 +162,48 @@ function addedRow(w: World, row: OwnerKeyRow, cs: Digest): ReturnType<typeof log
   });
 }
 
+/** A key statement with its signatures, as posted. */
+export interface PostedKey {
+  readonly statement: string;
+  readonly sig: JsonObject;
+  readonly comment: string;
+  readonly coSignatures: readonly CoSignature[];
+}
+
 /**
  * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`). Keys that the owner
  * has already may co-sign: then relying parties that accept one of them accept this one (formats.md 4).
  * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `key_not_enrolled`, `key_suspended`,
- * `replayed`; `stale` when a co-signer was removed meanwhile
+ * `replayed`, `counter_regressed`; `stale` when a co-signer was removed meanwhile
  */
-export async function addKey(
+export async function addKey(w: World, posted: PostedKey): Promise<OwnerKeyRow> {
+  for (let attempt = 1; ; attempt += 1) {
+    const added = await tryAdd(w, posted);
+    if (added !== "moved") return added;
+    if (attempt === MAX_TRIES) throw new Refusal("stale");
+  }
+}
+
+/** The statement as it was made here, for the key that it names. */
+async function preparedFor(
   w: World,
-  posted: {
-    readonly statement: string;
-    readonly sig: JsonObject;
-    readonly comment: string;
-    readonly coSignatures: readonly CoSignature[];
-  },
-): Promise<OwnerKeyRow> {
-  const epoch = await w.store.epoch();
-  const now = w.clock();
+  posted: PostedKey,
+  now: Seconds,
+): Promise<Statement<KeyStatement>> {
   const statement = readStatement(w.c, fromBase64url(posted.statement));
   if (!isKeyStatement(statement)) throw new Refusal("statement_invalid", "not a key statement");
-  const { body } = statement;
-  const prepared = await w.store.statement(body.jti);
+  const prepared = await w.store.statement(statement.body.jti);
   if (prepared === undefined || prepared.req !== statement.cs)
     throw new Refusal("statement_invalid", "not a statement made here");
-  if (now >= body.exp) throw new Refusal("approval_expired", "the statement has expired");
+  if (now >= statement.body.exp) throw new Refusal("approval_expired", "the statement has expired");
+  return statement;
+}
+
+async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved"> {
+  const epoch = await w.store.epoch();
+  const now = w.clock();
+  const statement = await preparedFor(w, posted, now);
+  const { body, cs } = statement;
   const sig = readOwnerSignature(posted.sig);
   const key = {
     jwk: jwkOfSpki(fromBase64url(body.key.spki)),
@@ -186,23 +211,50 @@ export async function addKey(
   };
   const coSigners = await coSignersOf(w, body.owner.id, posted.coSignatures);
   const sigs = [{ signature: sig, key }, ...coSigners];
-  await verifyKeyStatement(w.c, statement, sigs);
-  const row = keyRowOf(statement, key.jwk, sigs, posted.comment, now);
-  const committed = await w.store.commit({
-    log: addedRow(w, row, statement.cs),
-    changes: [{ put: "ownerKey", row }],
+  const enrolment = await verifyKeyStatement(w.c, statement, sigs, { pages: w.config.consent });
+  const row = keyRowOf(statement, key.jwk, sigs, enrolment.added.facts, posted.comment, now);
+  const signing = enrolment.coSigners.flatMap(({ jkt, facts }) =>
+    coSigners.flatMap((one) => (one.row.jkt === jkt ? [{ row: one.row, facts }] : [])),
+  );
+  const spent = { jti: body.jti, cs };
+  const moved = await moveCounters(w, signing, spent);
+  const committed =
+    typeof moved === "string" ? moved : await commitKey(w, row, spent, moved, epoch);
+  if (committed === "used") throw new Refusal("replayed", "the statement or key was used");
+  if (committed === "conflict") return afterConflict(w, row, signing);
+  return row;
+}
+
+function commitKey(
+  w: World,
+  row: OwnerKeyRow,
+  { jti, cs }: { readonly jti: string; readonly cs: Digest },
+  { changes, ownerKeys }: MovedCounters,
+  epoch: number,
+): Promise<Committed | "used" | "conflict"> {
+  return w.store.commit({
+    log: addedRow(w, row, cs),
+    changes: [{ put: "ownerKey", row }, ...changes],
     once: [
-      { kind: "jti", value: body.jti, until: Number.MAX_SAFE_INTEGER },
+      { kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER },
       { kind: "key", value: row.jkt, until: Number.MAX_SAFE_INTEGER },
     ],
     issues: true,
     // a co-signer may be removed at this moment
-    ...(coSigners.length === 0 ? {} : { expect: { epoch } }),
+    ...(ownerKeys.length === 0 ? {} : { expect: { epoch, ownerKeys } }),
   });
-  if (committed === "used") throw new Refusal("replayed", "the statement or key was used");
-  if (committed === "conflict")
-    throw new Refusal((await w.store.keyOwner(row.jkt)) === undefined ? "stale" : "replayed");
-  return row;
+}
+
+/** @returns "moved" where a co-signer signed something else meanwhile @throws Refusal `replayed`, `stale` */
+async function afterConflict(
+  w: World,
+  { jkt }: OwnerKeyRow,
+  coSigners: readonly SigningKey[],
+): Promise<"moved"> {
+  if ((await w.store.keyOwner(jkt)) !== undefined) throw new Refusal("replayed");
+  for (const { row } of coSigners)
+    if ((await w.store.ownerKey(row.jkt))?.counter !== row.counter) return "moved";
+  throw new Refusal("stale");
 }
 
 /** Takes a key away: an admin act, logged, felt by every relying party with a current trust bundle. */

@@ -25,6 +25,7 @@ import { enrolledOf, measurementsOf } from "./asked.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { chainOf } from "./owner-chain.ts";
+import { moveCounters } from "./owner-counter.ts";
 import { logRow } from "./record.ts";
 import { logRefusal } from "./refusals.ts";
 
@@ -34,7 +35,8 @@ const MAX_TRIES = 3;
  * An approval that the owner signed on the agent's host before this server was asked (DESIGN 4, agent-mediated): R,
  * statement and signature make the grant, once; nothing is issued from that R. The same octets again get the same
  * answer, for a proxy that lost the first one.
- * @throws Refusal as `decidePresigned` and `verifyApproval`; `replayed` for a statement or `jti` used before; refusals are logged for the calling proxy
+ * @throws Refusal as `decidePresigned` and `verifyApproval`; `replayed` for a statement or `jti` used before;
+ * `counter_regressed` for one whose key has signed something later since; refusals are logged for the calling proxy
  */
 export async function acceptPresigned(
   w: World,
@@ -86,6 +88,7 @@ async function verified(
   const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
   const approval = await verifyApproval(w.c, statement, posted.sig, key, {
     ownerKind: keyRow.kind,
+    pages: w.config.consent,
   });
   return { keyRow, approval };
 }
@@ -153,7 +156,8 @@ async function tryOnce(
     },
     now,
   );
-  return commitGrant(w, posted, { of, grant, rows, keyRow });
+  // its counter as it is now: the approval may have been brought beside another one
+  return commitGrant(w, posted, { of, grant, rows, keyRow: key ?? keyRow });
 }
 
 /** The open question of the same program of the same installation: this approval answers it. */
@@ -167,6 +171,24 @@ function answeredBy(grant: Grant, { openAsk }: KnownRows): AskRow | undefined {
   return isAnswered ? openAsk : undefined;
 }
 
+function recordOf({ request, proxy }: PresignedConsent, grant: Grant): object {
+  const { agent, owner, req, iat, grant: bounds } = grant.statement;
+  return {
+    v: 1,
+    agent: agent.id,
+    entry: request.claims.sub,
+    owner: owner.id,
+    key: owner.jkt,
+    cs: grant.cs,
+    req,
+    assurance: grant.assurance,
+    until: bounds.exp,
+    model: grant.model,
+    proxy,
+    signed: iat,
+  };
+}
+
 async function commitGrant(
   w: World,
   posted: PostedConsent,
@@ -178,31 +200,20 @@ async function commitGrant(
   },
 ): Promise<"conflict" | "used" | object> {
   const { of, grant, rows, keyRow } = by;
-  const { statement } = of.approval;
-  const { agent, owner, jti, req, grant: bounds } = statement.body;
+  const { statement, facts } = of.approval;
+  const { jti } = statement.body;
   const entry = of.request.claims.sub;
   const now = w.clock();
   const ask = answeredBy(grant, rows);
   const chain = await chainOf(w, keyRow);
+  const moved = await moveCounters(w, [{ row: keyRow, facts }], { jti, cs: grant.cs });
+  if (typeof moved === "string") return moved;
   return w.store.commit({
     log: logRow(w, {
       type: "approval.approved",
       t: now,
       actor: "owner",
-      record: {
-        v: 1,
-        agent: agent.id,
-        entry,
-        owner: owner.id,
-        key: keyRow.jkt,
-        cs: grant.cs,
-        req,
-        assurance: grant.assurance,
-        until: bounds.exp,
-        model: grant.model,
-        proxy: of.proxy,
-        signed: statement.body.iat,
-      },
+      record: recordOf(of, grant),
     }),
     changes: [
       {
@@ -218,11 +229,13 @@ async function commitGrant(
               fields: { state: "approved", decidedAt: now, cs: grant.cs },
             } as const,
           ]),
+      ...moved.changes,
     ],
     once: [{ kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER }],
     expect: {
       epoch: rows.epoch,
       ...(ask === undefined ? {} : { ask: { req: ask.req, state: "asked" } }),
+      ownerKeys: moved.ownerKeys,
     },
     issues: true, // a store that is behind may have forgotten that it was used, or stopped
   });

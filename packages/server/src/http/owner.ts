@@ -6,6 +6,7 @@ import { approve, deny } from "../cases/approve.ts";
 import { findAsk, noteOf } from "../cases/asked.ts";
 import { openRequest } from "../cases/open-request.ts";
 import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
+import { resumeKey } from "../cases/owner-counter.ts";
 import { coSignerThumbprints } from "../cases/owner-chain.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
 import type { AskRow, OwnerRow } from "../store/rows.ts";
@@ -149,6 +150,7 @@ async function owners(w: World): Promise<Response> {
       software: key.app === undefined,
       jwk: key.jwk,
       ...(key.removedAt === undefined ? {} : { removed_at: key.removedAt }),
+      ...(key.suspendedAt === undefined ? {} : { suspended_at: key.suspendedAt }),
     })),
   }));
   return json({ owners: await Promise.all(withKeys) });
@@ -175,6 +177,10 @@ export function ownerRoutes(w: World, by: string): Routes<object> {
     "DELETE /v1/owner/keys/:jkt": async (_request, _context, { jkt }) => {
       await removeKey(w, jkt ?? "", by);
       return json({ removed: true });
+    },
+    "POST /v1/owner/keys/:jkt/resume": async (_request, _context, { jkt }) => {
+      await resumeKey(w, jkt ?? "", by);
+      return json({ resumed: true });
     },
     "GET /v1/owner/requests": (request) => inbox(w, request),
     "GET /v1/owner/requests/:id": openForOwner(w),

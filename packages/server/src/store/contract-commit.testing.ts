@@ -8,6 +8,12 @@ function countOf<T>(items: readonly T[], wanted: T): number {
   return items.filter((item) => item === wanted).length;
 }
 
+/** A decision that rests on a key at this counter. */
+const keyDecision = (key: { readonly jkt?: string; readonly counter?: number }): Decision => ({
+  changes: [],
+  expect: { ownerKeys: [{ jkt: f.ownerKeyRow().jkt, ...key }] },
+});
+
 /** What `commit` promises: atomic, guarded, proved. */
 export function commitRules(store: () => Store, put: f.Put): void {
   it("answers with a proof under a signed checkpoint", async () => {
@@ -189,6 +195,9 @@ export function commitRules(store: () => Store, put: f.Put): void {
       { changes: [], expect: { ask: { req: f.digestOfWord("x"), state: "asked" } } },
     ],
     ["a set without its row", { changes: [{ set: "stop", id: "none", fields: { liftedAt: 1 } }] }],
+    ["a counter that moved", keyDecision({ counter: 6 })],
+    ["a counter that is there now", keyDecision({})],
+    ["a key that is not there", keyDecision({ jkt: f.hashOf("none"), counter: 7 })],
     ["a second owner key", { changes: [{ put: "ownerKey", row: f.ownerKeyRow() }] }],
     [
       "an agent id with another anchor",
@@ -209,7 +218,7 @@ export function commitRules(store: () => Store, put: f.Put): void {
     await put(
       { put: "entry", row: f.entryRow() },
       { put: "proxy", row: f.proxyRow() },
-      { put: "ownerKey", row: f.ownerKeyRow() },
+      { put: "ownerKey", row: f.ownerKeyRow({ counter: 7 }) },
       { put: "installation", row: f.installationRow() },
     );
     expect(await store().commit(decision)).toBe("conflict");
@@ -222,6 +231,29 @@ export function commitRules(store: () => Store, put: f.Put): void {
       liveSerial: { proxy: f.PROXY, serial: "01" },
     };
     expect(await store().commit({ changes: [], expect: expectation })).toEqual({});
+  });
+
+  it("lets two decisions at once move one counter once, and none of a key that is suspended or removed", async () => {
+    const { jkt } = f.ownerKeyRow();
+    await put({ put: "ownerKey", row: f.ownerKeyRow() });
+    const move = (word: string, from: number | undefined, counter: number) =>
+      store().commit(
+        f.decisionOf(word, {
+          expect: { ownerKeys: [from === undefined ? { jkt } : { jkt, counter: from }] },
+          changes: [{ set: "ownerKey", jkt, fields: { counter } }],
+        }),
+      );
+    const both = await Promise.all([move("a", undefined, 1), move("b", undefined, 1)]);
+    expect(countOf<unknown>(both, "conflict")).toBe(1);
+    expect(await move("zero is no absence", 0, 2)).toBe("conflict");
+    expect(await move("c", 1, 2)).not.toBe("conflict");
+    await put({ set: "ownerKey", jkt, fields: { suspendedAt: f.NOW } });
+    expect(await move("suspended", 2, 3)).toBe("conflict");
+    await put({ set: "ownerKey", jkt, fields: { suspendedAt: undefined } });
+    expect(await move("resumed", 2, 3)).not.toBe("conflict");
+    await put({ set: "ownerKey", jkt, fields: { removedAt: f.NOW } });
+    expect(await move("removed", 3, 4)).toBe("conflict");
+    expect(await store().ownerKey(jkt)).toMatchObject({ counter: 3, removedAt: f.NOW });
   });
 
   it("refuses leaves and records over their size", async () => {

@@ -60,7 +60,7 @@ export function takeOnce(db: Sqlite, values: readonly Once[]): void {
 
 /** Checks what the decision rests on, and takes the ordinal that it issues. */
 export function meet(db: Sqlite, expect: Expectation): void {
-  const { epoch, ask, entry, issue, liveSerial } = expect;
+  const { epoch, ask, entry, issue, liveSerial, ownerKeys = [] } = expect;
   if (epoch !== undefined) demand(epochOf(db) === epoch, "conflict", "epoch");
   if (ask !== undefined)
     demand(
@@ -82,6 +82,15 @@ export function meet(db: Sqlite, expect: Expectation): void {
       ] === liveSerial.serial,
       "conflict",
       "live serial",
+    );
+  for (const { jkt, counter } of ownerKeys)
+    demand(
+      db.get(
+        "SELECT 1 FROM owner_keys WHERE jkt = :jkt AND removed_at IS NULL AND suspended_at IS NULL AND counter IS :counter",
+        { jkt, counter: counter ?? null },
+      ) !== undefined,
+      "conflict",
+      "owner key",
     );
   if (issue !== undefined)
     demand(
@@ -281,6 +290,8 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "certificate":
       case "joinToken":
         return [];
+      case "ownerKey": // the trust bundle names removed ones only: no proxy hears of a counter
+        return "removedAt" in change.fields ? "all" : [];
       default:
         return "all";
     }

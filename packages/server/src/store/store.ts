@@ -114,6 +114,8 @@ export interface Expectation {
   readonly entry?: { readonly id: string; readonly version: number };
   /** The serial that is the proxy's live one. */
   readonly liveSerial?: { readonly proxy: string; readonly serial: string };
+  /** Keys that are neither removed nor suspended, each with its counter as it was read; absent: it has none. */
+  readonly ownerKeys?: readonly { readonly jkt: string; readonly counter?: number }[];
 }
 
 export interface Decision {
