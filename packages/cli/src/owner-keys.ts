@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import {
   base64url,
   fromBase64url,
@@ -12,10 +13,10 @@ import { nodeCrypto, printable } from "@countersign/node";
 import { refuseInsideRun } from "./inside-run.ts";
 import { signatureFrom, statementFrom } from "./signed-elsewhere.ts";
 import type { SignOptions } from "./signed-elsewhere.ts";
-import { openOwnerKey, readOwnerKey } from "./signing.ts";
+import { openOwnerKey, readOwnerKey, signElsewhere } from "./signing.ts";
 import { explain, list, text, withApi } from "./sockets.ts";
 import type { LocalApi } from "./sockets.ts";
-import { show } from "./terminal.ts";
+import { say, show } from "./terminal.ts";
 import type { Cli } from "./terminal.ts";
 
 export interface EnrolOptions extends SignOptions {
@@ -38,12 +39,12 @@ async function coSign(
       "Name the key that made it: --co-signer FILE.pub",
     );
   if (coSigner === undefined) return [];
-  const jkt = thumbprint(nodeCrypto, (await readOwnerKey(coSigner)).jwk);
+  const key = await readOwnerKey(cli, coSigner);
   const sig =
     coSignature === undefined
       ? await (await openOwnerKey(cli, coSigner, "statement.json")).sign(statement)
-      : await signatureFrom(coSignature);
-  return [{ jkt, sig: { ...sig } }];
+      : await signatureFrom(coSignature, statement, key);
+  return [{ jkt: thumbprint(nodeCrypto, key.jwk), sig: { ...sig } }];
 }
 
 function vouchers(key: JsonObject): string {
@@ -61,16 +62,16 @@ function standing(key: JsonObject): string {
 export async function enrol(cli: Cli, name: string, options: EnrolOptions): Promise<void> {
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
+    const key = await readOwnerKey(cli, options.key);
     if (options.signature !== undefined) {
       const statement = await statementFrom(options);
       await finishEnrolment(cli, api, name, {
         statement,
-        sig: await signatureFrom(options.signature),
+        sig: await signatureFrom(options.signature, statement, key),
         coSignatures: await coSign(cli, options, statement),
       });
       return;
     }
-    const key = await readOwnerKey(options.key);
     const offered = await explain(
       api.post("/v1/owner/keys/options", {
         name,
@@ -85,7 +86,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
     const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
     checkKeyStatement(statement, key);
     if (options.print) {
-      cli.stdout.write(statement.bytes);
+      await printForElsewhere(cli, name, statement.bytes, options);
       return;
     }
     const rendered = renderKeyStatement(statement);
@@ -101,6 +102,24 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
       comment: signer.comment,
     });
   });
+}
+
+/** The statement on standard output or in its file, how to sign it and how to bring it back on standard error. */
+async function printForElsewhere(
+  cli: Cli,
+  name: string,
+  statement: Uint8Array,
+  options: EnrolOptions,
+): Promise<void> {
+  if (options.statement === undefined) cli.stdout.write(statement);
+  else await writeFile(options.statement, statement);
+  const file = options.statement ?? "statement.json";
+  say(cli, "Sign it within the hour:");
+  for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
+  say(
+    cli,
+    `Then bring it back: countersign owner enrol ${name} --key ${options.key} --signature ${file}.sig`,
+  );
 }
 
 /** The server made the statement: what is signed must name the key that was offered, and nothing else. */

@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { readArmor, Refusal } from "@countersign/core";
-import type { OwnerSignature } from "@countersign/core";
+import { fromUtf8, ownerJwsOf, readArmor, Refusal, verifyOwnerSignature } from "@countersign/core";
+import type { Bytes, OwnerPublicKey, OwnerSignature } from "@countersign/core";
+import { nodeCrypto } from "@countersign/node";
 import type { Command } from "commander";
+import { readBounded } from "./files.ts";
 import { sshsigOf } from "./signing.ts";
 
 /** How an owner signs: here, or elsewhere with what is printed and brought back. */
@@ -12,36 +13,55 @@ export interface SignOptions {
   readonly signature?: string;
 }
 
-/** The signature from a file: an armoured SSHSIG as `ssh-keygen -Y sign` writes it. */
-export async function signatureFrom(path: string): Promise<OwnerSignature> {
-  const armour = await readFile(path, "utf8").catch(() => {
-    throw new Refusal(
-      "not_found",
-      `cannot read ${path}`,
-      "Name the .sig file that ssh-keygen wrote.",
-    );
-  });
-  return sshsigOf(readArmor(armour));
+const MAX_SIGNATURE_BYTES = 16_384;
+const MAX_STATEMENT_BYTES = 16_384;
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\n?$/;
+const SSH_ARMOUR = "-----BEGIN SSH SIGNATURE-----";
+
+/** ASCII alone is text here: a raw signature is not. */
+function textOf(octets: Bytes): string {
+  return octets.every((octet) => octet < 0x80) ? fromUtf8(octets) : "";
+}
+
+function formOf(octets: Bytes, statement: Bytes, key: OwnerPublicKey): OwnerSignature {
+  const text = textOf(octets);
+  if (text.startsWith(SSH_ARMOUR)) return sshsigOf(readArmor(text));
+  if (COMPACT.test(text)) return { k: "jws", s: text.trimEnd() };
+  return ownerJwsOf(key.jwk, statement, octets);
+}
+
+/**
+ * The signature in a file, whoever made it: an armoured SSHSIG of `ssh-keygen -Y sign`, a compact JWS, or the bare
+ * signature over a JWS' input that OpenSSL or a token wrote. Verified before it is shown to anybody.
+ * @throws Refusal `not_found`, `too_large`, `signature_invalid`, and as `verifyOwnerSignature`
+ */
+export async function signatureFrom(
+  path: string,
+  statement: Bytes,
+  key: OwnerPublicKey,
+): Promise<OwnerSignature> {
+  const signature = formOf(await readBounded(path, MAX_SIGNATURE_BYTES), statement, key);
+  await verifyOwnerSignature(nodeCrypto, { statementBytes: statement, signature, key });
+  return signature;
 }
 
 /** Octets of a statement file; the one newline that an editor or echo adds at its end is not part of them. */
 export async function statementFrom(options: SignOptions): Promise<Uint8Array> {
-  const path = options.statement ?? (options.signature ?? "").replace(/\.sig$/, "");
-  const octets = new Uint8Array(
-    await readFile(path).catch(() => {
-      throw new Refusal(
-        "not_found",
-        `cannot read ${path}`,
-        "Name the statement that was signed: --statement FILE.",
-      );
-    }),
-  );
+  const path = options.statement ?? (options.signature ?? "").replace(/\.(sig|jws)$/, "");
+  const octets = await readBounded(path, MAX_STATEMENT_BYTES).catch((error: unknown) => {
+    if (!(error instanceof Refusal) || error.code !== "not_found") throw error;
+    throw new Refusal(
+      "not_found",
+      `cannot read ${path}`,
+      "Name the statement that was signed: --statement FILE.",
+    );
+  });
   return octets.at(-1) === 0x0a ? octets.slice(0, -1) : octets;
 }
 
 const KEY = [
   "--key <file>",
-  "OpenSSH private key, or the .pub file of a key that the ssh-agent holds",
+  "private key, OpenSSH or PEM, or the .pub file of a key that the ssh-agent holds",
 ] as const;
 
 /** The options of a command that signs. */
@@ -50,5 +70,8 @@ export function signing(command: Command): Command {
     .requiredOption(...KEY)
     .option("--print", "print the statement for signing elsewhere", false)
     .option("--statement <file>", "the statement's file, to write with --print or to bring back")
-    .option("--signature <file>", "bring back a signature that ssh-keygen made");
+    .option(
+      "--signature <file>",
+      "bring back a signature made elsewhere: SSH's, a JWS, or a bare one",
+    );
 }

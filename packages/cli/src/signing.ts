@@ -18,10 +18,13 @@ import {
   readAgentSignature,
   Refusal,
   sshsigSignedData,
+  verifyOwnerSignature,
   writeSshsig,
 } from "@countersign/core";
 import type { Bytes, Jwk, OwnerKey, OwnerPublicKey, OwnerSignature } from "@countersign/core";
 import { nodeCrypto, signerOf } from "@countersign/node";
+import { isPem, openPemKey, readPemKey } from "./pem-key.ts";
+import { opensslLines, sshKeygenLine } from "./sign-lines.ts";
 import type { Cli } from "./terminal.ts";
 
 const MAX_KEY_FILE_BYTES = 65_536;
@@ -43,16 +46,11 @@ async function readText(path: string): Promise<string> {
     throw new Refusal(
       "not_found",
       `cannot read ${path}`,
-      "Name a key file with --key: an OpenSSH private key, or its .pub file when the ssh-agent holds it.",
+      "Name a key file with --key: an OpenSSH or PEM private key, or the .pub file of a key that the ssh-agent holds.",
     );
   });
   if (octets.length > MAX_KEY_FILE_BYTES) throw new Refusal("too_large", path);
   return octets.toString("utf8");
-}
-
-/** The line that signs with OpenSSH itself, where we cannot. */
-export function sshKeygenLine(keyFile: string, statementFile: string): string {
-  return `ssh-keygen -Y sign -f ${keyFile} -n ${CONSENT_NAMESPACE} ${statementFile}`;
 }
 
 async function askAgent(socketPath: string, message: Bytes): Promise<Bytes> {
@@ -112,8 +110,9 @@ function privateKeyObject(jwk: Jwk, secret: Bytes): ReturnType<typeof createPriv
 }
 
 /**
- * The signer behind a key file: the file itself when it is an unencrypted OpenSSH key, else the ssh-agent that holds it.
- * @throws Refusal `not_found`, `key_unsupported` with the `ssh-keygen` line as `next`
+ * The signer behind a key file: the file itself when it is an unencrypted OpenSSH or PEM key, else the ssh-agent that
+ * holds it. What it signs is verified before anybody gets it.
+ * @throws Refusal `not_found`, `invalid_key`, `key_unsupported` with what helps as `next`
  */
 export async function openOwnerKey(
   cli: Cli,
@@ -121,6 +120,25 @@ export async function openOwnerKey(
   statementFile: string,
 ): Promise<OwnerSigner> {
   const text = await readText(path);
+  const signer = isPem(text)
+    ? openPemKey(path, text)
+    : await openSsh(cli, path, text, statementFile);
+  return { ...signer, sign: async (statement) => verified(signer, statement) };
+}
+
+async function verified(signer: OwnerSigner, statement: Bytes): Promise<OwnerSignature> {
+  const { key } = signer;
+  const signature = await signer.sign(statement);
+  await verifyOwnerSignature(nodeCrypto, { statementBytes: statement, signature, key });
+  return signature;
+}
+
+async function openSsh(
+  cli: Cli,
+  path: string,
+  text: string,
+  statementFile: string,
+): Promise<OwnerSigner> {
   if (text.startsWith("-----BEGIN OPENSSH PRIVATE KEY-----")) {
     const opened = openPrivate(text);
     if (opened !== undefined) return opened;
@@ -162,9 +180,22 @@ function parsePublic(line: string): { readonly key: OwnerKey; readonly comment: 
   return { key, comment };
 }
 
-/** A public key from a `.pub` file or from a private key file, without anything to sign with. */
-export async function readOwnerKey(path: string): Promise<OwnerPublicKey> {
+/** The public key of a key file, private or public, without anything to sign with. */
+export async function readOwnerKey(_cli: Cli, path: string): Promise<OwnerPublicKey> {
   const text = await readText(path);
+  if (isPem(text)) return readPemKey(path, text);
   if (!text.startsWith("-----BEGIN")) return parsePublic(text).key;
   return openPrivate(text)?.key ?? parsePublic(await readText(`${path}.pub`)).key;
+}
+
+/** The lines that sign the file of a statement with other people's programs; its signature is in `<file>.sig` then. */
+export async function signElsewhere(
+  _cli: Cli,
+  path: string,
+  file: string,
+): Promise<readonly string[]> {
+  const text = await readText(path);
+  return isPem(text)
+    ? opensslLines(readPemKey(path, text), path.replace(/\.pub$/, ""), file)
+    : [sshKeygenLine(path, file)];
 }

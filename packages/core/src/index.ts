@@ -175,6 +175,7 @@ export { counterStep } from "./consent/counter.ts";
 export { readCode, requestCode, statementId } from "./consent/code.ts";
 export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";
+export { makeOwnerJws, ownerJwsHeader, ownerJwsInput, ownerJwsOf } from "./consent/owner-jws.ts";
 export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signature.ts";
 export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
 export { verifyAssertion } from "./consent/webauthn.ts";

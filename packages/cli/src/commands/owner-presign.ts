@@ -28,7 +28,7 @@ import { refuseInsideRun } from "../inside-run.ts";
 import { askOwner } from "../prompt.ts";
 import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
 import type { SignOptions } from "../signed-elsewhere.ts";
-import { openOwnerKey, readOwnerKey, sshKeygenLine } from "../signing.ts";
+import { openOwnerKey, readOwnerKey, signElsewhere } from "../signing.ts";
 import { list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { instant, say, show } from "../terminal.ts";
@@ -111,7 +111,7 @@ async function prepare(
   options: PresignOptions,
 ): Promise<Prepared> {
   const pid = options.pid === undefined ? {} : { pid: pidOf(options.pid) };
-  const key = await readOwnerKey(options.key);
+  const key = await readOwnerKey(cli, options.key);
   const material = await api.post("/v1/presign", { agent, ...pid });
   const request = await open(nodeCrypto, REQUEST, text(material, "request"));
   const entry = readEntry(material["entry"] ?? null);
@@ -144,7 +144,7 @@ async function keep(
   keyFile: string,
   signed: { readonly statement: Uint8Array; readonly sig: OwnerSignature },
 ): Promise<void> {
-  const key = await readOwnerKey(keyFile);
+  const key = await readOwnerKey(cli, keyFile);
   const answer = await api.post("/v1/presigned", {
     statement: base64url(signed.statement),
     sig: { ...signed.sig },
@@ -163,7 +163,8 @@ async function presign(cli: Cli, agent: string, options: PresignOptions): Promis
   await withApi(cli, "proxy.sock", async (api) => {
     if (options.signature !== undefined) {
       const statement = await statementFrom(options);
-      const sig = await signatureFrom(options.signature);
+      const key = await readOwnerKey(cli, options.key);
+      const sig = await signatureFrom(options.signature, statement, key);
       return keep(cli, api, options.key, { statement, sig });
     }
     const prepared = await prepare(cli, api, agent, options);
@@ -189,7 +190,8 @@ async function printForElsewhere(
   const file = options.statement ?? "statement.json";
   for (const line of lines) say(cli, line);
   say(cli, "");
-  say(cli, `Sign it: ${sshKeygenLine(options.key, file)}`);
+  say(cli, "Sign it:");
+  for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
   say(
     cli,
     `Then bring it back while this proxy runs: countersign owner presign ${agent} --key ${options.key} --signature ${file}.sig`,

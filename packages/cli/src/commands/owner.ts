@@ -19,7 +19,7 @@ import type { EnrolOptions } from "../owner-keys.ts";
 import { askOwner } from "../prompt.ts";
 import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
 import type { SignOptions } from "../signed-elsewhere.ts";
-import { openOwnerKey, readOwnerKey, sshKeygenLine } from "../signing.ts";
+import { openOwnerKey, readOwnerKey, signElsewhere } from "../signing.ts";
 import { explain, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
@@ -117,14 +117,14 @@ async function decide(
 async function approve(cli: Cli, id: string, options: SignOptions): Promise<void> {
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
+    const key = await readOwnerKey(cli, options.key);
     if (options.signature !== undefined) {
-      await decide(cli, api, id, {
-        statement: await statementFrom(options),
-        sig: await signatureFrom(options.signature),
-      });
+      const statement = await statementFrom(options);
+      const sig = await signatureFrom(options.signature, statement, key);
+      await decide(cli, api, id, { statement, sig });
       return;
     }
-    const jkt = thumbprint(nodeCrypto, (await readOwnerKey(options.key)).jwk);
+    const jkt = thumbprint(nodeCrypto, key.jwk);
     const opened = await openRequest(cli, api, id, jkt, options.print);
     if (options.print) {
       await printForElsewhere(cli, opened, id, options);
@@ -153,7 +153,8 @@ async function printForElsewhere(
   const file = options.statement ?? "statement.json";
   for (const line of opened.lines) say(cli, line);
   say(cli, "");
-  say(cli, `Sign it by ${instant(opened.body.exp)}: ${sshKeygenLine(options.key, file)}`);
+  say(cli, `Sign it by ${instant(opened.body.exp)}:`);
+  for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
   say(
     cli,
     `Then bring it back: countersign owner approve ${id} --key ${options.key} --signature ${file}.sig`,

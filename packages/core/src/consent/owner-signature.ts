@@ -7,6 +7,7 @@ import { Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 import type { RefusalCode } from "../refusal.ts";
+import { OWNER_JWS_TYPE } from "./owner-jws.ts";
 import { sshKeyOf } from "./ssh/key.ts";
 import { CONSENT_NAMESPACE, verifySshsig } from "./ssh/sshsig.ts";
 import { statementChallenge } from "./statement.ts";
@@ -58,7 +59,6 @@ export interface SignatureFacts {
 export const MAX_OWNER_SIGNATURE_BYTES = 16_384;
 const MAX_SSHSIG_TEXT = 6000;
 const MAX_WEBAUTHN_TEXT = 8192;
-const JWS_TYPE = "agent-consent+jwt";
 const JWS_HEADER: readonly string[] = ["alg", "typ"];
 
 /**
@@ -123,8 +123,8 @@ async function verifyJws(c: Crypto, claim: Claim<JwsSignature>): Promise<Signatu
   const names = Object.keys(jws.header);
   if (names.length !== JWS_HEADER.length || !JWS_HEADER.every((name) => names.includes(name)))
     throw new Refusal("signature_invalid", "the JWS header is not exactly alg and typ");
-  if (jws.header["typ"] !== JWS_TYPE)
-    throw new Refusal("signature_invalid", `typ is not ${JWS_TYPE}`);
+  if (jws.header["typ"] !== OWNER_JWS_TYPE)
+    throw new Refusal("signature_invalid", `typ is not ${OWNER_JWS_TYPE}`);
   // the key says which algorithms there are, never the header alone
   const alg = algorithmsFor(jwk).find((candidate) => candidate === jws.header["alg"]);
   if (alg === undefined) throw new Refusal("signature_invalid", "alg is not one of the key");
