@@ -36,7 +36,7 @@ import {
   readWaiting,
 } from "../../packages/sdk/src/agent/answers.ts";
 import { evidenceInHeader } from "../../packages/sdk/src/verify/evidence.ts";
-import { isPoint } from "../../packages/sdk/src/verify/curve.ts";
+import { isPoint } from "../../packages/core/src/web-crypto/curve.ts";
 import { configOf, SERVER_SCHEMA } from "../../packages/server/src/config.ts";
 import { ofJson, ofOctets, ofText } from "./parser.ts";
 import type { Parser } from "./parser.ts";

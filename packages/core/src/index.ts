@@ -15,6 +15,8 @@ export type {
   Signer,
 } from "./crypto.ts";
 export { algorithmOf } from "./crypto.ts";
+export { webCryptoOn } from "./web-crypto/web-crypto.ts";
+export type { Subtle } from "./web-crypto/web-crypto.ts";
 export {
   base64,
   base64url,

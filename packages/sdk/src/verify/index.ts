@@ -11,7 +11,7 @@ export type { TlsRoots } from "./trusted.ts";
 export type { RelyingPartyOptions } from "./settings.ts";
 export type { Fetch } from "./evidence.ts";
 export { webCrypto } from "./web-crypto.ts";
-export type { Subtle } from "./web-crypto.ts";
+export type { Subtle } from "@countersign/core";
 
 // What a relying party needs of core, so that it need not import it.
 export {

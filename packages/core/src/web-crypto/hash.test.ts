@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hex, utf8 } from "@countersign/core";
+import { hex, utf8 } from "../bytes.ts";
 import { sha256, sha512 } from "./hash.ts";
 
 // FIPS 180-4 examples (CSRC "Cryptographic Standards and Guidelines: Examples", SHA-256 and SHA-512)

@@ -1,4 +1,4 @@
-import type { Bytes } from "@countersign/core";
+import type { Bytes } from "../crypto.ts";
 
 // WebCrypto hashes asynchronously only, and core asks for a hash in the middle of synchronous reading.
 // FIPS 180-4; the constants are derived there from the first eighty primes, and here too.

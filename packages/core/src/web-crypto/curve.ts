@@ -1,5 +1,6 @@
-import { fromBase64url, isSoundEd25519 } from "@countersign/core";
-import type { Jwk } from "@countersign/core";
+import { fromBase64url } from "../bytes.ts";
+import type { Jwk } from "../crypto.ts";
+import { isSoundEd25519 } from "../jose/ed25519.ts";
 
 /** y² = x³ − 3x + b over the field of p elements (FIPS 186-5, SP 800-186 section 3.2.1). */
 interface Curve {
