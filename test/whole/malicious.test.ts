@@ -268,7 +268,13 @@ function byProxy(story: Story, presented: Presented): Promise<string> {
     uplink: () => {
       throw new Error("nothing is sent");
     },
-    server: () => ({ state: undefined, isConnected: false, heardAt: 0, seen: undefined }),
+    server: () => ({
+      state: undefined,
+      isConnected: false,
+      heardAt: 0,
+      seen: undefined,
+      pages: undefined,
+    }),
   });
   const scope = {
     entry: readEntry(entryOf({ owner: OWNER_ID, proxy: id })),

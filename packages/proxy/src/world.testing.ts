@@ -122,5 +122,5 @@ export function makeWorld(parts: WorldParts): ProxyWorld {
 
 /** A server that was heard and says this. */
 export function viewOf(state: ProxyState, now: Seconds, seen?: Seen): ServerView {
-  return { state, isConnected: true, heardAt: now, seen };
+  return { state, isConnected: true, heardAt: now, seen, pages: undefined };
 }

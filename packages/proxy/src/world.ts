@@ -1,4 +1,4 @@
-import type { Crypto, ProxyState, Random, Seconds, Seen } from "@countersign/core";
+import type { ConsentPages, Crypto, ProxyState, Random, Seconds, Seen } from "@countersign/core";
 import type { Log, Timers } from "@countersign/node";
 import type { HostFacts } from "@countersign/core";
 import type { Anchors } from "./keys/anchors.ts";
@@ -13,6 +13,8 @@ export interface ServerView {
   /** When something came last, if only a heartbeat: after a suspend, a connection may look alive and not be. */
   readonly heardAt: Seconds;
   readonly seen: Seen | undefined;
+  /** Where owners sign with WebAuthn, as the first trust bundle said that was heard. Undefined until then: nowhere. */
+  readonly pages: ConsentPages | undefined;
 }
 
 /** Everything the proxy works with; made once by `main`, or by a test with clocks and keys of its own. */

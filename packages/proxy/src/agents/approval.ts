@@ -52,12 +52,10 @@ export async function checkApproval(
   const preSigned = standing.model === "agent";
   const statement = readStatement(w.c, standing.approval.st, { preSigned });
   if (statement.cs !== standing.cs) return unsuitable("digest");
-  const approval = await verifyApproval(
-    w.c,
-    statement,
-    standing.approval.sig,
-    standing.approval.key,
-  );
+  const { sig, key } = standing.approval;
+  const { pages } = w.server();
+  const options = pages === undefined ? {} : { pages };
+  const approval = await verifyApproval(w.c, statement, sig, key, options);
   const { body } = approval.statement;
   const now = w.clock();
   if (body.aud !== of.issuer || body.td !== of.trustDomain) return unsuitable("another server");
@@ -70,7 +68,7 @@ export async function checkApproval(
   if (body.owner.id !== of.entry.owner) return unsuitable("another owner");
   return {
     cs: statement.cs,
-    ownerJkt: thumbprint(w.c, standing.approval.key.jwk),
+    ownerJkt: thumbprint(w.c, key.jwk),
     until: body.grant.exp,
     ceiling: body.grant.ceiling,
     isSingle: body.grant.use === "single",

@@ -123,9 +123,10 @@ function pinOf({ ownerJkt: jkt, standing }: CheckedApproval): OwnerPin {
 
 /** Trust in the server that this proxy is configured for, as its state stream gave it. */
 function ownTrust(w: ProxyWorld, approval: CheckedApproval | undefined): Trust {
-  const { state } = w.server();
+  const { state, pages } = w.server();
   if (state === undefined) throw new Refusal("unreachable", "no state yet");
-  const bundle = readTrustBundle(utf8(state.trustBundle), w.clock());
+  const said = readTrustBundle(utf8(state.trustBundle), w.clock());
+  const bundle = pages === undefined ? said : { ...said, consent: pages };
   return new Map([
     [
       bundle.trustDomain,

@@ -53,17 +53,22 @@ const LONGEST_RETRY_MS = 300_000;
 const FINAL: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "approval_expired",
   "approval_unsuitable",
+  "challenge_mismatch",
+  "counter_regressed",
   "entry_not_served",
   "entry_unknown",
   "halted",
   "key_not_enrolled",
   "key_reused",
   "namespace_mismatch",
+  "origin_mismatch",
   "replayed",
   "request_expired",
   "request_invalid",
   "signature_invalid",
   "statement_invalid",
+  "user_not_present",
+  "user_not_verified",
 ]);
 
 /**
@@ -134,7 +139,9 @@ export class Presigned {
     const w = this.#world;
     const state = lastState(w);
     const entry: Entry = this.#agents.entry(draft.entry);
-    const approval = await verifyApproval(w.c, statement, sig, key);
+    const { pages } = w.server();
+    const options = pages === undefined ? {} : { pages };
+    const approval = await verifyApproval(w.c, statement, sig, key, options);
     const request = await open(w.c, REQUEST, draft.octets);
     const proxy = w.identity().id;
     const of: PresignedConsent = { request, approval, proxy };

@@ -2,6 +2,7 @@ import { parseJson, readProxyState, Refusal } from "@countersign/core";
 import type { ProxyState, Random, Seconds, Seen } from "@countersign/core";
 import { followEvents } from "@countersign/node";
 import type { Log, Target, Timers } from "@countersign/node";
+import { PinnedPages } from "./pages.ts";
 import type { Uplink } from "./server.ts";
 import type { ProxyWorld, ServerView } from "../world.ts";
 
@@ -30,6 +31,7 @@ export class ServerState {
   #seen: Seen | undefined;
   #isConnected = false;
   #heardAt: Seconds;
+  readonly #pages: PinnedPages = new PinnedPages();
   readonly #clock: () => Seconds;
 
   constructor(clock: () => Seconds) {
@@ -43,6 +45,7 @@ export class ServerState {
       isConnected: this.#isConnected,
       heardAt: this.#heardAt,
       seen: this.#seen,
+      pages: this.#pages.pages,
     };
   }
 
@@ -75,6 +78,7 @@ export class ServerState {
         if (event !== "state") return;
         const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
         this.#take(state);
+        this.#pages.judge(state.trustBundle, this.#clock(), log);
         await heed(state, options);
         options.adoptTime?.(state.now);
         this.#heardAt = this.#clock(); // the state may have set it

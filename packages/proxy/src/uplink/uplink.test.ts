@@ -196,6 +196,49 @@ describe("what the proxy knows of the server", () => {
     await following;
   });
 
+  it("is heeded, stops and all, when its trust bundle names other pages; those are not followed", async () => {
+    const server = new ServerState(() => NOW);
+    const bundle = (rpId: string): string =>
+      JSON.stringify({
+        keys: [],
+        spiffe_sequence: 1,
+        countersign: {
+          issuer: "https://id.example.org",
+          trust_domain: "spiffe://example.org",
+          log: { origin: "example.org", vkey: "example.org+00000000+AAAA" },
+          consent: { rp_id: rpId, origins: [`https://${rpId}`] },
+          removed_owner_keys: [],
+          exp: NOW + 60,
+        },
+      });
+    const stop = { id: "s", scope: "domain", target: "example.org", since: NOW } as const;
+    const states: readonly ProxyState[] = [
+      { ...stateAt(1), trustBundle: bundle("consent.example.org") },
+      { ...stateAt(2), trustBundle: bundle("evil.example.org"), stops: [stop] },
+    ];
+    const target = handlerTarget((request) => {
+      const stream = eventStream(request.signal);
+      for (const state of states) stream.send("state", JSON.stringify(writeProxyState(state)));
+      return Promise.resolve(stream.response);
+    });
+    const ended = new AbortController();
+    const said: string[] = [];
+    await server.follow(target, {
+      signal: ended.signal,
+      random: (byteCount) => new Uint8Array(byteCount),
+      log: { ...silentLog, error: (event: string) => said.push(event) },
+      onState: ({ seq }) => {
+        if (seq === 2) ended.abort();
+        return Promise.resolve();
+      },
+    });
+    expect(said).toEqual(["trust.pages_changed"]);
+    expect(server.view()).toMatchObject({
+      state: { seq: 2, stops: [stop] },
+      pages: { rpId: "consent.example.org", origins: ["https://consent.example.org"] },
+    });
+  });
+
   it("is followed on after a fault of ours", async () => {
     const server = new ServerState(() => NOW);
     let opened = 0;
