@@ -34,6 +34,7 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner requests": ["", 1, "unreachable"],
   "owner approve": ["a --key id", 1, "unreachable"],
   "owner presign": ["a --key id", 1, "unreachable"],
+  "owner policy run": ["--rules nowhere --owner a --key id", 1, "configuration_invalid"],
   "owner deny": ["a", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
   "owner resume-key": ["a", 1, "unreachable"],

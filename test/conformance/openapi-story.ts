@@ -108,7 +108,7 @@ export class Apis {
   constructor(whole: Whole) {
     this.whole = whole;
     const { w, agents, presigned, door, scene } = whole;
-    const { world, feed } = scene.rig;
+    const { world, feed, owners } = scene.rig;
     const runs = new OpenRuns();
     // as far as it is asked: its path, its user and who came through it
     const fixed = { doors: [Object.assign(door, { uid: 1001 })] } as unknown as FixedDoors;
@@ -118,7 +118,7 @@ export class Apis {
       proxy: proxyAdminApp(w, agents, runs, fixed, presigned),
       api: apiApp(world, feed),
       public: publicApp(world),
-      admin: adminApp(world, { render: () => "" }, ringOf()),
+      admin: adminApp(world, { render: () => "" }, owners, ringOf()),
     };
   }
 
@@ -222,6 +222,7 @@ async function askAndApprove(apis: Apis): Promise<void> {
   await apis.call("door", "GET /v1/status");
   await apis.call("proxy", "GET /v1/status");
   const inbox = await apis.call("admin", "GET /v1/owner/requests?owner=alice");
+  await apis.call("admin", "GET /v1/owner/events?owner=alice");
   const request = `/v1/owner/requests/${member(inbox, "requests", "0", "id")}`;
   await apis.call("admin", `GET ${request}`);
   const opened = await apis.call("admin", `GET ${request}?jkt=${owner.jkt}`);

@@ -18,6 +18,7 @@ import { expireAsks, sweep } from "./cases/expire.ts";
 import { keepKeys } from "./cases/rotate.ts";
 import { configOf, SERVER_SCHEMA, urlOf } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
+import { OwnerFeed } from "./feed/owner-feed.ts";
 import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
@@ -242,6 +243,10 @@ function askWitnesses(world: World, witnesses: readonly Witness[]): () => Promis
   };
 }
 
+function listenPublic(world: World, app: Handler<object>): Promise<Listener> {
+  return serve({ on: world.config.public, app, contextOf: () => ({}), log: world.log });
+}
+
 /**
  * Runs the server of a data directory until `close`.
  * @throws Refusal `configuration_invalid`, `private_mode`, `signer_unsuitable`
@@ -265,18 +270,13 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   const api = await listenApi(opened, counted("api", apiApp(opened, feed)));
   const world: World = { ...opened, config: withPort(loaded, api.port) };
   const readings = watchServer(metrics, world, feed);
-  const none = (): object => ({});
-  const publicListener = await serve({
-    on: world.config.public,
-    app: counted("public", publicApp(world)),
-    contextOf: none,
-    log: world.log,
-  });
+  const owners = new OwnerFeed(world);
+  const publicListener = await listenPublic(world, counted("public", publicApp(world)));
   const adminSocket = join(options.runtime, SERVER_SOCKET);
   const admin = await serve({
     on: { unix: adminSocket, mode: 0o600 },
-    app: counted("admin", adminApp(world, readings, ring)),
-    contextOf: none,
+    app: counted("admin", adminApp(world, readings, owners, ring)),
+    contextOf: () => ({}),
     log: world.log,
   });
   const stopRenewal = renewTls(world, ring, api);
@@ -300,6 +300,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
       stopHousekeeping();
       readings.stop();
       feed.close();
+      owners.close();
       await stopWitnesses();
       await Promise.all([api.close(), publicListener.close(), admin.close()]);
       await world.store.close();

@@ -26,6 +26,7 @@ import type {
   EndorsementClaims,
   EvidenceClaims,
   JsonObject,
+  OwnerKind,
   PostedRequest,
   RequestClaims,
   Signer,
@@ -269,9 +270,10 @@ export async function enrolOwner(
   name = "alice",
   signer: Signer = generateSigner("Ed25519"),
   coSigners: readonly Owner[] = [],
+  kind: OwnerKind = "person",
 ): Promise<Owner> {
   const offered = await rig.call("admin", "POST /v1/owner/keys/options", {
-    json: { name, kind: "person", jwk: signer.key },
+    json: { name, kind, jwk: signer.key },
   });
   const { jcs, owner } = offered.body;
   if (typeof jcs !== "string") throw new Error(offered.word);

@@ -13,6 +13,7 @@ import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersi
 import type { Handler, Log, Timers } from "@countersign/node";
 import { configOf } from "./config.ts";
 import type { ServerConfig, ServerFile } from "./config.ts";
+import { OwnerFeed } from "./feed/owner-feed.ts";
 import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
@@ -111,6 +112,9 @@ export interface Answered {
 export interface Rig {
   readonly world: World;
   readonly feed: StateFeed;
+  readonly owners: OwnerFeed;
+  /** The admin socket's application; `call` reads whole answers, which streams are not. */
+  readonly admin: Handler<object>;
   readonly logSize: () => Promise<number>;
   now(): Seconds;
   advance(seconds: Seconds): void;
@@ -211,15 +215,18 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const log = options.log ?? silentLog;
   const world: World = { c: nodeCrypto, random, clock, store, keys, config, log };
   const feed = new StateFeed(world, options.timers);
+  const owners = new OwnerFeed(world, options.timers);
   const counted = countAnswers(metrics);
   const api = counted("api", apiApp(world, feed));
   const apps = {
-    admin: counted("admin", adminApp(world, watchServer(metrics, world, feed))),
+    admin: counted("admin", adminApp(world, watchServer(metrics, world, feed), owners)),
     public: counted("public", publicApp(world)),
   };
   return {
     world,
     feed,
+    owners,
+    admin: apps.admin,
     api,
     now: clock,
     advance: (seconds) => {
@@ -233,6 +240,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     },
     close: async () => {
       feed.close();
+      owners.close();
       await opened.close();
     },
   };

@@ -14,8 +14,11 @@ export interface EventStreamOptions {
 export interface EventStream {
   /** The answer to give to the caller. */
   readonly response: Response;
-  /** False when nobody listens any more (gone, closed, or dropped just now for being too slow). */
-  send(event: string, data: string): boolean;
+  /**
+   * False when nobody listens any more (gone, closed, or dropped just now for being too slow).
+   * @param id what the reader gives as `Last-Event-ID` when it connects again; default none
+   */
+  send(event: string, data: string, id?: string): boolean;
   /** Ends the stream after what was sent. */
   close(): void;
   /** Octets sent that the reader's connection has not taken. */
@@ -30,10 +33,12 @@ export function onDrop(response: Response, destroy: () => void): void {
   droppers.get(response)?.(destroy);
 }
 
-function encode(event: string, data: string): Uint8Array {
+function encode(event: string, data: string, id: string | undefined): Uint8Array {
+  if (id !== undefined && !/^[A-Za-z0-9._-]+$/.test(id)) throw new TypeError("ids are one word");
   if (!/^[a-z][a-z0-9._-]*$/.test(event)) throw new TypeError("event names are lower-case words");
   const lines = data.split(/\r\n|\n|\r/).map((line) => `data: ${line}\n`);
-  return new TextEncoder().encode(`event: ${event}\n${lines.join("")}\n`);
+  const named = id === undefined ? "" : `id: ${id}\n`;
+  return new TextEncoder().encode(`event: ${event}\n${named}${lines.join("")}\n`);
 }
 
 /**
@@ -91,5 +96,10 @@ export function eventStream(signal: AbortSignal, options: EventStreamOptions = {
     signal.addEventListener("abort", close, { once: true });
     write(HEARTBEAT); // the reader learns at once that somebody is there
   }
-  return { response, send: (event, data) => write(encode(event, data)), close, backlogBytes };
+  return {
+    response,
+    send: (event, data, id) => write(encode(event, data, id)),
+    close,
+    backlogBytes,
+  };
 }

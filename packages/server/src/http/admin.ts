@@ -6,6 +6,7 @@ import type { Handler } from "@countersign/node";
 import { makeJoinToken } from "../cases/enrol.ts";
 import { halt, lift } from "../cases/halt.ts";
 import { putEntry, removeEntry } from "../cases/register.ts";
+import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { LogRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
 import type { KeyRing } from "../signer/key-ring.ts";
@@ -181,9 +182,15 @@ async function listEntries(w: World): Promise<Response> {
 
 /**
  * The calls of administrators and, on the same socket, of owners. Mode 0600: who can open it, may.
+ * @param feed the streams of owners
  * @param ring the key files, which a running server has
  */
-export function adminApp(w: World, readings: Readings, ring?: KeyRing): Handler<object> {
+export function adminApp(
+  w: World,
+  readings: Readings,
+  feed: OwnerFeed,
+  ring?: KeyRing,
+): Handler<object> {
   const routes: Routes<object> = {
     "GET /v1/status": () => status(w),
     "GET /metrics": async () =>
@@ -200,7 +207,7 @@ export function adminApp(w: World, readings: Readings, ring?: KeyRing): Handler<
       return json({ removed: true });
     },
     "POST /v1/join-tokens": joinToken(w),
-    ...ownerRoutes(w, BY),
+    ...ownerRoutes(w, BY, feed),
     "GET /v1/halts": async () =>
       json({ stops: (await w.store.stops({ inForce: true })).map((row) => ({ ...row })) }),
     "POST /v1/halts": setHalt(w),

@@ -9,8 +9,10 @@ import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
 import { resumeKey } from "../cases/owner-counter.ts";
 import { coSignerThumbprints } from "../cases/owner-chain.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
-import type { AskRow, OwnerRow } from "../store/rows.ts";
+import type { OwnerFeed } from "../feed/owner-feed.ts";
+import type { OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { askView } from "./ask-view.ts";
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_CO_SIGNATURES = 3;
@@ -21,24 +23,6 @@ type OwnerCall = Endpoint<object>;
 const body = async (request: Request): Promise<JsonObject> => readJsonBody(request, MAX_BODY_BYTES);
 const query = (request: Request, name: string): string | undefined =>
   new URL(request.url).searchParams.get(name) ?? undefined;
-
-function askView(row: AskRow): JsonObject {
-  const { req, id, entry, agent, proxy, owner, reasons, expected, createdAt, deadline, state } =
-    row;
-  return {
-    req,
-    id,
-    entry,
-    agent,
-    proxy,
-    owner,
-    reasons: reasons.map((reason) => ({ ...reason })),
-    expected,
-    created_at: createdAt,
-    deadline,
-    state,
-  };
-}
 
 function ownerView({ id, name, kind, createdAt }: OwnerRow): JsonObject {
   return { id, name, kind, created_at: createdAt };
@@ -168,9 +152,14 @@ async function inbox(w: World, request: Request): Promise<Response> {
 /**
  * The calls of owners (owner.md 1.6).
  * @param by who acts without a signature, as the log names him
+ * @param feed what the streams of owners are made of
  */
-export function ownerRoutes(w: World, by: string): Routes<object> {
+export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<object> {
   return {
+    "GET /v1/owner/events": async (request) => {
+      const { id } = await findOwner(w, query(request, "owner") ?? "");
+      return feed.open(id, request.headers.get("last-event-id") ?? undefined, request.signal);
+    },
     "GET /v1/owners": () => owners(w),
     "POST /v1/owner/keys/options": offer(w),
     "POST /v1/owner/keys": enrolKey(w),

@@ -251,6 +251,22 @@ export function logRows(db: Sqlite, from: number, to: number): readonly LogRow[]
     .map((row) => t.LOG.read(row));
 }
 
+/** As `logRows`, of some types. */
+export function logRowsOf(
+  db: Sqlite,
+  types: readonly string[],
+  from: number,
+  to: number,
+): readonly LogRow[] {
+  return db
+    .all(
+      `SELECT * FROM log WHERE seq >= :from AND seq < :to AND type IN (SELECT value FROM json_each(:types))
+         ORDER BY seq LIMIT ${MAX_ROWS}`,
+      { from, to, types: JSON.stringify(types) },
+    )
+    .map((row) => t.LOG.read(row));
+}
+
 /** As `logRows`, of a log that ended. */
 export function formerLogRows(
   db: Sqlite,

@@ -270,6 +270,14 @@ export class SqliteStore implements Store {
     return this.#read((db) => q.logRows(db, from, to));
   }
 
+  logRowsOf(types: readonly string[], from: number, to: number): Promise<readonly LogRow[]> {
+    return this.#read((db) => q.logRowsOf(db, types, from, to));
+  }
+
+  logSize(): Promise<number> {
+    return this.#read(() => this.#keeper.releasedSize);
+  }
+
   logName(): LogName {
     return this.#log;
   }

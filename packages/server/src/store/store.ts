@@ -323,6 +323,10 @@ export interface Store {
   logRow(seq: number): Promise<LogRow | undefined>;
   /** Rows with from ≤ seq < to, at most 1000. */
   logRows(from: number, to: number): Promise<readonly LogRow[]>;
+  /** As `logRows`, of these types only. */
+  logRowsOf(types: readonly string[], from: number, to: number): Promise<readonly LogRow[]>;
+  /** Number of rows that are released. */
+  logSize(): Promise<number>;
   /** The newest signed checkpoint, with the cosignatures that it has so far. @throws Refusal `hold` where it was lost */
   checkpoint(): Promise<string>;
   /**

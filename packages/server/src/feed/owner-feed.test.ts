@@ -1,0 +1,185 @@
+import { isObject, parseJson } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+import type { Timers } from "@countersign/node";
+import { describe, expect, it } from "vitest";
+import { askedScene } from "../cases/scene.testing.ts";
+import { enrolOwner } from "../people.testing.ts";
+import { readAnswer } from "../world.testing.ts";
+import type { Rig } from "../world.testing.ts";
+
+interface Said {
+  readonly event: string;
+  readonly id: string;
+  readonly data: JsonObject;
+}
+
+/** Reads the events of a stream as they come. */
+class Reader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #text = "";
+  heartbeats = 0;
+
+  constructor(response: Response) {
+    if (response.body === null) throw new Error("no stream");
+    this.#reader = response.body.getReader();
+  }
+
+  /** The next event, or `closed`. */
+  async next(): Promise<Said | "closed"> {
+    for (;;) {
+      const said = this.#said();
+      if (said !== undefined) return said;
+      if (!(await this.#more())) return "closed";
+    }
+  }
+
+  async heartbeat(): Promise<void> {
+    const before = this.heartbeats;
+    while (this.heartbeats === before) {
+      this.#said();
+      if (this.heartbeats === before) await this.#more();
+    }
+  }
+
+  async #more(): Promise<boolean> {
+    const { done, value } = await this.#reader.read();
+    if (!done) this.#text += new TextDecoder().decode(value);
+    return !done;
+  }
+
+  #said(): Said | undefined {
+    for (let end = this.#text.indexOf("\n\n"); end >= 0; end = this.#text.indexOf("\n\n")) {
+      const lines = this.#text.slice(0, end).split("\n");
+      this.#text = this.#text.slice(end + 2);
+      const field = (name: string): string =>
+        lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? "";
+      if (field("event") === "") {
+        this.heartbeats += 1;
+        continue;
+      }
+      const data = parseJson(field("data"), { maxBytes: 1e6, maxDepth: 12 });
+      return { event: field("event"), id: field("id"), data: isObject(data) ? data : {} };
+    }
+    return undefined;
+  }
+}
+
+async function streamOf(
+  rig: Rig,
+  owner: string,
+  lastEventId?: string,
+  signal = new AbortController().signal,
+): Promise<Reader> {
+  const headers = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+  const url = `https://server.test/v1/owner/events?owner=${owner}`;
+  return new Reader(await rig.admin(new Request(url, { headers, signal }), {}));
+}
+
+const idOf = (said: Said | "closed"): string => (said === "closed" ? "closed" : said.id);
+const wordOf = (said: Said | "closed"): string => (said === "closed" ? "closed" : said.event);
+
+describe("the stream of an owner", () => {
+  it("begins with what is open, and says each change", async () => {
+    const { rig, id, owner } = await askedScene();
+    const reader = await streamOf(rig, "alice");
+    expect(await reader.next()).toMatchObject({
+      event: "inbox",
+      data: { now: rig.now(), requests: [{ id, state: "asked", owner: owner.id }] },
+    });
+    await owner.deny(id);
+    expect(await reader.next()).toMatchObject({
+      event: "approval.denied",
+      data: { t: rig.now(), request: { id, state: "denied" } },
+    });
+    await rig.call("admin", "POST /v1/halts", {
+      json: { scope: "owner", target: owner.id, reason: "" },
+    });
+    expect(await reader.next()).toMatchObject({
+      event: "halt.set",
+      data: { scope: "owner", target: owner.id },
+    });
+    await rig.close();
+    expect(await reader.next()).toBe("closed");
+  });
+
+  it("says nothing of another owner's", async () => {
+    const { rig, id, owner } = await askedScene();
+    const bob = await enrolOwner(rig, "bob");
+    const reader = await streamOf(rig, "bob");
+    expect(await reader.next()).toMatchObject({ event: "inbox", data: { requests: [] } });
+    await owner.deny(id);
+    await rig.call("admin", `DELETE /v1/owner/keys/${bob.jkt}`);
+    expect(await reader.next()).toMatchObject({ event: "key.removed", data: { key: bob.jkt } });
+    await rig.close();
+  });
+
+  it("goes on after the event that the reader has seen last", async () => {
+    const { rig, id, owner, host } = await askedScene();
+    const gone = new AbortController();
+    const first = await streamOf(rig, "alice", undefined, gone.signal);
+    const seen = idOf(await first.next());
+    gone.abort();
+    await owner.deny(id);
+    rig.advance(3600);
+    await host.ask({ script: 3 });
+    const again = await streamOf(rig, "alice", seen);
+    expect(wordOf(await again.next())).toBe("approval.denied");
+    const last = await again.next();
+    expect(wordOf(last)).toBe("approval.asked");
+    const third = await streamOf(rig, "alice", idOf(last));
+    await rig.close();
+    expect(await third.next()).toBe("closed");
+  });
+
+  it.each(["2-0", "1-999999", "1--1", "latest", "1-01", "0-1"])(
+    "begins with everything where %s is no event that is known",
+    async (lastEventId) => {
+      const { rig } = await askedScene();
+      const reader = await streamOf(rig, "alice", lastEventId);
+      expect(wordOf(await reader.next())).toBe("inbox");
+      await rig.close();
+    },
+  );
+
+  it("is closed for the sixth of the same owner", async () => {
+    const { rig, id, owner } = await askedScene();
+    await enrolOwner(rig, "bob");
+    const bob = await streamOf(rig, "bob");
+    const first = await streamOf(rig, "alice");
+    for (let count = 2; count <= 5; count += 1) await streamOf(rig, "alice");
+    expect(wordOf(await first.next())).toBe("inbox");
+    const sixth = await streamOf(rig, "alice");
+    expect(await first.next()).toBe("closed");
+    expect(wordOf(await sixth.next())).toBe("inbox");
+    await owner.deny(id);
+    expect(wordOf(await sixth.next())).toBe("approval.denied");
+    expect(wordOf(await bob.next())).toBe("inbox");
+    await rig.close();
+  });
+
+  it("is alive while nothing happens", async () => {
+    const due: { readonly delayMs: number; readonly run: () => void }[] = [];
+    const timers: Timers = {
+      after: (delayMs, run) => {
+        due.push({ delayMs, run });
+        return () => undefined;
+      },
+    };
+    const { rig } = await askedScene({ timers });
+    const reader = await streamOf(rig, "alice");
+    expect(wordOf(await reader.next())).toBe("inbox");
+    const beat = reader.heartbeat();
+    expect(due.at(-1)?.delayMs).toBe(15_000);
+    due.at(-1)?.run();
+    await beat;
+    expect(reader.heartbeats).toBe(2); // one greets
+    await rig.close();
+  });
+
+  it("is of nobody where nobody has the name", async () => {
+    const { rig } = await askedScene();
+    const request = new Request("https://server.test/v1/owner/events?owner=nobody");
+    expect((await readAnswer(await rig.admin(request, {}))).word).toBe("not_found");
+    await rig.close();
+  });
+});

@@ -1,0 +1,172 @@
+import { isObject, parseJson, Refusal } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+import { eventStream, systemTimers } from "@countersign/node";
+import type { EventStream, Timers } from "@countersign/node";
+import { askView } from "../http/ask-view.ts";
+import type { LogRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+
+/** Decisions that an owner hears of, as the log has them. */
+const TYPES: readonly string[] = [
+  "approval.asked",
+  "approval.approved",
+  "approval.denied",
+  "approval.expired",
+  "key.added",
+  "key.removed",
+  "halt.set",
+  "halt.lifted",
+];
+const MAX_STREAMS_PER_OWNER = 5;
+const MAX_STREAMS = 1000;
+/** Log rows that are looked through for a reader who was away; who missed more gets the whole inbox. */
+const MAX_MISSED_ROWS = 10_000;
+/** As many as one read of the store gives. */
+const ROWS_AT_A_TIME = 1000;
+const MAX_RECORD_BYTES = 65_536;
+
+/** One stream and the log row that it has come to. */
+interface Reader {
+  readonly owner: string;
+  readonly stream: EventStream;
+  at: number;
+}
+
+/** What the record says, or nothing once it was erased. */
+function recordOf({ record }: LogRow): JsonObject {
+  if (record === undefined) return {};
+  const value = parseJson(record, { maxBytes: MAX_RECORD_BYTES, maxDepth: 16 });
+  return isObject(value) ? value : {};
+}
+
+function ownerOf(record: JsonObject): string | undefined {
+  const { owner, scope, target } = record;
+  if (typeof owner === "string") return owner;
+  return scope === "owner" && typeof target === "string" ? target : undefined;
+}
+
+/**
+ * Streams to owners what happens to their requests and keys: a cursor on the log. A stream begins with everything that
+ * is open (`inbox`), or, where `Last-Event-ID` names a row that is not long past, with what came after it. An event
+ * may come twice over two connections, never not at all.
+ */
+export class OwnerFeed {
+  readonly #world: World;
+  readonly #timers: Timers;
+  readonly #readers: Set<Reader> = new Set();
+  readonly #unsubscribe: () => void;
+  #size = 0;
+  #isSending = false;
+
+  constructor(world: World, timers: Timers = systemTimers) {
+    this.#world = world;
+    this.#timers = timers;
+    this.#unsubscribe = world.store.subscribe(({ size }) => this.#changed(size));
+  }
+
+  /**
+   * The stream of one owner; the oldest of his is closed when he has too many.
+   * @param lastEventId as the reader gives it
+   * @throws Refusal `rate_limited` when all owners together have too many
+   */
+  async open(
+    owner: string,
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const size = await this.#world.store.logSize();
+    const missed = this.#missedFrom(lastEventId, size);
+    const inbox = missed === undefined ? await this.#inbox(owner) : undefined;
+    const own = [...this.#readers].filter((reader) => reader.owner === owner);
+    const [oldest] = own;
+    if (oldest !== undefined && own.length >= MAX_STREAMS_PER_OWNER) this.#drop(oldest);
+    if (this.#readers.size >= MAX_STREAMS) throw new Refusal("rate_limited", "too many streams");
+    const stream = eventStream(signal, { timers: this.#timers });
+    if (inbox !== undefined) stream.send("inbox", inbox, this.#idOf(size - 1));
+    const reader = { owner, stream, at: missed ?? size };
+    this.#readers.add(reader);
+    signal.addEventListener("abort", () => this.#readers.delete(reader), { once: true });
+    this.#changed(size);
+    return stream.response;
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    for (const reader of this.#readers) this.#drop(reader);
+  }
+
+  #drop(reader: Reader): void {
+    reader.stream.close();
+    this.#readers.delete(reader);
+  }
+
+  #idOf(seq: number): string {
+    return `${this.#world.store.logName().number}-${Math.max(0, seq)}`;
+  }
+
+  /** The first row that a reader has not heard of, if that is known and not long past. */
+  #missedFrom(lastEventId: string | undefined, size: number): number | undefined {
+    const [, log, seq] = /^([1-9][0-9]{0,8})-(0|[1-9][0-9]{0,14})$/.exec(lastEventId ?? "") ?? [];
+    const from = Number(seq) + 1;
+    const isKnown =
+      Number(log) === this.#world.store.logName().number &&
+      from <= size &&
+      size - from <= MAX_MISSED_ROWS;
+    return isKnown ? from : undefined;
+  }
+
+  async #inbox(owner: string): Promise<string> {
+    const rows = await this.#world.store.asks({ owner, state: "asked" });
+    return JSON.stringify({ now: this.#world.clock(), requests: rows.map((row) => askView(row)) });
+  }
+
+  #changed(size: number): void {
+    this.#size = Math.max(this.#size, size);
+    if (!this.#isSending && this.#behind() !== undefined) void this.#send();
+  }
+
+  /** The row from which the reader that is furthest behind has to go on. */
+  #behind(): number | undefined {
+    let least: number | undefined;
+    for (const { at } of this.#readers)
+      if (at < this.#size && (least === undefined || at < least)) least = at;
+    return least;
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    try {
+      for (let from = this.#behind(); from !== undefined; from = this.#behind())
+        await this.#sendFrom(from, this.#size);
+    } catch (error) {
+      this.#world.log.error("owner_events.unsent", { error });
+      for (const reader of this.#readers) this.#drop(reader); // they connect again, and begin with everything
+    }
+    this.#isSending = false; // in the same step that found nobody behind
+  }
+
+  /** Reads rows once for every reader that is there now and has come so far. */
+  async #sendFrom(from: number, to: number): Promise<void> {
+    const readers = [...this.#readers]; // who comes meanwhile has a place of his own in the log
+    const rows = await this.#world.store.logRowsOf(TYPES, from, to);
+    const last = rows.at(-1);
+    const next = last === undefined || rows.length < ROWS_AT_A_TIME ? to : last.seq + 1;
+    for (const row of rows) {
+      const record = recordOf(row);
+      const owner = ownerOf(record);
+      const concerned = readers.filter((one) => one.owner === owner && one.at <= row.seq);
+      if (concerned.length === 0) continue;
+      const data = await this.#dataOf(row, record);
+      for (const reader of concerned)
+        if (!reader.stream.send(row.type, data, this.#idOf(row.seq))) this.#readers.delete(reader);
+    }
+    for (const reader of readers) if (reader.at < next) reader.at = next;
+  }
+
+  /** Of a question its row as it is by now, else the record, which holds neither token nor key. */
+  async #dataOf({ t }: LogRow, { v: _version, ...record }: JsonObject): Promise<string> {
+    const { req } = record;
+    const ask = typeof req === "string" ? await this.#world.store.ask(req) : undefined;
+    return JSON.stringify(ask === undefined ? { t, ...record } : { t, request: askView(ask) });
+  }
+}
