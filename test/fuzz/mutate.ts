@@ -6,7 +6,7 @@ import { mutateUnits, noise } from "./units.ts";
 import type { Input } from "./units.ts";
 
 /** Which format a sample has, so that a change may leave the rest of it standing. */
-export type Shape = "json" | "jws" | "der" | "ssh" | "lines" | "yaml" | "plain";
+export type Shape = "json" | "jws" | "der" | "ssh" | "cbor" | "lines" | "yaml" | "plain";
 
 const hexWords = (text: string): readonly Uint8Array[] =>
   text.split(" ").map((word) => new Uint8Array(Buffer.from(word, "hex")));
@@ -29,6 +29,9 @@ const WORDS: Readonly<Record<Shape, readonly Input[]>> = {
     "3080 0500 020100 0201ff 3084ffffffff 1f8101 0400 0300 030100 0c00 a000 06032a0304",
   ),
   ssh: hexWords("00000000 ffffffff 00004001 0000000b7373682d65643235353139 00000001"),
+  cbor: hexWords(
+    "5f 7f 9f bf ff f6 c0 f5 1bffffffffffffffff 5affffffff 9affffffff a10000 8181818181 1817",
+  ),
   lines: ["\n\n", "\n", "— ", "+", " 0 ", "AAAA", "=", "-----BEGIN CERTIFICATE-----\n", "index "],
   yaml: [
     " &a ",

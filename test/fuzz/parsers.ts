@@ -1,3 +1,4 @@
+import { attestationParsers } from "./parsers-attestation.ts";
 import { consentParsers } from "./parsers-consent.ts";
 import { daemonParsers } from "./parsers-daemon.ts";
 import { bundleParsers } from "./parsers-log.ts";
@@ -12,6 +13,7 @@ export function everyParser(s: Samples): readonly Parser[] {
     ...tokenParsers(s),
     ...x509Parsers(s),
     ...consentParsers(s),
+    ...attestationParsers(s),
     ...bundleParsers(s),
     ...daemonParsers(s),
   ];

@@ -10,8 +10,13 @@ import {
   writeStatement,
   writeTrustBundle,
 } from "@countersign/core";
-import type { KeyStatement, Signer } from "@countersign/core";
+import type { Attestation, KeyStatement, Signer } from "@countersign/core";
 import { generateSigner, nodeCrypto, nodeRandom } from "@countersign/node";
+import {
+  makeMaker,
+  registrationOf,
+} from "../../packages/core/src/attestation/authenticator.testing.ts";
+import type { Maker } from "../../packages/core/src/attestation/authenticator.testing.ts";
 import { ISSUER, makeTriple } from "../../packages/core/src/issuance/attested.testing.ts";
 import type { Hands, Triple } from "../../packages/core/src/issuance/attested.testing.ts";
 import { trustFileOf } from "../../packages/core/src/verify/request.testing.ts";
@@ -35,6 +40,9 @@ export interface Samples {
   readonly trustText: string;
   readonly trustFile: string;
   readonly stranger: Signer;
+  readonly maker: Maker;
+  /** Of the story's token key, as if it were in an authenticator. */
+  readonly attestation: Attestation;
 }
 
 /** What tests share; its keys are fresh each time, its words and times are not. */
@@ -47,8 +55,11 @@ export async function makeSamples(): Promise<Samples> {
   if (approval === undefined) throw new TypeError("the story has an owner");
   const { sig } = approval;
   if (sig.k === "webauthn") throw new TypeError("the story's owner signs by SSH");
+  const maker = await makeMaker();
   return {
     story,
+    maker,
+    attestation: await registrationOf(story.keys.wit.key, maker),
     hands,
     triple: await makeTriple(nodeCrypto, hands, { request: { note: "hello" } }),
     wpt: (await sealWpt(nodeCrypto, proof, story.keys.credential)).octets,

@@ -163,6 +163,17 @@ export type {
 export { isInterpreterPath } from "./evidence/posture.ts";
 export type { AppraisalPolicy } from "./evidence/posture.ts";
 
+// attestation
+export { judgeAttestation, readAttestation, writeAttestation } from "./attestation/attestation.ts";
+export type {
+  Attestation,
+  AttestationContext,
+  AttestationFinding,
+  AttestationResult,
+} from "./attestation/attestation.ts";
+export { readCbor } from "./attestation/cbor.ts";
+export type { Cbor, CborMap } from "./attestation/cbor.ts";
+
 // consent
 export { verifyApproval, verifyKeyStatement } from "./consent/approval.ts";
 export type {
@@ -181,7 +192,8 @@ export { makeOwnerJws, ownerJwsHeader, ownerJwsInput, ownerJwsOf } from "./conse
 export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signature.ts";
 export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
 export { verifyAssertion } from "./consent/webauthn.ts";
-export type { Assertion, AssertionFacts, ConsentPages } from "./consent/webauthn.ts";
+export type { Assertion, AssertionFacts } from "./consent/webauthn.ts";
+export type { ConsentPages } from "./consent/client-data.ts";
 export {
   countSigned,
   decideByRules,
@@ -371,7 +383,7 @@ export type { RequestClaims } from "./issuance/request.ts";
 
 // verify
 export { presentedOf } from "./verify/examination.ts";
-export type { Presented } from "./verify/examination.ts";
+export type { KeyAttestation, Presented } from "./verify/examination.ts";
 export { LINKS } from "./verify/links.ts";
 export type { Link } from "./verify/links.ts";
 export { isDevelopment, readTrust } from "./verify/trust.ts";

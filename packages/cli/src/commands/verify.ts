@@ -2,7 +2,14 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { fromUtf8, presentedOf, readBundle, readTrust, Refusal } from "@countersign/core";
-import type { Bytes, Demand, OwnerProof, Seconds, Verdict } from "@countersign/core";
+import type {
+  Bytes,
+  Demand,
+  KeyAttestation,
+  OwnerProof,
+  Seconds,
+  Verdict,
+} from "@countersign/core";
 import { nodeCrypto, printable, systemClock } from "@countersign/node";
 import { checkLines, isGap } from "../check.ts";
 import { readBounded } from "../files.ts";
@@ -101,6 +108,15 @@ const VOUCHED: Readonly<Record<NonNullable<Verdict["owner"]>["vouchedBy"], strin
   nobody: "by nobody",
 };
 
+const HARDWARE: Readonly<Record<KeyAttestation, string>> = {
+  none: "nothing is known of it",
+  pinned: "you checked it when you pinned the key",
+  verified: "attested by a maker whose root you configured",
+  untrusted: "attested by a maker whose root you did not configure",
+  unknown_format: "attested in a format that is not judged here",
+  invalid: "its attestation does not hold",
+};
+
 function verdictLines(cli: Cli, verdict: Verdict): readonly string[] {
   const { owner } = verdict;
   const lines = [
@@ -111,6 +127,7 @@ function verdictLines(cli: Cli, verdict: Verdict): readonly string[] {
     lines.push(
       `  owner       ${owner.id} (${owner.kind}, ${owner.kindBasis}), assurance ${owner.oa}, ${vouched}`,
     );
+    if (owner.attestation !== "none") lines.push(`  hardware    ${HARDWARE[owner.attestation]}`);
     if (owner.assuranceLowered)
       lines.push(cli.paint("yellow", "  ! the credential claims more assurance than is proved"));
   }

@@ -6,7 +6,7 @@ import type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./owner-sig
 import { isCredentialStatement, isKeyStatement } from "./statement.ts";
 import type { CredentialStatement, KeyStatement, OwnerKind, Statement } from "./statement.ts";
 import { VIEWS } from "./view.ts";
-import type { ConsentPages } from "./webauthn.ts";
+import type { ConsentPages } from "./client-data.ts";
 
 declare const approved: unique symbol;
 
@@ -32,10 +32,24 @@ export interface ApprovalOptions {
   readonly views?: readonly Digest[];
 }
 
-/** What a signature proves of the human behind it: 1 no human, 2 a software key, 3 a touched key that knew its user. */
-export function assuranceOf(facts: SignatureFacts, ownerKind: OwnerKind = "person"): number {
+/** Whether the signature says that its key cannot be copied: a security key of SSH, or a passkey that is not synced. */
+function isDeviceBound({ kind, backup }: SignatureFacts): boolean {
+  return kind === "sshsig" || (kind === "webauthn" && backup?.eligible === false);
+}
+
+/**
+ * What a signature proves of the human behind it: 1 no human, 2 a software key, 3 a touched key that knew its user, 4 the
+ * same of a key that is bound to its device, where somebody else than the server says that its hardware was checked.
+ * @param isAttested that somebody does; default false
+ */
+export function assuranceOf(
+  facts: SignatureFacts,
+  ownerKind: OwnerKind = "person",
+  isAttested = false,
+): 1 | 2 | 3 | 4 {
   if (ownerKind !== "person") return 1;
-  return facts.userPresent && facts.userVerified ? 3 : 2;
+  if (!facts.userPresent || !facts.userVerified) return 2;
+  return isAttested && isDeviceBound(facts) ? 4 : 3;
 }
 
 async function verifySigned(

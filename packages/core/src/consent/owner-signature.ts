@@ -12,7 +12,7 @@ import { sshKeyOf } from "./ssh/key.ts";
 import { CONSENT_NAMESPACE, verifySshsig } from "./ssh/sshsig.ts";
 import { statementChallenge } from "./statement.ts";
 import { verifyAssertion } from "./webauthn.ts";
-import type { ConsentPages } from "./webauthn.ts";
+import type { ConsentPages } from "./client-data.ts";
 
 /** SSHSIG blob, as base64 with padding on one line. */
 export interface SshsigSignature {

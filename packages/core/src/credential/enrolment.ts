@@ -1,4 +1,6 @@
 import type { Bytes } from "../crypto.ts";
+import { readAttestation, writeAttestation } from "../attestation/attestation.ts";
+import type { Attestation } from "../attestation/attestation.ts";
 import { base64url, fromBase64url } from "../bytes.ts";
 import { MAX_KEY_SIGNATURES } from "../consent/approval.ts";
 import type { KeySignature } from "../consent/approval.ts";
@@ -12,6 +14,8 @@ import type { Json } from "../json/strict.ts";
 export interface EnrolmentStep {
   readonly st: Bytes;
   readonly sigs: readonly KeySignature[];
+  /** What the added key's authenticator said of itself when it made the key. It can raise assurance, and refuses nothing. */
+  readonly att?: Attestation;
   /** That the statement is in the log; needed where a co-signer was removed since (formats.md 3). */
   readonly logged?: { readonly leaf: Bytes; readonly salt: Bytes; readonly proof: string };
 }
@@ -49,16 +53,25 @@ export function readEnrolmentStep(value: Json, where: string): EnrolmentStep {
   const members = new Members(value, CODE, where);
   const st = fromBase64url(members.text("st", { maxLength: 11_000 }));
   const sigs = members.list("sigs", readKeySignature, MAX_KEY_SIGNATURES);
+  const att = members.optional("att", (name) =>
+    readAttestation(members.raw(name), `${where}.${name}`),
+  );
   const logged = readLogged(members);
   members.end();
-  return { st, sigs, ...(logged === undefined ? {} : { logged }) };
+  return {
+    st,
+    sigs,
+    ...(att === undefined ? {} : { att }),
+    ...(logged === undefined ? {} : { logged }),
+  };
 }
 
 /** The wire form of one step. */
-export function writeEnrolmentStep({ st, sigs, logged }: EnrolmentStep): object {
+export function writeEnrolmentStep({ st, sigs, att, logged }: EnrolmentStep): object {
   return {
     st: base64url(st),
     sigs: sigs.map(({ signature, key }) => ({ ...signature, key })),
+    ...(att === undefined ? {} : { att: writeAttestation(att) }),
     ...(logged === undefined
       ? {}
       : {

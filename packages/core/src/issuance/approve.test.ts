@@ -3,6 +3,7 @@ import { generateSigner, nodeCrypto as c } from "../../../node/src/crypto.ts";
 import { base64 } from "../bytes.ts";
 import { verifyApproval } from "../consent/approval.ts";
 import type { Approval } from "../consent/approval.ts";
+import { assertionOf, FLAG, PAGES } from "../consent/authenticator.testing.ts";
 import type { CeilingEntry } from "../consent/ceiling.ts";
 import { CONSENT_NAMESPACE, makeSshsig } from "../consent/ssh/sshsig.ts";
 import { writeStatement } from "../consent/statement.ts";
@@ -10,7 +11,7 @@ import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { outcomeOf } from "../outcome.testing.ts";
-import { checkTerms, decideApproval, draftStatement, grantTerms } from "./approve.ts";
+import { checkTerms, decideApproval, draftStatement, grantOf, grantTerms } from "./approve.ts";
 import type { Ask, EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NONCE, NOW, OWNER, PROXY } from "./attested.testing.ts";
 import type { Entry, GrantTerms } from "./entry.ts";
@@ -206,6 +207,30 @@ describe("an approval", () => {
       assurance: 2,
       model: "server",
     });
+  });
+});
+
+describe("the assurance that is claimed", () => {
+  const made = writeStatement(c, draftStatement(ASK, ENTRY, KEY, PARTS, NOW));
+  const { rpId } = PAGES;
+  const byPasskey = async (flags: number): Promise<Approval> => {
+    const signature = await assertionOf(signer, made.bytes, { flags });
+    const key = { jwk: signer.key, app: rpId };
+    return verifyApproval(c, made, signature, key, { pages: PAGES });
+  };
+  const bound = FLAG.UP | FLAG.UV;
+
+  it.each<readonly [string, number | "software", Partial<EnrolledKey>, number]>([
+    ["a passkey", bound, {}, 3],
+    ["a passkey, attested and co-signed", bound, { isAttested: true }, 4],
+    ["one that can be copied, attested and co-signed", bound | FLAG.BE, { isAttested: true }, 3],
+    ["a software key whose record says attested", "software", { isAttested: true }, 2],
+    ["a device whose record says attested", bound, { isAttested: true, ownerKind: "device" }, 1],
+    ["a policy engine", bound, { ownerKind: "policy" }, 1],
+  ])("of %s is $3", async (_name, signs, change, wanted) => {
+    const approval =
+      signs === "software" ? await approvalOf(made.body, "person") : await byPasskey(signs);
+    expect(grantOf(approval, { ...KEY, app: rpId, ...change }, "server").assurance).toBe(wanted);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Digest, Jwk, Seconds } from "../crypto.ts";
+import { assuranceOf } from "../consent/approval.ts";
 import type { Approval } from "../consent/approval.ts";
 import type { CredentialStatement, Measurement, OwnerKind } from "../consent/statement.ts";
 import { MAX_COUNT } from "../consent/statement-body.ts";
@@ -32,6 +33,11 @@ export interface EnrolledKey {
   readonly isSoftware: boolean;
   readonly basis: string;
   readonly app?: string;
+  /**
+   * The server has verified an attestation of the key's hardware, and another key of the owner co-signed its adding.
+   * Default false.
+   */
+  readonly isAttested?: boolean;
   readonly removedAt?: Seconds;
   readonly suspended?: boolean;
 }
@@ -184,7 +190,7 @@ export function grantOf(approval: Approval, key: EnrolledKey, model: IssuanceMod
     ownerKey: key.jwk,
     ownerKind: key.ownerKind,
     basis: key.basis,
-    assurance: Math.min(approval.assurance, key.ownerKind === "person" ? 4 : 1),
+    assurance: assuranceOf(approval.facts, key.ownerKind, key.isAttested === true),
     model,
   };
 }

@@ -1,14 +1,17 @@
+import type { AttestationFinding } from "../attestation/attestation.ts";
+import { assuranceOf } from "../consent/approval.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { Refusal } from "../refusal.ts";
-import { followChain } from "./chain.ts";
+import { attestationOf, followChain } from "./chain.ts";
 import type { Acceptance, Examination } from "./examination.ts";
 
 const no = (why: string): never => {
   throw new Refusal("owner_key_unaccepted", why);
 };
 
-function pinned(x: Examination, app: string | undefined): Acceptance | undefined {
+function pinned(x: Examination, shown: AttestationFinding): Acceptance | undefined {
   const { owner } = x.found("consent");
+  const { app } = x.found("part").key;
   const pin = x
     .found("domain")
     .ownerPins.find(
@@ -19,38 +22,77 @@ function pinned(x: Examination, app: string | undefined): Acceptance | undefined
     );
   if (pin === undefined) return undefined;
   const claimed = x.found("wit").owner?.kind ?? "person";
-  const kind = pin.kind ?? claimed;
-  return { vouchedBy: "pin", kind, kindBasis: pin.kind === undefined ? "claimed" : "pinned" };
+  const isAttested = pin.attested === true;
+  return {
+    vouchedBy: "pin",
+    kind: pin.kind ?? claimed,
+    kindBasis: pin.kind === undefined ? "claimed" : "pinned",
+    isAttested,
+    attestation: isAttested ? "pinned" : shown.result,
+  };
+}
+
+async function chained(x: Examination, shown: AttestationFinding): Promise<Acceptance> {
+  const { key, enr = [] } = x.found("part");
+  const signing = { jkt: thumbprint(x.c, key.jwk), app: key.app };
+  const { kind, assurance, isAttested } = await followChain(x, enr, signing, shown);
+  const attestation = shown.result;
+  return { vouchedBy: "chain", kind, kindBasis: "claimed", assurance, isAttested, attestation };
+}
+
+/** What the signature proves of a key that is accepted so. */
+function provedBy(x: Examination, { kind, isAttested, assurance = 4 }: Acceptance): number {
+  return Math.min(assuranceOf(x.found("approval").facts, kind, isAttested), assurance);
+}
+
+/**
+ * A pin needs no other key's signature. A chain proves more only where a co-signer who is accepted vouches for a key whose
+ * attestation holds; what the pin says of the kind stays.
+ */
+async function bestOf(
+  x: Examination,
+  pin: Acceptance,
+  shown: AttestationFinding,
+): Promise<Acceptance> {
+  if (pin.kind !== "person" || pin.isAttested || shown.isDeviceBound !== true) return pin;
+  try {
+    const chain = await chained(x, shown);
+    const { kind, kindBasis } = pin;
+    return provedBy(x, chain) > provedBy(x, pin) ? { ...chain, kind, kindBasis } : pin;
+  } catch (error) {
+    if (error instanceof Refusal) return pin;
+    throw error;
+  }
 }
 
 /**
  * How the owner's key is accepted here (DESIGN 5.2): pinned; else enrolled by a chain from a pinned key; else on the
- * server's word where the relying party has said so. A removed key signs nothing, whoever vouches for it. A pin needs
- * no other key's signature, so no other way proves more.
+ * server's word where the relying party has said so. A removed key signs nothing, whoever vouches for it.
  * @throws Refusal `owner_key_unaccepted`, and as `followChain`
  */
 export async function acceptanceOf(x: Examination): Promise<Acceptance> {
   const domain = x.found("domain");
   const { owner } = x.found("consent");
-  const { key, enr = [] } = x.found("part");
+  const { enr = [] } = x.found("part");
   if (domain.bundle.removedOwnerKeys.includes(owner.jkt)) return no("the key was removed");
-  const pin = pinned(x, key.app);
-  if (pin !== undefined) return pin;
+  const shown = await attestationOf(x, enr.at(-1), owner.jkt);
+  const pin = pinned(x, shown);
+  if (pin !== undefined) return bestOf(x, pin, shown);
   try {
-    if (enr.length > 0) {
-      const { kind, assurance } = await followChain(x, enr, {
-        jkt: thumbprint(x.c, key.jwk),
-        app: key.app,
-      });
-      return { vouchedBy: "chain", kind, kindBasis: "claimed", assurance };
-    }
+    if (enr.length > 0) return await chained(x, shown);
   } catch (error) {
     const isUnaccepted = error instanceof Refusal && error.code === "owner_key_unaccepted";
     if (!isUnaccepted || !domain.insecureAcceptServerEnrolment) throw error;
   }
   if (domain.insecureAcceptServerEnrolment) {
     const kind = x.found("wit").owner?.kind ?? "person";
-    return { vouchedBy: "server", kind, kindBasis: "claimed" };
+    return {
+      vouchedBy: "server",
+      kind,
+      kindBasis: "claimed",
+      isAttested: false,
+      attestation: shown.result,
+    };
   }
   return no("neither pinned nor certified");
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { utf8 } from "../bytes.ts";
 import { readApprovalPart, writeApprovalPart } from "../credential/bundle.ts";
 import type { EnrolmentStep } from "../credential/enrolment.ts";
 import type { Signer } from "../crypto.ts";
@@ -248,7 +249,13 @@ describe("a key is accepted by a chain from one that is pinned", () => {
 
 describe("the chain on the wire", async () => {
   const steps = await Promise.all(
-    three.map((draft, i) => makeStep(story, { ...draft, isLogged: i === 1 })),
+    three.map((draft, i) =>
+      makeStep(story, {
+        ...draft,
+        isLogged: i === 1,
+        ...(i === 2 ? { att: { fmt: "packed", obj: utf8("object"), cd: utf8("{}") } } : {}),
+      }),
+    ),
   );
   const written = JSON.parse(
     JSON.stringify(writeApprovalPart({ ...approvalOf(story.presented), enr: steps })),
@@ -268,7 +275,14 @@ describe("the chain on the wire", async () => {
     ...["st", "sigs", "leaf", "salt", "proof"].map(
       (name) => [`${name} absent`, without(name), malformed] as const,
     ),
-    ["an unknown member", { ...middle, att: {} }, malformed],
+    ["an unknown member", { ...middle, attestation: {} }, malformed],
+    ["an attestation", { ...middle, att: { fmt: "packed", obj: "AAAA", cd: "AAAA" } }, "accepted"],
+    ["an attestation of nothing", { ...middle, att: {} }, malformed],
+    [
+      "an attestation over 6 kB",
+      { ...middle, att: { fmt: "packed", obj: "A".repeat(8196), cd: "AAAA" } },
+      malformed,
+    ],
     ["a salt of 15 octets", { ...middle, salt: "A".repeat(20) }, malformed],
     ["a leaf too long", { ...middle, leaf: "A".repeat(2801) }, malformed],
     ["a statement too long", { ...middle, st: "A".repeat(11_001) }, malformed],

@@ -1,7 +1,7 @@
 import { generateSigner, nodeCrypto as c, nodeRandom } from "../../../node/src/crypto.ts";
-import { base64, base64url, fromBase64url } from "../bytes.ts";
+import type { Attestation } from "../attestation/attestation.ts";
+import { base64url, fromBase64url } from "../bytes.ts";
 import type { KeySignature } from "../consent/approval.ts";
-import { CONSENT_NAMESPACE, makeSshsig } from "../consent/ssh/sshsig.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { KeyStatement, OwnerKind } from "../consent/statement.ts";
 import type { EnrolmentStep } from "../credential/enrolment.ts";
@@ -12,6 +12,8 @@ import { makeLeaf } from "../transparency/leaf.ts";
 import { writeTlogProof } from "../transparency/tlog-proof.ts";
 import { leafHash, MerkleTree } from "../transparency/tree.ts";
 import { spkiOf } from "../x509/spki.ts";
+import { appOf, signOwner } from "./owner-signs.testing.ts";
+import type { OwnerSigns } from "./owner-signs.testing.ts";
 import { NOW } from "./story.testing.ts";
 import type { Story } from "./story.testing.ts";
 
@@ -20,6 +22,9 @@ export interface StepDraft {
   readonly adds: Signer;
   readonly coSigners: readonly Signer[];
   readonly kind?: OwnerKind;
+  /** How keys sign that are in hardware. */
+  readonly signs?: ReadonlyMap<Signer, OwnerSigns>;
+  readonly att?: Attestation;
   readonly statement?: (body: KeyStatement) => KeyStatement;
   /** Who signs as the new key. */
   readonly signedBy?: Signer;
@@ -34,6 +39,7 @@ function bodyOf({ statement }: Story, draft: StepDraft): KeyStatement {
   const { aud, td, owner } = statement.body;
   const jkt = thumbprint(c, draft.adds.key);
   const spki = base64url(spkiOf(draft.adds.key));
+  const app = appOf(draft.signs?.get(draft.adds) ?? {}, td);
   return {
     typ: "agent-consent/1",
     kind: "key",
@@ -45,7 +51,7 @@ function bodyOf({ statement }: Story, draft: StepDraft): KeyStatement {
     exp: NOW - 3600,
     nonce: base64url(nodeRandom(16)),
     owner: { id: owner.id, jkt },
-    key: { op: "add", jkt, kind: draft.kind ?? "person", spki },
+    key: { op: "add", jkt, kind: draft.kind ?? "person", spki, ...app },
   };
 }
 
@@ -78,12 +84,16 @@ async function logged(
 export async function makeStep(story: Story, draft: StepDraft): Promise<EnrolmentStep> {
   const plain = bodyOf(story, draft);
   const { bytes, cs } = writeStatement(c, draft.statement?.(plain) ?? plain);
+  const { td } = plain;
   const sign = async (signer: Signer, key: Signer): Promise<KeySignature> => {
-    const s = base64(await makeSshsig(c, signer, CONSENT_NAMESPACE, bytes));
-    return { signature: { k: "sshsig", s }, key: { jwk: key.key } };
+    const how = draft.signs?.get(key) ?? {};
+    const signature = await signOwner(how, td, signer, bytes);
+    return { signature, key: { jwk: key.key, ...appOf(how, td) } };
   };
   const sigs = [await sign(draft.signedBy ?? draft.adds, draft.adds)];
   for (const signer of draft.coSigners) sigs.push(await sign(signer, signer));
-  if (draft.isLogged !== true) return { st: bytes, sigs };
-  return { st: bytes, sigs, logged: await logged(story, cs, draft.loggedBy ?? story.keys.log) };
+  const att = draft.att === undefined ? {} : { att: draft.att };
+  if (draft.isLogged !== true) return { st: bytes, sigs, ...att };
+  const proof = await logged(story, cs, draft.loggedBy ?? story.keys.log);
+  return { st: bytes, sigs, ...att, logged: proof };
 }

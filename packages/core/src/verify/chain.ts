@@ -1,3 +1,5 @@
+import { judgeAttestation } from "../attestation/attestation.ts";
+import type { AttestationFinding } from "../attestation/attestation.ts";
 import { fromBase64url } from "../bytes.ts";
 import { assuranceOf, verifyKeyStatement } from "../consent/approval.ts";
 import type { KeyEnrolment, VerifiedSigner } from "../consent/approval.ts";
@@ -5,7 +7,7 @@ import { readStatement } from "../consent/statement.ts";
 import type { OwnerKind, Statement } from "../consent/statement.ts";
 import { MAX_CHAIN_STEPS } from "../credential/enrolment.ts";
 import type { EnrolmentStep } from "../credential/enrolment.ts";
-import type { Digest } from "../crypto.ts";
+import type { Digest, Seconds } from "../crypto.ts";
 import { Refusal } from "../refusal.ts";
 import { opensForm, readLeaf } from "../transparency/leaf.ts";
 import { verifyTlogProof } from "../transparency/tlog-proof.ts";
@@ -17,6 +19,8 @@ export interface Chained {
   readonly kind: OwnerKind;
   /** The lowest assurance of the co-signers that acceptance rests on. */
   readonly assurance: number;
+  /** Its hardware was checked: by its attestation in the step that added it, or by the relying party that pins it. */
+  readonly isAttested: boolean;
 }
 
 /** The key at which a path stands: a pin, or what the step before has added. */
@@ -31,7 +35,9 @@ const no = (why: string): never => {
 
 /** Reads one step and verifies all its signatures; it must speak for the same owner, server and trust domain. */
 async function verifyStep(x: Examination, step: EnrolmentStep): Promise<KeyEnrolment> {
-  const enrolment = await verifyKeyStatement(x.c, readStatement(x.c, step.st), step.sigs);
+  const pages = x.found("domain").bundle.consent;
+  const statement = readStatement(x.c, step.st);
+  const enrolment = await verifyKeyStatement(x.c, statement, step.sigs, { pages });
   const { body } = enrolment.statement;
   const { owner } = x.found("consent");
   // an owner's id holds the trust domain, and is of the statement's own
@@ -62,6 +68,29 @@ async function mayCoSign(
   return true;
 }
 
+/** What the attestation in this step proves of this key. */
+export async function attestationOf(
+  x: Examination,
+  step: EnrolmentStep | undefined,
+  jkt: string,
+): Promise<AttestationFinding> {
+  if (step?.att === undefined) return { result: "none" };
+  const { bundle, attestationRoots: roots = [] } = x.found("domain");
+  const at = enrolledAt(x, step);
+  if (at === undefined) return { result: "invalid" };
+  return judgeAttestation(x.c, step.att, { jkt, pages: bundle.consent, roots, at });
+}
+
+/** The second of the key statement; undefined where it is none. */
+function enrolledAt(x: Examination, { st }: EnrolmentStep): Seconds | undefined {
+  try {
+    return readStatement(x.c, st).body.iat;
+  } catch (problem) {
+    if (problem instanceof Refusal) return undefined;
+    throw problem;
+  }
+}
+
 const isSame = (signer: VerifiedSigner, jkt: string, app: string | undefined): boolean =>
   signer.jkt === jkt && signer.key.app === app;
 
@@ -76,7 +105,11 @@ function startsOf(
     .found("domain")
     .ownerPins.filter((pin: OwnerPin) => (pin.owner ?? owner.id) === owner.id)
     .filter((pin) => isSame(signer, pin.jkt, pin.app))
-    .map((pin) => ({ kind: pin.kind ?? ("person" as const), assurance: 4 }));
+    .map(({ kind = "person", attested = false }) => ({
+      kind,
+      assurance: 4,
+      isAttested: attested,
+    }));
   return [...pins, ...before.filter(({ jkt, app }) => isSame(signer, jkt, app))];
 }
 
@@ -84,19 +117,20 @@ function startsOf(
 async function follow(
   x: Examination,
   step: EnrolmentStep,
-  enrolment: KeyEnrolment,
+  { statement, added, coSigners }: KeyEnrolment,
   before: readonly Reached[],
+  isAttested: boolean,
 ): Promise<Reached | undefined> {
-  const { statement, added, coSigners } = enrolment;
   let best: Reached | undefined;
   for (const signer of coSigners)
     for (const start of startsOf(x, signer, before)) {
       if (!(await mayCoSign(x, signer.jkt, statement, step))) continue;
-      const assurance = Math.min(start.assurance, assuranceOf(signer.facts, start.kind));
+      const own = assuranceOf(signer.facts, start.kind, start.isAttested);
+      const assurance = Math.min(start.assurance, own);
       if (best !== undefined && best.assurance >= assurance) continue;
       const { app } = added.key;
       const { kind } = statement.body.key;
-      best = { jkt: added.jkt, kind, assurance, ...(app === undefined ? {} : { app }) };
+      best = { jkt: added.jkt, kind, assurance, isAttested, ...(app === undefined ? {} : { app }) };
     }
   return best;
 }
@@ -105,6 +139,7 @@ async function follow(
  * Follows the bundle's `enr` from a key that the relying party pins to the key that signed: at most three `key`
  * statements of the same owner, oldest first, each co-signed by the pinned key or by the key that the one before it
  * added. With several ways the one of the highest assurance.
+ * @param shown what the attestation in the last step proves of the key that signed
  * @throws Refusal `owner_key_unaccepted` where no way leads there; `log_proof_invalid`, `checkpoint_invalid`; as `verifyKeyStatement` for
  * what is wrong in itself
  */
@@ -112,11 +147,15 @@ export async function followChain(
   x: Examination,
   chain: readonly EnrolmentStep[],
   signing: { readonly jkt: string; readonly app?: string | undefined },
+  shown: AttestationFinding,
 ): Promise<Chained> {
   if (chain.length > MAX_CHAIN_STEPS) no("longer than three");
   let reached: readonly Reached[] = [];
   for (const step of chain) {
-    const next = await follow(x, step, await verifyStep(x, step), reached);
+    const enrolment = await verifyStep(x, step);
+    const isLast = step === chain.at(-1);
+    const found = isLast ? shown : await attestationOf(x, step, enrolment.added.jkt);
+    const next = await follow(x, step, enrolment, reached, found.isDeviceBound === true);
     reached = next === undefined ? [] : [next];
   }
   const [end] = reached;

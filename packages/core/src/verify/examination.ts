@@ -1,4 +1,5 @@
 import type { Bytes, Crypto, Seconds } from "../crypto.ts";
+import type { AttestationResult } from "../attestation/attestation.ts";
 import type { Approval } from "../consent/approval.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
 import type { ApprovalPart, Bundle, CredentialPart } from "../credential/bundle.ts";
@@ -40,6 +41,9 @@ export function presentedOf(
   };
 }
 
+/** What is known of the hardware of the key that signed: what its attestation proves, or that the relying party checked it. */
+export type KeyAttestation = AttestationResult | "pinned";
+
 /** How the owner's key came to be accepted. */
 export interface Acceptance {
   readonly vouchedBy: "pin" | "chain" | "server";
@@ -47,6 +51,9 @@ export interface Acceptance {
   readonly kindBasis: "pinned" | "claimed";
   /** The least that the other keys on the way prove; absent where there are none. */
   readonly assurance?: number;
+  /** Somebody other than the server says that the key's hardware was checked, and who says so is accepted. */
+  readonly isAttested: boolean;
+  readonly attestation: KeyAttestation;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { utf8 } from "../bytes.ts";
-import { verifyApproval } from "../consent/approval.ts";
+import { assuranceOf, verifyApproval } from "../consent/approval.ts";
 import { readStatement } from "../consent/statement.ts";
 import type { OwnerClaim } from "../credential/owner-claim.ts";
 import { verifyWit } from "../credential/wit.ts";
@@ -189,7 +189,7 @@ function checkGrant(x: Examination): void {
 
 async function checkAssurance(x: Examination): Promise<void> {
   const acceptance = await acceptanceOf(x);
-  const proved = acceptance.kind === "person" ? x.found("approval").assurance : 1;
+  const proved = assuranceOf(x.found("approval").facts, acceptance.kind, acceptance.isAttested);
   x.keep("acceptance", acceptance);
   x.keep("assurance", Math.min(ownerOf(x).oa, proved, acceptance.assurance ?? proved));
 }

@@ -1,5 +1,5 @@
 import { nodeCrypto as c, randomName } from "../../../node/src/crypto.ts";
-import { base64url, fromUtf8, utf8 } from "../bytes.ts";
+import { base64, base64url, fromUtf8, utf8 } from "../bytes.ts";
 import { writeBundle } from "../credential/bundle.ts";
 import type { Bundle } from "../credential/bundle.ts";
 import type { Signer } from "../crypto.ts";
@@ -19,6 +19,7 @@ export function trustFileOf(...stories: readonly Story[]): string {
       origin: domain.origin,
       trust_bundle: JSON.parse(fromUtf8(writeTrustBundle(domain.bundle))) as object, // the writer makes an object
       owner_pins: domain.ownerPins,
+      attestation_roots: domain.attestationRoots?.map(base64),
       inside: domain.isInside,
       evidence_origin: domain.evidenceOrigin,
       witnesses: domain.witnesses,

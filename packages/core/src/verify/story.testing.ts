@@ -4,11 +4,7 @@ import {
   nodeRandom,
   randomName,
 } from "../../../node/src/crypto.ts";
-import { base64, base64url, utf8 } from "../bytes.ts";
-import { assertionOf } from "../consent/authenticator.testing.ts";
-import type { Otherwise } from "../consent/authenticator.testing.ts";
-import type { OwnerSignature } from "../consent/owner-signature.ts";
-import { makeSshsig, CONSENT_NAMESPACE } from "../consent/ssh/sshsig.ts";
+import { base64url, utf8 } from "../bytes.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
 import { VIEW_CREDENTIAL } from "../consent/view.ts";
@@ -38,6 +34,8 @@ import type { OwnerBinding } from "../x509/owner-binding.ts";
 import { buildIssuingCa, buildRoot } from "../x509/profiles.ts";
 import { presentedOf } from "./examination.ts";
 import type { Presented } from "./examination.ts";
+import { appOf, pagesOf, signOwner } from "./owner-signs.testing.ts";
+import type { OwnerSigns } from "./owner-signs.testing.ts";
 import { rebound, rewritten } from "./rewritten.testing.ts";
 import type { DomainTrust, Trust } from "./trust.ts";
 
@@ -52,7 +50,7 @@ const DIGEST: Digest = `sha-256:${"A".repeat(43)}`;
  * One thing that is otherwise than in the true story. Every artifact made after it is consistent with the change, so
  * that a verifier which refuses saw exactly this.
  */
-export interface StoryOptions {
+export interface StoryOptions extends OwnerSigns {
   /** Default `example.org`. */
   readonly trustDomain?: string;
   /** The owner's key; default Ed25519. */
@@ -63,10 +61,6 @@ export interface StoryOptions {
   readonly statement?: (body: CredentialStatement) => CredentialStatement;
   /** Who signs in the owner's place. */
   readonly signedBy?: Signer;
-  /** SSH namespace of the owner's signature. */
-  readonly namespace?: string;
-  /** The owner signs with WebAuthn at the consent page, with this otherwise; default with SSH. */
-  readonly webauthn?: Otherwise;
   /** The credential's own words: life, owner's claim, ordinal. */
   readonly draft?: (draft: CredentialDraft) => CredentialDraft;
   /** Makes the certificate from another draft than the token. */
@@ -314,23 +308,11 @@ function trustBundleOf(td: string, keys: StoryKeys, root: Uint8Array): TrustBund
     ],
     roots: [root],
     log: { origin, vkey: vkeyOf(c, origin, keys.log.key) },
-    consent: { rpId: `id.${td}`, origins: [`https://id.${td}`] },
+    consent: pagesOf(td),
     removedOwnerKeys: [],
     exp: NOW + 7 * DAY,
   };
   return readTrustBundle(writeTrustBundle(bundle), NOW);
-}
-
-async function signOwner(
-  { namespace = CONSENT_NAMESPACE, webauthn }: StoryOptions,
-  td: string,
-  signer: Signer,
-  bytes: Uint8Array,
-): Promise<OwnerSignature> {
-  if (webauthn === undefined)
-    return { k: "sshsig", s: base64(await makeSshsig(c, signer, namespace, bytes)) };
-  const client = { origin: `https://id.${td}`, ...webauthn.client };
-  return assertionOf(signer, bytes, { rpId: `id.${td}`, ...webauthn, client });
 }
 
 /** One true story, or one with one thing changed. */
@@ -341,7 +323,7 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const form = { preSigned: options.preSigned === true };
   const statement = writeStatement(c, options.statement?.(plain) ?? plain, form);
   const sig = await signOwner(options, td, options.signedBy ?? keys.owner, statement.bytes);
-  const app = options.webauthn === undefined ? {} : { app: `id.${td}` };
+  const app = appOf(options, td);
   const { root, ca } = await makeHierarchy(td, keys);
   const approval: ApprovalPart = {
     st: statement.bytes,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { base64 } from "../bytes.ts";
 import { isObject, parseJsonObject } from "../json/strict.ts";
 import type { Json, JsonObject } from "../json/strict.ts";
 import { outcomeOf } from "../outcome.testing.ts";
+import { pemEncode } from "../x509/pem.ts";
 import { trustFileOf } from "./request.testing.ts";
 import { makeStory, NOW } from "./story.testing.ts";
 import { readTrust } from "./trust.ts";
@@ -45,5 +47,48 @@ describe("a relying party's trust file", () => {
     ["a list in place of an object", [...vkeys], "configuration_invalid"],
   ])("demands %s: %s", async (_name, witnesses, wanted) => {
     expect(await outcomeOf(() => readTrust(fileWith(witnesses), NOW))).toBe(wanted);
+  });
+});
+
+describe("a relying party's trust file: attestations", () => {
+  const domainWith = (change: JsonObject): string => {
+    const [domain] = plain["domains"] as readonly JsonObject[]; // as just written
+    return JSON.stringify({ ...plain, domains: [{ ...domain, ...change }] });
+  };
+  const [root = new Uint8Array(0)] = story.domain.bundle.roots;
+  const pem = pemEncode("CERTIFICATE", root);
+
+  it("names makers' roots as PEM or base64, and says which pins are attested", () => {
+    const [pin] = story.domain.ownerPins;
+    const file = domainWith({
+      attestation_roots: [pem, base64(root)],
+      owner_pins: [{ ...pin, attested: true }],
+    });
+    const domain = readTrust(file, NOW).get(story.domain.origin);
+    expect(domain?.attestationRoots).toEqual([root, root]);
+    expect(domain?.ownerPins).toEqual([{ ...pin, attested: true }]);
+  });
+
+  const bad = "configuration_invalid";
+  it.each<[string, JsonObject, string]>([
+    ["none", { attestation_roots: [] }, "accepted"],
+    ["a text for the list", { attestation_roots: pem }, bad],
+    ["a number", { attestation_roots: [7] }, bad],
+    ["an empty text", { attestation_roots: [""] }, bad],
+    ["base64 that is no certificate", { attestation_roots: ["AAAA"] }, bad],
+    ["two certificates in one text", { attestation_roots: [pem + pem] }, bad],
+    [
+      "a key in place of a certificate",
+      { attestation_roots: [pem.replaceAll("CERTIFICATE", "PUBLIC KEY")] },
+      bad,
+    ],
+    ["65 roots", { attestation_roots: Array.from({ length: 65 }, () => pem) }, bad],
+    [
+      "a pin that is attested in words",
+      { owner_pins: [{ jkt: "A".repeat(43), attested: "yes" }] },
+      bad,
+    ],
+  ])("%s: $2", async (_name, change, wanted) => {
+    expect(await outcomeOf(() => readTrust(domainWith(change), NOW))).toBe(wanted);
   });
 });

@@ -1,4 +1,5 @@
 import type { Bytes, Seconds } from "../crypto.ts";
+import { fromBase64 } from "../bytes.ts";
 import type { OwnerKind } from "../consent/statement.ts";
 import { canonicalBytes } from "../json/canonical.ts";
 import { Members } from "../json/read.ts";
@@ -9,6 +10,8 @@ import { readTrustBundle } from "../trust/bundle.ts";
 import { MAX_WITNESSES } from "../transparency/cosignature.ts";
 import type { WitnessPolicy } from "../transparency/cosignature.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
+import { parseCertificate } from "../x509/certificate.ts";
+import { pemDecode } from "../x509/pem.ts";
 
 /** An owner's key that the relying party accepts by its own decision. */
 export interface OwnerPin {
@@ -19,6 +22,8 @@ export interface OwnerPin {
   readonly kind?: OwnerKind;
   /** FIDO application of an `sk-` key, or RP ID of a WebAuthn credential; part of the pin. */
   readonly app?: string;
+  /** The relying party has itself checked that the key is in hardware and cannot leave it. Default false. */
+  readonly attested?: boolean;
 }
 
 /** What a relying party decided about one trust domain. All of it is configuration; nothing comes from a token. */
@@ -27,6 +32,8 @@ export interface DomainTrust {
   readonly origin: string;
   readonly bundle: TrustBundle;
   readonly ownerPins: readonly OwnerPin[];
+  /** DER of the roots of authenticators' makers whose attestations count; default none: then no attestation does. */
+  readonly attestationRoots?: readonly Bytes[];
   /** Inside the same trust domain proofs live at most 60 s, else 600 s. Default false. */
   readonly isInside: boolean;
   /** Where evidence may be fetched from; default nowhere. */
@@ -44,17 +51,20 @@ export type Trust = ReadonlyMap<string, DomainTrust>;
 
 const KINDS: readonly OwnerKind[] = ["person", "device", "policy"];
 const MAX_FILE_BYTES = 1_048_576;
+const MAX_ATTESTATION_ROOTS = 64;
 
 function readPin(value: Json): OwnerPin {
   const members = new Members(value, "configuration_invalid", "owner_pins");
   const owner = members.optional("owner", (name) => members.text(name, { maxLength: 512 }));
   const kind = members.optional("kind", (name) => members.choice(name, KINDS));
   const app = members.optional("app", (name) => members.text(name, { maxLength: 256 }));
+  const attested = members.optional("attested", (name) => members.flag(name));
   const pin: OwnerPin = {
     jkt: members.thumbprint("jkt"),
     ...(owner === undefined ? {} : { owner }),
     ...(kind === undefined ? {} : { kind }),
     ...(app === undefined ? {} : { app }),
+    ...(attested === undefined ? {} : { attested }),
   };
   members.end();
   return pin;
@@ -80,6 +90,24 @@ function readWitnesses(members: Members): WitnessPolicy {
   return policy;
 }
 
+/** One root as PEM, or its DER in base64. */
+function readRoot(value: Json): Bytes {
+  const refuse = (why: string): never => {
+    throw new Refusal("configuration_invalid", `attestation_roots: ${why}`);
+  };
+  if (typeof value !== "string") return refuse("holds something that is no text");
+  try {
+    const [der = refuse("is empty")] = value.startsWith("-----BEGIN")
+      ? pemDecode(value, "CERTIFICATE", 1)
+      : [fromBase64(value)];
+    // read here, so that a root that could never lead anywhere is said when it is configured
+    return parseCertificate(der).der;
+  } catch (problem) {
+    if (problem instanceof Refusal) return refuse(problem.message);
+    throw problem;
+  }
+}
+
 function readDomain(value: Json, now: Seconds): DomainTrust {
   const members = new Members(value, "configuration_invalid", "domain");
   const flag = (name: string): boolean => members.optional(name, () => members.flag(name)) ?? false;
@@ -91,10 +119,14 @@ function readDomain(value: Json, now: Seconds): DomainTrust {
     members.text(name, { pattern: /^https?:\/\/[^/?#\s]+$/ }),
   );
   const witnesses = members.optional("witnesses", (name) => readWitnesses(members.object(name)));
+  const attestationRoots = members.optional("attestation_roots", (name) =>
+    members.list(name, readRoot, MAX_ATTESTATION_ROOTS),
+  );
   const domain: DomainTrust = {
     origin,
     bundle,
     ownerPins: members.optional("owner_pins", (name) => members.list(name, readPin, 10_000)) ?? [],
+    ...(attestationRoots === undefined ? {} : { attestationRoots }),
     isInside: flag("inside"),
     ...(evidenceOrigin === undefined ? {} : { evidenceOrigin }),
     ...(witnesses === undefined ? {} : { witnesses }),

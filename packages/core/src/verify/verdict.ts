@@ -1,6 +1,7 @@
 import type { RefusalCode } from "../refusal.ts";
 import { Refusal } from "../refusal.ts";
 import type { OwnerKind } from "../consent/statement.ts";
+import type { KeyAttestation } from "./examination.ts";
 
 /** How far the owner is proved (DESIGN 5.2). Ordered. */
 export type OwnerProof = "none" | "claimed" | "verified" | "logged";
@@ -33,6 +34,11 @@ export interface Verdict {
     readonly assuranceLowered: boolean;
     /** `chain`: signed for by a key that is pinned, or by one so added; `server`: only the server's word stands behind it. */
     readonly vouchedBy: "pin" | "chain" | "server" | "nobody";
+    /**
+     * Of the hardware of the key that signed: `pinned`, the relying party has checked it; else what the attestation in
+     * the bundle proves. It lifts assurance to 4 only together with a co-signer who is accepted and as strong.
+     */
+    readonly attestation: KeyAttestation;
     /** Statement digest. */
     readonly cs: string;
   };

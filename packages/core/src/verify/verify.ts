@@ -121,6 +121,7 @@ function verdictOf(x: Examination, walked: Walk): Verdict {
             oa,
             assuranceLowered: oa < wit.owner.oa,
             vouchedBy: acceptance?.vouchedBy ?? "nobody",
+            attestation: acceptance?.attestation ?? "none",
             cs: wit.owner.cs,
           },
         }),

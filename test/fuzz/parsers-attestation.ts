@@ -1,0 +1,32 @@
+import {
+  judgeAttestation,
+  readAttestation,
+  readCbor,
+  thumbprint,
+  writeAttestation,
+} from "@countersign/core";
+import { nodeCrypto } from "@countersign/node";
+import { AT } from "../../packages/core/src/attestation/authenticator.testing.ts";
+import { PAGES } from "../../packages/core/src/consent/authenticator.testing.ts";
+import { credulous, ofJson, ofOctets } from "./parser.ts";
+import type { Parser } from "./parser.ts";
+import type { Samples } from "./samples.ts";
+
+/** CBOR, and what authenticators say of themselves in it. */
+export function attestationParsers({ story, attestation, maker }: Samples): readonly Parser[] {
+  const { obj, cd } = attestation;
+  const jkt = thumbprint(nodeCrypto, story.keys.wit.key);
+  const context = { jkt, pages: PAGES, roots: [maker.root], at: AT };
+  return [
+    ofOctets("CBOR", "cbor", [obj], readCbor, 8192),
+    ofJson("attestation", [writeAttestation(attestation)], (value) =>
+      readAttestation(value, "att"),
+    ),
+    ofOctets("attestation object", "cbor", [obj], (octets) =>
+      judgeAttestation(credulous, { ...attestation, obj: octets }, context),
+    ),
+    ofOctets("client data of an attestation", "json", [cd], (octets) =>
+      judgeAttestation(credulous, { ...attestation, cd: octets }, context),
+    ),
+  ];
+}
