@@ -9,6 +9,7 @@ import {
   judgeSubmission,
   leafHash,
   MerkleTree,
+  openCheckpoint,
   proxyId,
   readEntry,
   readStatement,
@@ -16,7 +17,9 @@ import {
   render,
   REQUEST,
   seal,
+  signCheckpoint,
   thumbprint,
+  tileOf,
   utf8,
   verify,
   writeStatement,
@@ -26,8 +29,10 @@ import type {
   Demand,
   OwnerProof,
   Presented,
+  Tile,
   Trust,
 } from "../../packages/core/src/index.ts";
+import { lookAt } from "../../packages/cli/src/log-monitor.ts";
 import { approvalOf, owned, unbound } from "../../packages/core/src/verify/mutation.testing.ts";
 import {
   makeStory,
@@ -76,14 +81,18 @@ interface Seen {
   /** The owner's program, asked to sign. */
   readonly owner: string;
   readonly witness: string;
+  /** `countersign log monitor`, which has followed the log so far. */
+  readonly monitor: string;
 }
+/** What the log does beside: shows others another history, or takes entries out again. */
+type Deed = "forks" | "shrinks";
 interface Lie {
   readonly name: string;
   readonly change?: StoryOptions;
   readonly mix?: (own: Story, other: Story) => Presented;
   /** The statement that the owner is shown for the request of the true agent; `elsewhere`: it answers another. */
   readonly asked?: (body: Body) => Body;
-  readonly isForked?: true;
+  readonly log?: Deed;
   readonly seen: Seen;
 }
 
@@ -94,6 +103,7 @@ const seen = (verified: string, change: Partial<Seen> = {}): Seen => ({
   proxy: verified,
   owner: "–",
   witness: "cosign",
+  monitor: "grown",
   ...change,
 });
 
@@ -131,7 +141,7 @@ const LIES: readonly Lie[] = [
     seen: seen("outside_grant", { proxy: "approval_unsuitable" }),
   },
   {
-    name: "names another approval than the anchor endorsed",
+    name: "names an older or wider approval than the anchor endorsed",
     change: { endorsement: (claims) => ({ ...claims, cs: d(9) }) },
     seen: seen("endorsement_invalid"),
   },
@@ -228,12 +238,28 @@ const LIES: readonly Lie[] = [
   {
     name: "keeps two histories",
     change: { cosignedBy: [] },
-    isForked: true,
+    log: "forks",
     seen: seen("verified", {
       logged: "witnesses_missing",
       proxy: "accepted",
       witness: "conflict",
+      monitor: "fork",
     }),
+  },
+  {
+    name: "takes the issue out of the log again",
+    log: "shrinks",
+    seen: seen("verified", {
+      logged: "logged",
+      proxy: "accepted",
+      witness: "refuse",
+      monitor: "shrinkage",
+    }),
+  },
+  {
+    name: "claims more assurance than the owner's key has",
+    change: { draft: owned(() => ({ assurance: 4 })) },
+    seen: seen("verified, lowered", { logged: "logged, lowered", proxy: "accepted" }),
   },
 ];
 
@@ -248,7 +274,11 @@ async function codeOf(run: () => Promise<string> | string): Promise<string> {
 
 const judged = (presented: Presented, trust: Trust, proof: OwnerProof): Promise<string> => {
   const demand: Demand = { proof, resource: RESOURCE };
-  return codeOf(async () => (await verify(c, presented, trust, demand, NOW)).proof);
+  return codeOf(async () => {
+    const { proof: found, owner: shown } = await verify(c, presented, trust, demand, NOW);
+    const isLowered = found !== "claimed" && shown?.assuranceLowered === true;
+    return isLowered ? `${found}, lowered` : found;
+  });
 };
 
 /** The proxy's two checks: of the approval that is pushed, and of what then is issued. */
@@ -312,19 +342,47 @@ async function byOwner(story: Story, asked: Lie["asked"]): Promise<string> {
   return codeOf(() => (render(c, shown, request).fullText === "" ? "nothing" : "shown"));
 }
 
-/** A witness that has cosigned the tree before this issue: the log's own, or that of the other history. */
-function byWitness(story: Story, isForked: boolean): string {
-  const entries = [utf8("before"), story.bundle.credential.leaf, utf8("after")];
-  const tree = new MerkleTree(c);
-  for (const entry of entries) tree.append(leafHash(c, entry));
-  const other = new MerkleTree(c);
+/** The log of this issue, and the one that is shown to others. */
+function treesOf(story: Story): readonly [own: MerkleTree, other: MerkleTree] {
+  const [own, other] = [new MerkleTree(c), new MerkleTree(c)];
+  for (const entry of [utf8("before"), story.bundle.credential.leaf, utf8("after")])
+    own.append(leafHash(c, entry));
   for (const entry of ["before", "elsewhere", "after"]) other.append(leafHash(c, utf8(entry)));
-  const now = { origin: "log", size: tree.size, root: tree.root() };
-  const latest = isForked
-    ? { ...now, root: other.root() }
-    : { ...now, size: 1, root: tree.root(1) };
-  const proof = isForked ? [] : tree.consistencyProof(1);
-  return judgeSubmission(c, { oldSize: latest.size, proof, checkpoint: "" }, now, latest).do;
+  return [own, other];
+}
+
+/** What was seen of the log before, and what it shows now: its tree, and of what size. */
+function shownBy(story: Story, deed: Deed | undefined) {
+  const [own, other] = treesOf(story);
+  const [whole, before] = [
+    { tree: own, size: own.size },
+    { tree: own, size: 1 },
+  ];
+  if (deed === "shrinks") return { known: whole, now: before };
+  return { known: deed === "forks" ? { tree: other, size: other.size } : before, now: whole };
+}
+
+/** A witness that has cosigned what was there before this issue: of the log's own, or of the other history. */
+function byWitness(story: Story, deed: Deed | undefined): string {
+  const { known, now } = shownBy(story, deed);
+  const headOf = ({ tree, size }: typeof now) => ({ origin: "log", size, root: tree.root(size) });
+  const proof = deed === undefined ? now.tree.consistencyProof(known.size) : [];
+  const submission = { oldSize: known.size, proof, checkpoint: "" };
+  return judgeSubmission(c, submission, headOf(now), headOf(known)).do;
+}
+
+/** `countersign log monitor`, started when there was less, or another history. */
+async function byMonitor(story: Story, deed: Deed | undefined): Promise<string> {
+  const { known, now } = shownBy(story, deed);
+  const { origin, vkey } = story.domain.bundle.log;
+  const textOf = ({ tree, size }: typeof now) =>
+    signCheckpoint(c, { origin, size, root: tree.root(size) }, story.keys.log);
+  const client = {
+    checkpoint: () => textOf(now),
+    tile: async (tile: Tile) => tileOf(now.tree, tile),
+  };
+  const look = await lookAt(c, client, vkey, await openCheckpoint(c, await textOf(known), vkey));
+  return look.is === "alarm" ? look.alarm : look.is;
 }
 
 describe("a server that keeps no rule", () => {
@@ -338,7 +396,8 @@ describe("a server that keeps no rule", () => {
       logged: await judged(presented, own.trust, "logged"),
       proxy: await byProxy(own, presented),
       owner: await byOwner(own, lie.asked),
-      witness: byWitness(own, lie.isForked === true),
+      witness: byWitness(own, lie.log),
+      monitor: await byMonitor(own, lie.log),
     };
     expect(found).toEqual(lie.seen);
   });
@@ -358,7 +417,7 @@ describe("a server that keeps no rule", () => {
     expect(rows).toEqual(
       LIES.map(({ name, seen: s }) => [
         ...[name, s.claimed, s.verified, s.logged],
-        ...[s.proxy, s.owner, s.witness],
+        ...[s.proxy, s.owner, s.witness, s.monitor],
       ]),
     );
   });
