@@ -23,7 +23,8 @@ interface Vector {
   readonly says: string;
   readonly assurance?: number;
 }
-const { digest, vectors } = JSON.parse(text) as {
+const { consent, digest, vectors } = JSON.parse(text) as {
+  readonly consent: { readonly rp_id: string; readonly origin: string };
   readonly digest: string;
   readonly vectors: readonly Vector[];
 }; // as the generator writes it
@@ -33,7 +34,8 @@ async function judged({ statement: octets, sig, key }: Vector): Promise<object> 
   const expected = { ...key, jwk: readJwk(key.jwk) };
   try {
     const signature = readOwnerSignature(sig);
-    const { assurance } = await verifyApproval(c, statement, signature, expected);
+    const pages = { rpId: consent.rp_id, origins: [consent.origin] };
+    const { assurance } = await verifyApproval(c, statement, signature, expected, { pages });
     return { says: "accepted", assurance };
   } catch (error) {
     if (error instanceof Refusal) return { says: error.code };

@@ -13,6 +13,7 @@ import {
   parseOpensshPrivateKey,
   parsePublicKeyLine,
   readArmor,
+  readPublicKeyLine,
   Refusal,
   sshKeyOf,
   thumbprint,
@@ -93,18 +94,38 @@ describe.skipIf(!sshKeygen.present)("ssh-keygen judges our SSH forms, and we its
     },
   );
 
-  const vectors = JSON.parse(
+  const published = JSON.parse(
     readFileSync(new URL("../vectors/owner/vectors.json", import.meta.url), "utf8"),
   ) as { vectors: readonly Vector[] }; // as its generator writes it
-  const rows = vectors.vectors.filter((row) => row.ssh_keygen !== undefined);
-  it.each(rows.map((row) => [row.name, row] as const))("published vectors: %s", (_name, row) => {
-    writeFileSync(path("allowed"), `owner namespaces="${CONSENT_NAMESPACE}" ${row.allowed}\n`);
-    writeFileSync(path("sig"), writeArmor(new Uint8Array(Buffer.from(row.sig.s, "base64"))));
+  const rows = published.vectors.filter((row) => row.ssh_keygen !== undefined);
+  /** What `ssh-keygen -Y verify` says of a published row. */
+  const sayOf = ({ allowed, sig, statement }: Vector): "Good" | "no" => {
+    writeFileSync(path("allowed"), `owner namespaces="${CONSENT_NAMESPACE}" ${allowed}\n`);
+    writeFileSync(path("sig"), writeArmor(new Uint8Array(Buffer.from(sig.s, "base64"))));
     const files = ["-f", path("allowed"), "-s", path("sig")];
-    const message = fromBase64url(row.statement);
     const judging = ["-Y", "verify", ...files, "-I", "owner", "-n", CONSENT_NAMESPACE];
-    const { status, said } = run(judging, message);
-    expect(status === 0 && said.startsWith("Good") ? "Good" : "no").toBe(row.ssh_keygen);
+    const { status, said } = run(judging, fromBase64url(statement));
+    return status === 0 && said.startsWith("Good") ? "Good" : "no";
+  };
+  it.each(rows.map((row) => [row.name, row] as const))("published vectors: %s", (_name, row) => {
+    expect(sayOf(row)).toBe(row.ssh_keygen);
+  });
+
+  it.each([
+    ["without touch", "verified only", "user_not_present"],
+    ["without PIN", "touched only", "user_not_verified"],
+    ["without both", "neither", "user_not_present"],
+  ])("says Good of a security key's signature %s, which we refuse", async (_name, row, wanted) => {
+    const found = rows.filter(({ name }) => name.startsWith("sshsig-sk") && name.endsWith(row));
+    expect(found).toHaveLength(2); // Ed25519 and ECDSA
+    for (const vector of found) {
+      expect(sayOf(vector)).toBe("Good");
+      const key = readPublicKeyLine(vector.allowed ?? "");
+      const message = fromBase64url(vector.statement);
+      const input = { signature: vector.sig.s, message, namespace: CONSENT_NAMESPACE, key };
+      const refused = verifySshsig(nodeCrypto, input);
+      await expect(refused).rejects.toMatchObject({ code: wanted });
+    }
   });
 
   it("does not say Good of another message", async () => {
