@@ -1,5 +1,6 @@
 // The rows that need no server: one operation of core each, against its signatures and verifications alone.
 import { core, node } from "./dist.mjs";
+import { ownerRows } from "./owner.mjs";
 import { rawOf } from "./raw.mjs";
 import { makeEvidence, makeProofs, makeStory, NOW } from "./story.mjs";
 
@@ -113,6 +114,7 @@ export async function coreRows() {
     ...(await witRows(story)),
     await wptRow(story),
     statementRow(story),
+    ...(await ownerRows(story)),
     await evidenceRow(story),
   ];
 }

@@ -53,7 +53,8 @@ async function hierarchyOf(root, issuing) {
   return { rootDer, certificate: core.parseCertificate(der) };
 }
 
-function statementOf(owner, anchor) {
+/** A statement that names this owner's key and this anchor. */
+export function statementOf(owner, anchor) {
   const jkt = core.thumbprint(c, anchor.key);
   return core.writeStatement(c, {
     typ: "agent-consent/1",
