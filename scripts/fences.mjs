@@ -57,6 +57,13 @@ const PLANTS = [
   ["proxy/src/planted.ts", 'import * as e1 from "@countersign/server/main"; void e1;', "lint", IMPORT],
   ["proxy/src/planted.ts", 'import * as e2 from "@countersign/cli"; void e2;', "lint", IMPORT],
 
+  ["gateway/src/planted.ts", 'import * as i1 from "@countersign/server/main"; void i1;', "lint", IMPORT],
+  ["gateway/src/planted.ts", 'import * as i2 from "../../proxy/src/main.ts"; void i2;', "lint", IMPORT],
+  ["gateway/src/planted.ts", 'import * as i3 from "../../proxy/src/main.ts"; void i3;', "types", "TS"],
+  ["gateway/src/main.ts", 'import * as i4 from "@countersign/proxy/main"; void i4;', "deps", "@countersign/proxy"],
+  ["gateway/src/planted.ts", 'import * as p9 from "@countersign/node"; void p9;', "lint", "pass"],
+  ["server/src/planted.ts", 'import * as i5 from "@countersign/gateway/main"; void i5;', "lint", IMPORT],
+
   // sdk: core only, and its verifier without Node
   ["sdk/src/agent/planted.ts", 'import * as f1 from "@countersign/node"; void f1;', "lint", IMPORT],
   ["sdk/src/agent/index.ts", 'import * as f2 from "@countersign/node"; void f2;', "deps", "@countersign/node"],
@@ -74,7 +81,10 @@ const PLANTS = [
   ["cli/src/planted.ts", 'void import("@countersign/server/main");', "lint", IMPORT],
   ["cli/src/planted.ts", 'import * as g1 from "@countersign/proxy/main"; void g1;', "lint", IMPORT],
   ["cli/src/planted.ts", 'import * as p7 from "@countersign/sdk/verify"; void p7;', "lint", "pass"],
+  ["cli/src/planted.ts", 'import * as g2 from "@countersign/gateway/main"; void g2;', "lint", IMPORT],
   ["cli/src/daemons.ts", 'void import("@countersign/server/dist/app.js");', "lint", IMPORT],
+  ["cli/src/daemons.ts", 'void import("@countersign/gateway/dist/app.js");', "lint", IMPORT],
+  ["cli/src/daemons.ts", 'void import("@countersign/gateway/main");', "lint", "pass"],
   ["cli/src/daemons.ts", 'void import("@countersign/server/main");', "lint", "pass"],
 
   // forms

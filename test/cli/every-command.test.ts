@@ -20,7 +20,14 @@ const leavesOf = (words: readonly Word[], before = ""): readonly string[] =>
   });
 
 /** Commands that run until they are ended; what they say is their log. */
-const DAEMONS = ["dev", "server run", "proxy run", "log witness run", "log monitor"];
+const DAEMONS = [
+  "dev",
+  "server run",
+  "proxy run",
+  "owner gateway run",
+  "log witness run",
+  "log monitor",
+];
 
 /** Every command with words behind it, where nothing runs: the exit code, and the reason of the refusal. */
 const ALONE: Readonly<Record<string, readonly [words: string, code: number, reason?: string]>> = {
@@ -35,6 +42,9 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner approve": ["a --key id", 1, "unreachable"],
   "owner presign": ["a --key id", 1, "unreachable"],
   "owner policy run": ["--rules nowhere --owner a --key id", 1, "configuration_invalid"],
+  "owner gateway init": ["--token-file nowhere --proxy a", 1, "not_found"],
+  "owner gateway run": ["", 1, "configuration_invalid"],
+  "owner gateway config": ["example.org", 0],
   "owner deny": ["a", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
   "owner resume-key": ["a", 1, "unreachable"],
@@ -57,6 +67,8 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "server init": ["--trust-domain Example.ORG", 1, "invalid_identifier"],
   "server run": ["", 1, "configuration_invalid"],
   "server join-token": ["--proxy a", 1, "unreachable"],
+  "server gateway-token": ["--gateway a --proxy b", 1, "unreachable"],
+  "server gateways": ["", 1, "unreachable"],
   "server status": ["", 1, "unreachable"],
   "server keys rotate": ["", 1, "unreachable"],
   "server backup": ["copy", 1, "not_found"],
@@ -220,6 +232,9 @@ describe("every command, where everything runs", () => {
     const state = `--state ${home.file("monitor")}`;
     await run("log monitor", `${fields.public}/log --vkey ${keys.log} --once ${state}`);
     await run("server join-token", `--proxy other --out ${home.file("token")}`);
+    await run("server gateway-token", `--gateway edge --proxy other --out ${home.file("edge")}`);
+    await run("server gateways");
+    await run("owner gateway config", "example.org");
     await run("server keys rotate");
     await run("server backup", home.file("copy"));
     await run("doctor");
@@ -252,6 +267,7 @@ describe("every command, where everything runs", () => {
       "verify",
       "server init",
       "proxy enroll",
+      "owner gateway init",
       "server recover",
     ];
     const all = new Set([...ran, ...DAEMONS, ...elsewhere]);

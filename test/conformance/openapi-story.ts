@@ -186,6 +186,10 @@ async function enrol(apis: Apis): Promise<void> {
   await apis.call("admin", "POST /v1/join-tokens", {
     json: { name: "host-2", life: 600, replace: false },
   });
+  await apis.call("admin", "POST /v1/gateway-tokens", {
+    json: { name: "edge", owners: [], proxies: ["host-1"], life: 600, replace: false },
+  });
+  await apis.call("admin", "GET /v1/gateways");
   const signer = generateSigner("Ed25519");
   const offered = await apis.call("admin", "POST /v1/owner/keys/options", {
     json: { name: "bob", kind: "person", jwk: signer.key },

@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pemDecode, proxyId } from "@countersign/core";
+import { pemDecode, proxyId, readJoinToken } from "@countersign/core";
 import { nodeCrypto as c, nodeRandom, silentLog } from "@countersign/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadIdentity, saveIdentity } from "../../packages/proxy/src/keys/identity.ts";
-import { enrol, readJoinToken, reenrol } from "../../packages/proxy/src/uplink/enrol.ts";
+import { enrol, reenrol } from "../../packages/proxy/src/uplink/enrol.ts";
 import { Link } from "../../packages/proxy/src/uplink/link.ts";
 import { openServer } from "../../packages/proxy/src/uplink/server.ts";
 import { ServerState } from "../../packages/proxy/src/uplink/state.ts";

@@ -8,6 +8,7 @@ import {
   readAskedAnswer,
   readEntry,
   readIssuedAnswer,
+  readJoinToken,
   readJwk,
   readNonceAnswer,
   readNonceRequest,
@@ -27,7 +28,6 @@ import { inspect } from "../../packages/cli/src/inspect.ts";
 import { ENTRY } from "../../packages/core/src/issuance/attested.testing.ts";
 import { createEventReader } from "../../packages/node/src/http/event-reader.ts";
 import { PROXY_SCHEMA } from "../../packages/proxy/src/config.ts";
-import { readJoinToken } from "../../packages/proxy/src/uplink/enrol.ts";
 import {
   readCredential,
   readHalted,

@@ -76,6 +76,8 @@ export interface Between {
   /** Sees the state before the proxy does. */
   readonly state?: (state: ProxyState) => ProxyState;
   readonly uplink?: (uplink: Uplink) => Uplink;
+  /** What the proxy calls in place of the server. */
+  readonly gateway?: (scene: Scene) => Promise<Target>;
   readonly entry?: JsonObject;
   /** Stands before the anchors' files. */
   readonly anchors?: (anchors: Anchors) => Anchors;
@@ -193,9 +195,9 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
   const log = between.log ?? silentLog;
   const time = timeKeeper(log, () => rig.now() + (between.host?.skewSeconds ?? 0));
   const server = new ServerState(time.clock);
-  const wire = new Wire(
-    handlerTarget((request) => rig.api(request, { certificate: host.certificate })),
-  );
+  const { certificate } = host;
+  const straight = handlerTarget((request) => rig.api(request, { certificate }));
+  const wire = new Wire((await between.gateway?.(scene)) ?? straight);
   const plain = uplinkOf(wire);
   const uplink = between.uplink?.(plain) ?? plain;
   const see = (): ReturnType<ServerState["view"]> => {

@@ -7,4 +7,5 @@ export {
   SERVER_SCHEMA,
 } from "@countersign/server/main";
 export type { RunningServer } from "@countersign/server/main";
+export { GATEWAY_SCHEMA, initGateway, runGateway } from "@countersign/gateway/main";
 export { enrolProxy, peerOfSocket, PROXY_SCHEMA, runProxy } from "@countersign/proxy/main";

@@ -24,7 +24,7 @@ export interface Places {
  * The folders of a daemon for real.
  * @throws Refusal `configuration_invalid` for a folder that `countersign dev` uses
  */
-export function placesOf(cli: Cli, daemon: "server" | "proxy" | "witness"): Places {
+export function placesOf(cli: Cli, daemon: "server" | "proxy" | "gateway" | "witness"): Places {
   const root = resolve(cli.data ?? PRODUCTION_DATA);
   // dev writes the trust file beside both daemons, nobody else does
   if (root === resolve(developmentData(cli)) || existsSync(join(root, "relying-party.json")))

@@ -59,6 +59,7 @@ export {
   agentEntryOf,
   agentId,
   entryId,
+  gatewayId,
   parseName,
   parseNameSegment,
   parseOrigin,
@@ -119,6 +120,7 @@ export { MAX_PATH_CERTIFICATES, verifyPath } from "./x509/path.ts";
 export type { PathInput, PathLevel, Purpose, VerifiedPath } from "./x509/path.ts";
 export { pemDecode, pemEncode } from "./x509/pem.ts";
 export {
+  buildGateway,
   buildIssuingCa,
   buildProxy,
   buildRoot,
@@ -126,6 +128,7 @@ export {
   buildWic,
 } from "./x509/profiles.ts";
 export type {
+  GatewayTemplate,
   Hierarchy,
   IssuingCaTemplate,
   ProxyTemplate,
@@ -140,6 +143,10 @@ export type { TlsLeafInput, VerifiedWic, WicInput } from "./x509/wic.ts";
 // est
 export { EST_MEDIA_TYPE, readEstBody, writeEstBody, writeEstRequestBody } from "./est/body.ts";
 export { readCertsOnly, writeCertsOnly } from "./est/certs-only.ts";
+export { chainOfIssued, pinnedRoot, readJoinToken } from "./est/enrolment.ts";
+export type { JoinKind, JoinToken } from "./est/enrolment.ts";
+export { checkRenewal, RENEWAL, RENEWAL_HEADER } from "./est/renewal.ts";
+export type { RenewalClaims } from "./est/renewal.ts";
 
 // evidence
 export { appraise } from "./evidence/appraisal.ts";
@@ -376,7 +383,7 @@ export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
 export { isPassing } from "./issuance/passing.ts";
 export { decidePresigned, draftPresigned, PRESIGNED_LIFE_SECONDS } from "./issuance/presign.ts";
 export type { KnownOfPresigned, PresignedConsent, PresignedMaterial } from "./issuance/presign.ts";
-export { checkNonce, makeNonce, NONCE_LIFE_SECONDS } from "./issuance/nonce.ts";
+export { checkNonce, makeNonce, NONCE_LIFE_SECONDS, nonceHolder } from "./issuance/nonce.ts";
 export type { Mac } from "./issuance/nonce.ts";
 export { MAX_NOTE_LENGTH, REQUEST, REQUEST_LIFE_SECONDS } from "./issuance/request.ts";
 export type { RequestClaims } from "./issuance/request.ts";
@@ -394,6 +401,7 @@ export { verify } from "./verify/verify.ts";
 export type { Demand } from "./verify/verify.ts";
 
 // api
+export { CLIENT_CERT_HEADER, readClientCert, writeClientCert } from "./api/client-cert.ts";
 export {
   readAskedAnswer,
   readIssuedAnswer,

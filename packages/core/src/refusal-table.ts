@@ -52,6 +52,8 @@ export type RefusalCode =
   | "evidence_invalid"
   | "ear_invalid"
   | "attester_unknown"
+  | "gateway_not_allowed"
+  | "renewal_invalid"
   | "script_unmeasurable"
   | "loader_forbidden"
   | "process_gone"
@@ -357,6 +359,16 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
   ),
   ear_invalid: row(400, "The attestation result does not hold", "Ask the verifier again."),
   attester_unknown: row(403, "This proxy is not enrolled", "Enrol the proxy with a join token."),
+  gateway_not_allowed: row(
+    403,
+    "This gateway may not do that for this proxy and owner",
+    "Name the proxy and the owner where the gateway is registered: countersign server gateway-token.",
+  ),
+  renewal_invalid: row(
+    403,
+    "The renewal is not signed by the proxy's present key",
+    "Let the proxy renew its certificate itself; nobody can do that for it.",
+  ),
   script_unmeasurable: row(
     403,
     "The program's script cannot be measured",

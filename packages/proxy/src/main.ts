@@ -1,7 +1,7 @@
 import { chmod, mkdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { fromUtf8, pemDecode, Refusal } from "@countersign/core";
+import { fromUtf8, pemDecode, readJoinToken, Refusal } from "@countersign/core";
 import type { ProxyState } from "@countersign/core";
 import type { Listener, Log } from "@countersign/node";
 import {
@@ -17,8 +17,8 @@ import {
   writePrivateFile,
 } from "@countersign/node";
 import { Agents } from "./agents/agents.ts";
-import { PROXY_SCHEMA } from "./config.ts";
-import type { ProxyFile } from "./config.ts";
+import { PROXY_SCHEMA, uphillOf } from "./config.ts";
+import type { ProxyFile, Uphill } from "./config.ts";
 import type { Door, Listening as DoorListening } from "./doors/door.ts";
 import { FixedDoors } from "./doors/fixed.ts";
 import { doorSecret } from "./doors/name.ts";
@@ -35,8 +35,9 @@ import { mayServe, OpenRuns, runApp } from "./http/run.ts";
 import { Anchors } from "./keys/anchors.ts";
 import { loadIdentity, saveIdentity } from "./keys/identity.ts";
 import { Presigned } from "./presigned/presigned.ts";
-import { enrol, readJoinToken, reenrol } from "./uplink/enrol.ts";
+import { enrol, reenrol } from "./uplink/enrol.ts";
 import { Link } from "./uplink/link.ts";
+import { renewalBy } from "./uplink/renewal.ts";
 import { openServer } from "./uplink/server.ts";
 import { ServerState } from "./uplink/state.ts";
 import { timeKeeper } from "./uplink/time.ts";
@@ -176,6 +177,7 @@ function followServer(
 function renewIdentity(
   data: string,
   file: ProxyFile,
+  { gateway }: Uphill,
   link: Link,
   w: ProxyWorld,
   onRenewed: () => void,
@@ -187,7 +189,10 @@ function renewIdentity(
     const [root] = pemDecode(link.identity.root, "CERTIFICATE", 1);
     if (root === undefined)
       throw new Refusal("signer_unsuitable", "the infrastructure root is missing");
-    const next = await link.use(({ target }) => reenrol(w.c, target, { id, root }, w.clock()));
+    const next = await link.use((linked) => {
+      const sign = gateway === undefined ? undefined : renewalBy(w, linked);
+      return reenrol(w.c, linked.target, { id, root }, w.clock(), sign);
+    });
     await saveIdentity(data, next);
     await link.replace(await loadIdentity(data, file.trust_domain, file.name), onRenewed);
     w.log.info("proxy.renewed", { not_after: link.identity.certificate.notAfter });
@@ -302,8 +307,9 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
     );
   if (!options.isDevelopment) makeUndumpable();
   await prepareRuntime(runtime);
+  const uphill = uphillOf(file);
   const link = new Link(await loadIdentity(data, file.trust_domain, file.name), (identity) =>
-    openServer(file.api_url, file.trust_domain, identity),
+    openServer(uphill.url, file.trust_domain, identity, uphill.gateway),
   );
   const time = timeKeeper(log, systemClock);
   const server = new ServerState(time.clock);
@@ -319,9 +325,9 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
     log,
   });
   const following = followServer(link, server, w, agents, fixed, presigned);
-  const stopRenewal = renewIdentity(data, file, link, w, () => following.restart());
+  const stopRenewal = renewIdentity(data, file, uphill, link, w, () => following.restart());
   const { listeners, doors } = await listen(options, w, agents, fixed, presigned, sources);
-  log.info("proxy.running", { id: link.identity.id, server: file.api_url });
+  log.info("proxy.running", { id: link.identity.id, server: uphill.url });
   return {
     id: link.identity.id,
     runSocket: join(runtime, RUN_SOCKET),

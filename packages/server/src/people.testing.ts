@@ -194,8 +194,13 @@ export async function est(
 }
 
 /** The secret in a fresh join token. */
-export async function joinSecret(rig: Rig, order: JsonObject): Promise<string> {
-  const { body, word } = await rig.call("admin", "POST /v1/join-tokens", { json: order });
+export function joinSecret(rig: Rig, order: JsonObject): Promise<string> {
+  return secretIn(rig, "POST /v1/join-tokens", order);
+}
+
+/** The secret in the token that a call of an administrator answers. */
+export async function secretIn(rig: Rig, call: string, order: JsonObject): Promise<string> {
+  const { body, word } = await rig.call("admin", call, { json: order });
   if (typeof body["token"] !== "string") return word;
   const token = parseJsonObject(fromUtf8(fromBase64url(body["token"])), {
     maxBytes: 4096,

@@ -24,6 +24,7 @@ import { explain, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { gatewayCommand } from "./owner-gateway.ts";
 import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
 
@@ -205,6 +206,7 @@ export function build(cli: Cli): Command {
     .action((id: string, options: SignOptions) => approve(cli, id, options));
   presignCommand(cli, noun);
   policyCommand(cli, noun);
+  noun.addCommand(gatewayCommand(cli));
   noun
     .command("deny <id>")
     .description("says no; needs no key")

@@ -18,6 +18,7 @@ import { list, number, text, withApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 import { backupCommand } from "./server-backup.ts";
+import { addGateways } from "./server-gateway.ts";
 import { keysCommand } from "./server-keys.ts";
 import { recoverCommand } from "./server-recover.ts";
 
@@ -322,6 +323,7 @@ export function build(cli: Cli): Command {
     .addHelpText("after", "\nExample:\n  countersign server run --data /srv/countersign")
     .action(() => run(cli));
   addJoinToken(cli, noun);
+  addGateways(cli, noun);
   noun
     .command("status")
     .description("shows what the running server holds")

@@ -15,6 +15,7 @@ import {
   parseOrigin,
   parseTrustDomain,
   parseWorkloadId,
+  gatewayId,
   proxyId,
   serverId,
 } from "./workload.ts";
@@ -96,6 +97,7 @@ describe("names of ours", () => {
     ["spiffe://td.example/agent/mail", "entry"],
     [`spiffe://td.example/agent/mail/${PREFIX}`, "agent"],
     ["spiffe://td.example/proxy/host-1", "proxy"],
+    ["spiffe://td.example/gateway/edge", "gateway"],
     ["wimse://td.example/server", "server"],
     ["spiffe://td.example/server/x", "invalid_identifier"],
     ["spiffe://td.example/agent", "invalid_identifier"],
@@ -107,6 +109,8 @@ describe("names of ours", () => {
     [`spiffe://td.example/agent/mail/${PREFIX}0`, "invalid_identifier"],
     [`spiffe://td.example/agent/mail/${PREFIX}/x`, "invalid_identifier"],
     [`spiffe://td.example/proxy/host/${PREFIX}`, "invalid_identifier"],
+    ["spiffe://td.example/gateway/edge/1", "invalid_identifier"],
+    ["spiffe://td.example/gateway", "invalid_identifier"],
     ["spiffe://td.example/other/mail", "invalid_identifier"],
     ["spiffe://10.0.0.1/server", "invalid_identifier"],
   ])("%s → %s", async (text, wanted) => {
@@ -121,6 +125,7 @@ describe("names of ours", () => {
     const agent = agentId(entry, jkt);
     expect(entry).toBe("spiffe://td.example/agent/mail");
     expect(proxyId("td.example", "host-1")).toBe("spiffe://td.example/proxy/host-1");
+    expect(gatewayId("td.example", "edge")).toBe("spiffe://td.example/gateway/edge");
     expect(serverId("td.example", "wimse")).toBe("wimse://td.example/server");
     expect(agent).toBe(`${entry}/${hex(fromBase64url(jkt)).slice(0, 16)}`);
     expect(agentEntryOf(agent)).toBe(entry);

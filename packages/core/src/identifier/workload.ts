@@ -107,6 +107,12 @@ export type Name =
       readonly anchorPrefix: string;
     }
   | { readonly kind: "proxy"; readonly id: WorkloadId; readonly td: string; readonly name: string }
+  | {
+      readonly kind: "gateway";
+      readonly id: WorkloadId;
+      readonly td: string;
+      readonly name: string;
+    }
   | { readonly kind: "server"; readonly id: WorkloadId; readonly td: string };
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -124,7 +130,7 @@ export function parseNameSegment(text: unknown): string {
 
 /**
  * Reads an identifier of ours and tells what it names.
- * @throws Refusal `invalid_identifier` for anything that is not an entry, agent, proxy or server
+ * @throws Refusal `invalid_identifier` for anything that is not an entry, agent, proxy, gateway or server
  */
 export function parseName(text: unknown): Name {
   const id = parseWorkloadId(text);
@@ -132,12 +138,16 @@ export function parseName(text: unknown): Name {
   const [kind, name, anchorPrefix, ...rest] = id.segments;
   if (kind === "server" && name === undefined) return { kind, id, td };
   if (rest.length === 0 && name !== undefined && NAME.test(name)) {
-    if (kind === "proxy" && anchorPrefix === undefined) return { kind, id, td, name };
+    if ((kind === "proxy" || kind === "gateway") && anchorPrefix === undefined)
+      return { kind, id, td, name };
     if (kind === "agent" && anchorPrefix === undefined) return { kind: "entry", id, td, name };
     if (kind === "agent" && anchorPrefix !== undefined && ANCHOR_PREFIX.test(anchorPrefix))
       return { kind, id, td, name, anchorPrefix, entry: `${id.origin}/agent/${name}` };
   }
-  throw new Refusal("invalid_identifier", "not the name of an entry, agent, proxy or server");
+  throw new Refusal(
+    "invalid_identifier",
+    "not the name of an entry, agent, proxy, gateway or server",
+  );
 }
 
 function originOf(td: string, scheme: Scheme): string {
@@ -152,6 +162,11 @@ export function entryId(td: string, name: string, scheme: Scheme = "spiffe"): st
 /** `spiffe://<td>/proxy/<name>`. @throws Refusal `invalid_identifier` */
 export function proxyId(td: string, name: string, scheme: Scheme = "spiffe"): string {
   return `${originOf(td, scheme)}/proxy/${parseNameSegment(name)}`;
+}
+
+/** `spiffe://<td>/gateway/<name>`. @throws Refusal `invalid_identifier` */
+export function gatewayId(td: string, name: string, scheme: Scheme = "spiffe"): string {
+  return `${originOf(td, scheme)}/gateway/${parseNameSegment(name)}`;
 }
 
 /** `spiffe://<td>/server`. @throws Refusal `invalid_identifier` */

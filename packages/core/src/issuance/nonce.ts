@@ -23,7 +23,15 @@ function timeOctets(now: Seconds): Bytes {
 const tag = (mac: Mac, head: Bytes, proxy: string): Bytes =>
   mac(concat(utf8("countersign-nonce/1\0"), head, utf8(proxy))).slice(0, MAC_BYTES);
 
-/** A nonce `time ‖ random ‖ MAC` bound to one proxy, base64url (DESIGN 4): nothing is stored until it is spent. */
+/** Whom a nonce is for: a proxy, or a proxy through one gateway. No identifier holds a space. */
+export function nonceHolder(proxy: string, gateway: string | undefined): string {
+  return gateway === undefined ? proxy : `${proxy} ${gateway}`;
+}
+
+/**
+ * A nonce `time ‖ random ‖ MAC` bound to one proxy, base64url (DESIGN 4): nothing is stored until it is spent.
+ * @param proxy its id; through a gateway, `nonceHolder` of the two
+ */
 export function makeNonce(mac: Mac, random: Random, proxy: string, now: Seconds): string {
   const head = concat(timeOctets(now), random(RANDOM_BYTES));
   return base64url(concat(head, tag(mac, head, proxy)));

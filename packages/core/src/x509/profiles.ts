@@ -63,6 +63,7 @@ export interface ServerTlsTemplate extends Leaf {
   readonly ips: readonly string[];
 }
 export type ProxyTemplate = Leaf;
+export type GatewayTemplate = Leaf;
 
 const MAX_COMMON_NAME = 64;
 const NO_NAME: Bytes = sequence();
@@ -199,4 +200,12 @@ export async function buildServerTls(
  */
 export async function buildProxy(c: Crypto, input: ProxyTemplate, by: Signer): Promise<Bytes> {
   return buildLeaf(c, input, { uri: input.uri }, [extendedKeyUsage("clientAuth")], by);
+}
+
+/**
+ * A gateway's certificate: client of the server, and server of the proxies that it stands before.
+ * @throws Refusal `signer_unsuitable`, `invalid_identifier`
+ */
+export async function buildGateway(c: Crypto, input: GatewayTemplate, by: Signer): Promise<Bytes> {
+  return buildLeaf(c, input, { uri: input.uri }, [BOTH_ROLES], by);
 }

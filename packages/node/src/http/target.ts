@@ -55,6 +55,8 @@ export type TargetSpec =
        * hash afterwards, never for sending a secret.
        */
       readonly insecureAnyServer?: boolean;
+      /** Connections at once, each with one exchange; default 64. Streams hold theirs. */
+      readonly maxSockets?: number;
     };
 
 const MAX_HEADER_BYTES = 16_384;
@@ -138,7 +140,7 @@ function tlsAgent(spec: NetworkSpec): HttpsAgent {
     throw new Refusal("configuration_invalid", "https needs the roots that are accepted");
   return new HttpsAgent({
     keepAlive: spec.insecureAnyServer !== true,
-    maxSockets: MAX_SOCKETS,
+    maxSockets: spec.maxSockets ?? MAX_SOCKETS,
     timeout: KEEP_ALIVE_TIMEOUT_MS,
     maxCachedSessions: 0, // a resumed handshake would not ask `checkPeer`
     minVersion: "TLSv1.3",

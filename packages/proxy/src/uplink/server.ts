@@ -41,22 +41,35 @@ export interface Uplink {
 
 /** Refuses every server that is not the one of this trust domain: its whole id is compared, host names are not. */
 export function checkServer(trustDomain: string): (certificate: Bytes) => void {
-  const expected = serverId(trustDomain);
+  return checkId(serverId(trustDomain), "not the server of this trust domain");
+}
+
+function checkId(expected: string, why: string): (certificate: Bytes) => void {
   return (der) => {
     const { uris } = parseCertificate(der);
-    if (uris.length !== 1 || uris[0] !== expected)
-      throw new Refusal("untrusted_chain", "not the server of this trust domain");
+    if (uris.length !== 1 || uris[0] !== expected) throw new Refusal("untrusted_chain", why);
   };
 }
 
-/** Opens the connection with mutual TLS. */
-export function openServer(apiUrl: string, trustDomain: string, identity: Identity): Target {
+/**
+ * Opens the connection with mutual TLS.
+ * @param gateway id of the gateway that stands in the server's place; then nobody else is spoken to, the server neither
+ */
+export function openServer(
+  url: string,
+  trustDomain: string,
+  identity: Identity,
+  gateway?: string,
+): Target {
   return openTarget({
-    url: apiUrl,
+    url,
     ca: [identity.root],
     cert: identity.cert,
     key: identity.key,
-    checkPeer: checkServer(trustDomain),
+    checkPeer:
+      gateway === undefined
+        ? checkServer(trustDomain)
+        : checkId(gateway, "not the gateway that is configured"),
   });
 }
 

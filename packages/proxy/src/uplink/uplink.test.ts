@@ -3,6 +3,7 @@ import {
   buildServerTls,
   buildRoot,
   parseCertificate,
+  readJoinToken,
   Refusal,
   serverId,
   utf8,
@@ -20,7 +21,6 @@ import {
 } from "@countersign/node";
 import type { EventStream } from "@countersign/node";
 import { describe, expect, it } from "vitest";
-import { readJoinToken } from "./enrol.ts";
 import { checkServer, uplinkOf } from "./server.ts";
 import { ServerState } from "./state.ts";
 

@@ -4,7 +4,7 @@ import type { AskRow, RequestRow } from "../store/rows.ts";
 import type { Change } from "../store/store.ts";
 import type { World } from "../world.ts";
 import type { Case } from "./credential.ts";
-import { nonceUntil } from "./credential.ts";
+import { nonceUntil } from "./nonces.ts";
 import { installationChanges } from "./installation.ts";
 import type { Outcome } from "./outcome.ts";
 import { logRow } from "./record.ts";

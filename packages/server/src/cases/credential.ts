@@ -6,7 +6,7 @@ import {
   DEFAULT_ISSUE_POLICY,
   digestOf,
   measurementsOf,
-  NONCE_LIFE_SECONDS,
+  nonceHolder,
   Refusal,
   thumbprint,
 } from "@countersign/core";
@@ -39,6 +39,8 @@ export interface ProxyPeer {
   readonly id: string;
   readonly key: Belonging["request"]["key"];
   readonly serial: string;
+  /** The gateway that passed the call on. */
+  readonly gateway?: string;
 }
 
 /** The request, attested, and what the store knows at one epoch: what each ruling is committed from. */
@@ -120,6 +122,7 @@ async function stopsOf(w: World, outcome: JsonObject): Promise<boolean> {
 async function decide(w: World, peer: ProxyPeer, posted: PostedRequest): Promise<Outcome> {
   const now = w.clock();
   const crypto = issueCrypto(w);
+  const holder = nonceHolder(peer.id, peer.gateway);
   const belonging = await checkBelonging(
     crypto.own,
     posted,
@@ -127,7 +130,7 @@ async function decide(w: World, peer: ProxyPeer, posted: PostedRequest): Promise
       proxy: peer.id,
       proxyKey: peer.key,
       issuer: w.config.issuer,
-      checkNonce: (nonce) => checkNonce(w.keys.mac, nonce, peer.id, now),
+      checkNonce: (nonce) => checkNonce(w.keys.mac, nonce, holder, now),
     },
     now,
   );
@@ -217,9 +220,4 @@ function carryOut(w: World, of: Case, ruling: Ruling): Promise<Outcome | "confli
   if (ruling.do === "issue") return commitIssue(w, of, ruling.draft);
   if (ruling.do === "ask") return commitAsk(w, of, ruling);
   throw new Refusal(ruling.code, ruling.why);
-}
-
-/** When a nonce can no longer be accepted, and its single-use row may go. */
-export function nonceUntil(now: Seconds): Seconds {
-  return now + NONCE_LIFE_SECONDS + 60;
 }

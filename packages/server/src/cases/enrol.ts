@@ -1,20 +1,25 @@
 import {
   base64url,
+  buildGateway,
   buildProxy,
+  checkNonce,
+  checkRenewal,
+  nonceHolder,
   parseCertificate,
   parseCsr,
-  parseWorkloadId,
+  parseName,
   proxyId,
   Refusal,
   thumbprint,
   utf8,
 } from "@countersign/core";
-import type { Bytes, Jwk, Seconds } from "@countersign/core";
+import type { Bytes, JsonObject, Jwk, Seconds } from "@countersign/core";
 import type { ProxyRow } from "../store/rows.ts";
 import type { Change, Decision, Once } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { logRow } from "./record.ts";
 import { STOP_ID_BYTES } from "./halt.ts";
+import { nonceUntil } from "./nonces.ts";
 import { typedId } from "./typed-id.ts";
 
 const SECRET_BYTES = 16;
@@ -26,7 +31,9 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 export interface JoinToken {
   readonly v: 1;
   readonly td: string;
-  readonly name: string;
+  /** Of the proxy; a gateway's token has `gateway` in its place, so that neither is taken for the other. */
+  readonly name?: string;
+  readonly gateway?: string;
   readonly api: string;
   /** SHA-256 of the infrastructure root's DER, base64url. */
   readonly root: string;
@@ -46,8 +53,24 @@ export async function makeJoinToken(
       "malformed_request",
       "a proxy's name is lower-case letters, digits and . _ -",
     );
+  const id = proxyId(w.config.trustDomain, order.name);
+  return makeToken(w, { ...order, id, named: { name: order.name }, changes: [], record: {} });
+}
+
+/** Whom a token enrols, under what name it says so, and what is written with it. */
+export interface TokenOrder {
+  readonly id: string;
+  readonly named: Pick<JoinToken, "name" | "gateway">;
+  readonly lifeSeconds: Seconds;
+  readonly replace: boolean;
+  readonly changes: readonly Change[];
+  readonly record: JsonObject;
+}
+
+/** Makes the token of a proxy or gateway. @throws Refusal `name_taken` */
+export async function makeToken(w: World, order: TokenOrder): Promise<string> {
   const now = w.clock();
-  const proxy = proxyId(w.config.trustDomain, order.name);
+  const proxy = order.id;
   const live = await w.store.proxy(proxy);
   if (live !== undefined && live.notAfter > now && !order.replace) throw new Refusal("name_taken");
   const secret = base64url(w.random(SECRET_BYTES));
@@ -56,7 +79,7 @@ export async function makeJoinToken(
   const token: JoinToken = {
     v: 1,
     td: w.config.trustDomain,
-    name: order.name,
+    ...order.named,
     api: w.config.apiUrl,
     root,
     secret,
@@ -67,9 +90,10 @@ export async function makeJoinToken(
       type: "admin.join_token",
       t: now,
       actor: "admin",
-      record: { v: 1, proxy, exp, replace: order.replace },
+      record: { v: 1, proxy, exp, replace: order.replace, ...order.record },
     }),
     changes: [
+      ...order.changes,
       {
         put: "joinToken",
         row: { hash: secretHash(w, secret), proxy, exp, replace: order.replace },
@@ -97,7 +121,8 @@ async function certify(w: World, proxy: string, csr: Bytes, now: Seconds): Promi
   const jkt = thumbprint(w.c, request.key);
   const ca = w.keys.infrastructure;
   const notAfter = Math.min(now + w.config.proxyCertificateSeconds, ca.certificate.notAfter);
-  const der = await buildProxy(
+  const build = parseName(proxy).kind === "gateway" ? buildGateway : buildProxy;
+  const der = await build(
     w.c,
     {
       uri: proxy,
@@ -112,6 +137,13 @@ async function certify(w: World, proxy: string, csr: Bytes, now: Seconds): Promi
   return { der, serial: parseCertificate(der).serialHex, jkt, jwk: request.key, notAfter };
 }
 
+/** Names are unique among the rows: a gateway's never meets a proxy's, which has no slash. */
+function rowName(id: string): string {
+  const name = parseName(id);
+  if (name.kind === "proxy") return name.name;
+  return name.id.segments.join("/");
+}
+
 function liveChanges(
   proxy: string,
   made: LDevId,
@@ -120,7 +152,7 @@ function liveChanges(
 ): readonly Change[] {
   const row: ProxyRow = {
     id: proxy,
-    name: parseWorkloadId(proxy).segments.at(-1) ?? "",
+    name: rowName(proxy),
     state: "enrolled",
     liveSerial: made.serial,
     liveJkt: made.jkt,
@@ -248,17 +280,50 @@ export async function simpleEnroll(w: World, secret: string, csr: Bytes): Promis
   return made.der;
 }
 
+/** Who renews: by his own handshake, or through a gateway that has had it. */
+export interface Renewing {
+  readonly id: string;
+  readonly key: Jwk;
+  readonly serial: string;
+  readonly liveSerial: string;
+  readonly gateway?: string;
+}
+
+/** Through a gateway no handshake proves the present key: its signature over this CSR does. The nonce is spent with it. */
+async function renewalNonce(
+  w: World,
+  peer: Renewing,
+  csr: Bytes,
+  renewal: string | undefined,
+): Promise<readonly Once[]> {
+  if (peer.gateway === undefined && renewal === undefined) return [];
+  const now = w.clock();
+  const holder = nonceHolder(peer.id, peer.gateway);
+  const of = {
+    key: peer.key,
+    csr,
+    issuer: w.config.issuer,
+    checkNonce: (nonce: string) => checkNonce(w.keys.mac, nonce, holder, now),
+  };
+  const { claims } = await checkRenewal(w.c, renewal, of, now);
+  if (await w.store.onceSeen("nonce", claims.nonce)) throw new Refusal("nonce_unknown", "spent");
+  return [{ kind: "nonce", value: claims.nonce, until: nonceUntil(now) }];
+}
+
 /**
  * EST simplereenroll over mutual TLS: the next certificate of the same proxy. The superseded one is accepted until
  * its successor was used.
- * @throws Refusal as `simpleEnroll`; `stale`, `halted`
+ * @param renewal what the proxy has signed over the CSR; needed through a gateway
+ * @throws Refusal as `simpleEnroll`; `stale`, `halted`, `renewal_invalid`, `nonce_unknown`, `nonce_expired`
  */
 export async function simpleReenroll(
   w: World,
-  peer: { readonly id: string; readonly serial: string; readonly liveSerial: string },
+  peer: Renewing,
   csr: Bytes,
+  renewal?: string,
 ): Promise<Bytes> {
   const now = w.clock();
+  const spent = await renewalNonce(w, peer, csr, renewal);
   const before = await w.store.proxy(peer.id);
   if (before === undefined) throw new Refusal("attester_unknown");
   const stops = await w.store.stops({ scope: "proxy", target: peer.id, inForce: true });
@@ -274,10 +339,17 @@ export async function simpleReenroll(
         type: "proxy.renewed",
         t: now,
         actor: "server",
-        record: { v: 1, proxy: peer.id, serial: made.serial, key: made.jkt, replaces: peer.serial },
+        record: {
+          v: 1,
+          proxy: peer.id,
+          serial: made.serial,
+          key: made.jkt,
+          replaces: peer.serial,
+          ...(peer.gateway === undefined ? {} : { gateway: peer.gateway }),
+        },
       }),
       changes: liveChanges(peer.id, made, before, now),
-      once: [succession(peer.serial, made)],
+      once: [succession(peer.serial, made), ...spent],
       // the one it replaces may be another than the caller's: its answer was lost, and it was never used
       expect: { liveSerial: { proxy: peer.id, serial: peer.liveSerial } },
       issues: true,

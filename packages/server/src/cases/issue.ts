@@ -15,7 +15,7 @@ import type { Change, Decision } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { approvalPartOf } from "./bundle.ts";
 import type { Case } from "./credential.ts";
-import { nonceUntil } from "./credential.ts";
+import { nonceUntil } from "./nonces.ts";
 import { installationChanges } from "./installation.ts";
 import { storeIssued } from "./outcome.ts";
 import type { Outcome } from "./outcome.ts";

@@ -11,6 +11,7 @@ import type { LogRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
 import type { KeyRing } from "../signer/key-ring.ts";
 import type { World } from "../world.ts";
+import { gatewayToken, listGateways } from "./gateways.ts";
 import { rotation } from "./keys.ts";
 import { ownerRoutes } from "./owner.ts";
 import { application, json } from "@countersign/node";
@@ -207,6 +208,8 @@ export function adminApp(
       return json({ removed: true });
     },
     "POST /v1/join-tokens": joinToken(w),
+    "POST /v1/gateway-tokens": gatewayToken(w),
+    "GET /v1/gateways": listGateways(w),
     ...ownerRoutes(w, BY, feed),
     "GET /v1/halts": async () =>
       json({ stops: (await w.store.stops({ inForce: true })).map((row) => ({ ...row })) }),

@@ -4,25 +4,27 @@ import {
   fromUtf8,
   makeNonce,
   NONCE_LIFE_SECONDS,
+  nonceHolder,
   readBeat,
   readEstBody,
   readNonceRequest,
   readPostedRequest,
   readPresignedRequest,
   Refusal,
+  RENEWAL_HEADER,
   writeCertsOnly,
   writeEstBody,
   writeIssuedAnswer,
 } from "@countersign/core";
 import type { Bytes } from "@countersign/core";
-import { readJsonBody } from "@countersign/node";
+import { headerLines, readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
 import { requestCredential } from "../cases/credential.ts";
 import { acceptPresigned } from "../cases/presigned.ts";
 import { simpleEnroll, simpleReenroll } from "../cases/enrol.ts";
 import type { StateFeed } from "../feed/state-feed.ts";
 import type { World } from "../world.ts";
-import { authenticate } from "./peer.ts";
+import { authenticate, authenticateRenewing } from "./peer.ts";
 import type { ApiContext } from "./peer.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
@@ -60,12 +62,12 @@ function secretOf(request: Request): string {
 const nonce =
   (w: World): Endpoint<ApiContext> =>
   async (request, context) => {
-    const peer = await authenticate(w, context);
+    const peer = await authenticate(w, request, context);
     const { seen } = readNonceRequest(await readJsonBody(request, MAX_BODY_BYTES));
     if (seen !== undefined && seen.checkpoint !== "") await w.store.noteSeen(seen);
     const now = w.clock();
     return json({
-      nonce: makeNonce(w.keys.mac, w.random, peer.id, now),
+      nonce: makeNonce(w.keys.mac, w.random, nonceHolder(peer.id, peer.gateway), now),
       now,
       expires_in: NONCE_LIFE_SECONDS,
     });
@@ -74,7 +76,7 @@ const nonce =
 const credentialRequests =
   (w: World): Endpoint<ApiContext> =>
   async (request, context) => {
-    const peer = await authenticate(w, context);
+    const peer = await authenticate(w, request, context);
     const outcome = await requestCredential(
       w,
       peer,
@@ -88,21 +90,21 @@ const credentialRequests =
 const presignedConsents =
   (w: World): Endpoint<ApiContext> =>
   async (request, context) => {
-    const peer = await authenticate(w, context);
+    const peer = await authenticate(w, request, context);
     const posted = readPresignedRequest(await readJsonBody(request, MAX_BODY_BYTES));
     return json(await acceptPresigned(w, peer, posted));
   };
 
-/** The calls of proxies. Every path but `cacerts` and `simpleenroll` demands a client certificate. */
+/** The calls of proxies, by themselves or through an owner's gateway. Every path but `cacerts` and `simpleenroll` demands a client certificate. */
 export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
   const routes: Routes<ApiContext> = {
     "POST /v1/nonce": nonce(w),
     "POST /v1/credential-requests": credentialRequests(w),
     "POST /v1/presigned-consents": presignedConsents(w),
     "GET /v1/state": async (request, context) =>
-      feed.open((await authenticate(w, context)).id, request.signal),
+      feed.open((await authenticate(w, request, context)).id, request.signal),
     "POST /v1/beats": async (request, context) => {
-      const { id } = await authenticate(w, context);
+      const { id } = await authenticate(w, request, context);
       feed.answerBeat(id, readBeat(await readJsonBody(request, MAX_BODY_BYTES)));
       return json({});
     },
@@ -118,8 +120,9 @@ export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
       return estResponse([await simpleEnroll(w, secret, await readCsr(request))]);
     },
     "POST /.well-known/est/simplereenroll": async (request, context) => {
-      const peer = await authenticate(w, context);
-      return estResponse([await simpleReenroll(w, peer, await readCsr(request))]);
+      const peer = await authenticateRenewing(w, request, context);
+      const [renewal] = headerLines(request, RENEWAL_HEADER);
+      return estResponse([await simpleReenroll(w, peer, await readCsr(request), renewal)]);
     },
   };
   return application(routes, w.log);

@@ -1,9 +1,19 @@
-import { parseCertificate, parseName, Refusal } from "@countersign/core";
+import {
+  CLIENT_CERT_HEADER,
+  equalBytes,
+  parseCertificate,
+  parseName,
+  readClientCert,
+  Refusal,
+  verifyPath,
+} from "@countersign/core";
 import type { Bytes, Certificate } from "@countersign/core";
+import { headerLines } from "@countersign/node";
 import type { ProxyPeer } from "../cases/credential.ts";
 import type { World } from "../world.ts";
 import { successorMark } from "../cases/enrol.ts";
 import { markForked } from "../cases/forked.ts";
+import { rememberingOf } from "../cases/verified.ts";
 
 /** What is known of a connection on the API listener: the caller's certificate, only if TLS verified it. */
 export interface ApiContext {
@@ -49,17 +59,18 @@ async function isCopy(w: World, serial: string, live: string): Promise<boolean> 
   return isUsed || !isReplaced;
 }
 
-/**
- * The proxy that calls, judged anew at every request: TLS checks a certificate only when the connection opens.
- * @throws Refusal `client_certificate_required`, `attester_unknown`, `expired`, `proxy_forked`
- */
-export async function authenticate(w: World, context: ApiContext): Promise<AuthenticatedProxy> {
-  const certificate = certificateOf(context);
+/** Whoever holds a certificate of the infrastructure: a proxy, or a gateway that speaks for some. */
+interface Caller extends AuthenticatedProxy {
+  readonly kind: "proxy" | "gateway";
+}
+
+/** @throws Refusal `attester_unknown`, `expired`, `proxy_forked` */
+async function judge(w: World, certificate: Certificate): Promise<Caller> {
   const [uri, second] = certificate.uris;
   if (uri === undefined || second !== undefined)
     throw new Refusal("attester_unknown", "not exactly one name");
   const name = parseName(uri);
-  if (name.kind !== "proxy" || name.td !== w.config.trustDomain)
+  if ((name.kind !== "proxy" && name.kind !== "gateway") || name.td !== w.config.trustDomain)
     throw new Refusal("attester_unknown", "not a proxy of this trust domain");
   if (w.clock() > certificate.notAfter) throw new Refusal("expired", "the proxy's certificate");
   const [row, proxy] = await Promise.all([
@@ -75,9 +86,80 @@ export async function authenticate(w: World, context: ApiContext): Promise<Authe
     throw new Refusal("proxy_forked", "a superseded certificate was used after its successor");
   }
   return {
+    kind: name.kind,
     id: uri,
     key: certificate.key,
     serial: certificate.serialHex,
     liveSerial: proxy.liveSerial,
   };
+}
+
+/**
+ * The certificate that a gateway passes on, verified here: no handshake of ours has seen it.
+ * @throws Refusal as `verifyPath`
+ */
+async function presentedCertificate(w: World, der: Bytes): Promise<Certificate> {
+  const { authorityKeyId } = parseCertificate(der);
+  const issuers = w.keys.infrastructureIssuers.filter(
+    ({ subjectKeyId }) =>
+      subjectKeyId !== undefined &&
+      authorityKeyId !== undefined &&
+      equalBytes(subjectKeyId, authorityKeyId),
+  );
+  const { leaf } = await verifyPath(rememberingOf(w), {
+    chain: [der, ...issuers.slice(0, 1).map((issuer) => issuer.der)],
+    anchors: [w.keys.infrastructureRoot],
+    purpose: "client",
+    now: w.clock(),
+  });
+  return leaf;
+}
+
+/** The proxy for which a gateway speaks, if an administrator has registered it so. */
+async function spokenFor(w: World, gateway: Caller, der: Bytes): Promise<AuthenticatedProxy> {
+  const [registered, stops] = await Promise.all([
+    w.store.gateway(gateway.id),
+    w.store.stops({ scope: "proxy", target: gateway.id, inForce: true }),
+  ]);
+  if (stops.length > 0) throw new Refusal("halted", "the gateway is stopped");
+  const certificate = await presentedCertificate(w, der);
+  // before anything is judged that could end the proxy: a gateway has no say over others
+  const [uri = ""] = certificate.uris;
+  if (registered?.proxies.includes(uri) !== true)
+    throw new Refusal("gateway_not_allowed", "the proxy is not registered for this gateway");
+  const proxy = await judge(w, certificate);
+  return { ...proxy, gateway: gateway.id };
+}
+
+/**
+ * The proxy that calls, judged anew at every request: TLS checks a certificate only when the connection opens. Through
+ * a gateway it is the one whose certificate the gateway passes on.
+ * @throws Refusal `client_certificate_required`, `attester_unknown`, `expired`, `proxy_forked`, `gateway_not_allowed`,
+ * `halted` for a gateway that is stopped, `malformed_request`, and as `verifyPath` for a certificate passed on
+ */
+export async function authenticate(
+  w: World,
+  request: Request,
+  context: ApiContext,
+): Promise<AuthenticatedProxy> {
+  const caller = await judge(w, certificateOf(context));
+  const presented = readClientCert(headerLines(request, CLIENT_CERT_HEADER));
+  if (caller.kind === "proxy") {
+    if (presented !== undefined)
+      throw new Refusal("gateway_not_allowed", "a proxy speaks for itself alone");
+    return caller;
+  }
+  if (presented === undefined)
+    throw new Refusal("gateway_not_allowed", "a gateway says for which proxy it speaks");
+  return spokenFor(w, caller, presented);
+}
+
+/** As `authenticate`; a gateway that passes nobody's certificate on renews its own. */
+export async function authenticateRenewing(
+  w: World,
+  request: Request,
+  context: ApiContext,
+): Promise<AuthenticatedProxy> {
+  const isOwn = headerLines(request, CLIENT_CERT_HEADER).length === 0;
+  return isOwn ? judge(w, certificateOf(context)) : authenticate(w, request, context);
 }

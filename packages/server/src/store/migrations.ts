@@ -117,6 +117,11 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE owner_keys ADD COLUMN log INTEGER;
   ALTER TABLE grants ADD COLUMN chain TEXT;
   `,
+  // A gateway speaks for proxies, and for owners, that an administrator has named.
+  `
+  CREATE TABLE gateways (
+    id TEXT PRIMARY KEY, owners TEXT NOT NULL, proxies TEXT NOT NULL, registered_at INTEGER NOT NULL) STRICT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -35,6 +35,16 @@ export interface CertificateRow {
   readonly state: "live" | "superseded" | "retired";
 }
 
+/** A gateway, as an administrator registered it. Its certificates and its end are rows beside those of proxies. */
+export interface GatewayRow {
+  readonly id: string;
+  /** Ids of the owners that it signs for. */
+  readonly owners: readonly string[];
+  /** Ids of the proxies that it may speak for. */
+  readonly proxies: readonly string[];
+  readonly registeredAt: Seconds;
+}
+
 /** The secret itself is never stored, only its SHA-256. */
 export interface JoinTokenRow {
   readonly hash: string;

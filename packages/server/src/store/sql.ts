@@ -163,6 +163,8 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return upsert(db, t.ENTRIES, change.row);
     case "proxy":
       return upsert(db, t.PROXIES, change.row);
+    case "gateway":
+      return upsert(db, t.GATEWAYS, change.row);
     case "owner":
       return upsert(db, t.OWNERS, change.row);
     case "installation":
@@ -275,6 +277,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
         return "all";
       case "certificate":
       case "credential":
+      case "gateway":
       case "joinToken":
       case "owner":
       case "request":

@@ -8,6 +8,7 @@ import type {
   CredentialRow,
   EntryRow,
   FormerLogRow,
+  GatewayRow,
   GrantRow,
   InstallationRow,
   JoinTokenRow,
@@ -136,6 +137,14 @@ export class SqliteStore implements Store {
 
   proxies(): Promise<readonly ProxyRow[]> {
     return this.#list(t.PROXIES, {}, "id");
+  }
+
+  gateway(id: string): Promise<GatewayRow | undefined> {
+    return this.#find(t.GATEWAYS, "id = :key", id);
+  }
+
+  gateways(): Promise<readonly GatewayRow[]> {
+    return this.#list(t.GATEWAYS, {}, "id");
   }
 
   certificate(serial: string): Promise<CertificateRow | undefined> {

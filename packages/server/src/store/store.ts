@@ -6,6 +6,7 @@ import type {
   CredentialRow,
   EntryRow,
   FormerLogRow,
+  GatewayRow,
   GrantRow,
   InstallationRow,
   JoinTokenRow,
@@ -20,13 +21,14 @@ import type {
 } from "./rows.ts";
 
 /**
- * One effect of a decision. `put` inserts (entry, proxy, owner and installation also replace); `set` must hit
+ * One effect of a decision. `put` inserts (entry, proxy, gateway, owner and installation also replace); `set` must hit
  * exactly one row. A `put` of a credential or request that is there already is "used", of anything else "conflict";
  * a `set` that hits nothing is "conflict".
  */
 export type Change =
   | { readonly put: "entry"; readonly row: EntryRow }
   | { readonly put: "proxy"; readonly row: ProxyRow }
+  | { readonly put: "gateway"; readonly row: GatewayRow }
   | { readonly put: "certificate"; readonly row: CertificateRow }
   | { readonly put: "joinToken"; readonly row: JoinTokenRow }
   | { readonly put: "owner"; readonly row: OwnerRow }
@@ -264,6 +266,8 @@ export interface Store {
   }): Promise<readonly EntryRow[]>;
   proxy(id: string): Promise<ProxyRow | undefined>;
   proxies(): Promise<readonly ProxyRow[]>;
+  gateway(id: string): Promise<GatewayRow | undefined>;
+  gateways(): Promise<readonly GatewayRow[]>;
   certificate(serial: string): Promise<CertificateRow | undefined>;
   joinToken(hash: string): Promise<JoinTokenRow | undefined>;
 

@@ -5,6 +5,7 @@ import type {
   CredentialRow,
   EntryRow,
   FormerLogRow,
+  GatewayRow,
   GrantRow,
   InstallationRow,
   JoinTokenRow,
@@ -113,6 +114,12 @@ export const PROXIES: Table<ProxyRow> = table<ProxyRow>("proxies", {
   enrolledAt: "integer",
   forkedAt: "integer",
   development: "flag",
+});
+export const GATEWAYS: Table<GatewayRow> = table<GatewayRow>("gateways", {
+  id: "text",
+  owners: "json",
+  proxies: "json",
+  registeredAt: "integer",
 });
 export const CERTIFICATES: Table<CertificateRow> = table<CertificateRow>("certificates", {
   serial: "text",
