@@ -8,7 +8,9 @@ export type PeerName =
   | "busctl"
   | "dbus-daemon"
   | "python3-dbus"
-  | "systemd-analyze";
+  | "systemd-analyze"
+  | "softhsm2-util"
+  | "pkcs11-tool";
 
 /** Whether the peer can be used here, and how it is called. */
 export interface Peer {
@@ -27,6 +29,9 @@ const PEERS: Readonly<
   busctl: { path: "/usr/bin/busctl", probe: ["--version"], ok: [0] },
   "dbus-daemon": { path: "/usr/bin/dbus-daemon", probe: ["--version"], ok: [0] },
   "python3-dbus": { path: "/usr/bin/python3", probe: ["-c", "import dbus, gi"], ok: [0] },
+  "softhsm2-util": { path: "softhsm2-util", probe: ["--version"], ok: [0] },
+  // an unknown option: it prints its usage, so it is there
+  "pkcs11-tool": { path: "pkcs11-tool", probe: ["--version"], ok: [0, 1, 2] },
   "systemd-analyze": { path: "/usr/bin/systemd-analyze", probe: ["--version"], ok: [0] },
 };
 

@@ -11,7 +11,9 @@ import {
 import type { JsonObject, OwnerPublicKey, OwnerSignature, Statement } from "@countersign/core";
 import { nodeCrypto, printable } from "@countersign/node";
 import { refuseInsideRun } from "./inside-run.ts";
-import { signatureFrom, statementFrom } from "./signed-elsewhere.ts";
+import { pinsFromInput } from "./pkcs11/pins.ts";
+import type { PinSource } from "./pkcs11/pins.ts";
+import { keyOption, signatureFrom, statementFrom } from "./signed-elsewhere.ts";
 import type { SignOptions } from "./signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, signElsewhere } from "./signing.ts";
 import { explain, list, text, withApi } from "./sockets.ts";
@@ -24,6 +26,8 @@ export interface EnrolOptions extends SignOptions {
   /** File of a key that the owner has already. */
   readonly coSigner?: string;
   readonly coSignature?: string;
+  /** PINs of tokens come from standard input, one a line: the new key's, then the co-signer's. */
+  readonly pinStdin?: boolean;
 }
 
 /** What a key that the owner has already says to the new one: signed here, or brought back in a file. */
@@ -31,6 +35,7 @@ async function coSign(
   cli: Cli,
   { coSigner, coSignature }: EnrolOptions,
   statement: Uint8Array,
+  pins?: PinSource,
 ): Promise<readonly JsonObject[]> {
   if (coSigner === undefined && coSignature !== undefined)
     throw new Refusal(
@@ -42,7 +47,7 @@ async function coSign(
   const key = await readOwnerKey(cli, coSigner);
   const sig =
     coSignature === undefined
-      ? await (await openOwnerKey(cli, coSigner, "statement.json")).sign(statement)
+      ? await (await openOwnerKey(cli, coSigner, "statement.json", pins)).sign(statement)
       : await signatureFrom(coSignature, statement, key);
   return [{ jkt: thumbprint(nodeCrypto, key.jwk), sig: { ...sig } }];
 }
@@ -94,14 +99,32 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
       cli.stdout.write(
         `${rendered.title}\n${rendered.lines.map((line) => `  ${line}\n`).join("")}`,
       );
-    const signer = await openOwnerKey(cli, options.key, "statement.json");
-    await finishEnrolment(cli, api, name, {
-      statement: statement.bytes,
-      sig: await signer.sign(statement.bytes),
-      coSignatures: await coSign(cli, options, statement.bytes),
-      comment: signer.comment,
-    });
+    await finishEnrolment(cli, api, name, await signHere(cli, options, statement.bytes));
   });
+}
+
+/** What is posted of a key statement. */
+interface SignedStatement {
+  readonly statement: Uint8Array;
+  readonly sig: OwnerSignature;
+  readonly coSignatures: readonly JsonObject[];
+  readonly comment?: string;
+}
+
+async function signHere(
+  cli: Cli,
+  options: EnrolOptions,
+  statement: Uint8Array,
+): Promise<SignedStatement> {
+  const pins = options.pinStdin === true ? pinsFromInput(cli) : undefined;
+  try {
+    const signer = await openOwnerKey(cli, options.key, "statement.json", pins);
+    const sig = await signer.sign(statement);
+    const coSignatures = await coSign(cli, options, statement, pins);
+    return { statement, sig, coSignatures, comment: signer.comment };
+  } finally {
+    pins?.close();
+  }
 }
 
 /** The statement on standard output or in its file, how to sign it and how to bring it back on standard error. */
@@ -118,7 +141,7 @@ async function printForElsewhere(
   for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
   say(
     cli,
-    `Then bring it back: countersign owner enrol ${name} --key ${options.key} --signature ${file}.sig`,
+    `Then bring it back: countersign owner enrol ${name} ${keyOption(options.key)} --signature ${file}.sig`,
   );
 }
 
@@ -136,12 +159,7 @@ async function finishEnrolment(
   cli: Cli,
   api: LocalApi,
   name: string,
-  signed: {
-    readonly statement: Uint8Array;
-    readonly sig: OwnerSignature;
-    readonly coSignatures: readonly JsonObject[];
-    readonly comment?: string;
-  },
+  signed: SignedStatement,
 ): Promise<void> {
   const answer = await api.post("/v1/owner/keys", {
     statement: base64url(signed.statement),

@@ -3,6 +3,8 @@ import type { Bytes, OwnerPublicKey, OwnerSignature } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
 import type { Command } from "commander";
 import { readBounded } from "./files.ts";
+import { isPkcs11Uri } from "./pkcs11/uri.ts";
+import { shellLine } from "./sign-lines.ts";
 import { sshsigOf } from "./signing.ts";
 
 /** How an owner signs: here, or elsewhere with what is printed and brought back. */
@@ -64,10 +66,33 @@ const KEY = [
   "private key, OpenSSH or PEM, or the .pub file of a key that the ssh-agent holds",
 ] as const;
 
+const TOKEN = [
+  "--pkcs11 <uri>",
+  "in place of --key: a key of a PIV card or HSM, as pkcs11:token=LABEL;object=LABEL",
+] as const;
+
+/** The option that names a key again, in a line for a shell. */
+export function keyOption(key: string): string {
+  return shellLine(isPkcs11Uri(key) ? "--pkcs11" : "--key", key);
+}
+
+/** Both options name one key: from here on it is `key`, and no command tells them apart. */
+function nameKey(command: Command): void {
+  const { key, pkcs11 } = command.opts<{ key?: string; pkcs11?: string }>();
+  if (key === undefined && pkcs11 === undefined)
+    command.error("error: required option '--key <file>' or '--pkcs11 <uri>' not specified");
+  if (pkcs11 === undefined) return;
+  if (key !== undefined) command.error("error: --key and --pkcs11 name two keys: choose one");
+  if (!isPkcs11Uri(pkcs11)) command.error("error: --pkcs11 takes a URI that begins with pkcs11:");
+  command.setOptionValue("key", pkcs11);
+}
+
 /** The options of a command that signs. */
 export function signing(command: Command): Command {
   return command
-    .requiredOption(...KEY)
+    .option(...KEY)
+    .option(...TOKEN)
+    .hook("preAction", nameKey)
     .option("--print", "print the statement for signing elsewhere", false)
     .option("--statement <file>", "the statement's file, to write with --print or to bring back")
     .option(

@@ -23,6 +23,9 @@ import {
 } from "@countersign/core";
 import type { Bytes, Jwk, OwnerKey, OwnerPublicKey, OwnerSignature } from "@countersign/core";
 import { nodeCrypto, signerOf } from "@countersign/node";
+import { openTokenKey, readTokenKey, tokenLines } from "./pkcs11/key.ts";
+import type { PinSource } from "./pkcs11/pins.ts";
+import { isPkcs11Uri } from "./pkcs11/uri.ts";
 import { isPem, openPemKey, readPemKey } from "./pem-key.ts";
 import { opensslLines, sshKeygenLine } from "./sign-lines.ts";
 import type { Cli } from "./terminal.ts";
@@ -110,20 +113,26 @@ function privateKeyObject(jwk: Jwk, secret: Bytes): ReturnType<typeof createPriv
 }
 
 /**
- * The signer behind a key file: the file itself when it is an unencrypted OpenSSH or PEM key, else the ssh-agent that
- * holds it. What it signs is verified before anybody gets it.
- * @throws Refusal `not_found`, `invalid_key`, `key_unsupported` with what helps as `next`
+ * The signer that a name stands for: of a `pkcs11:` URI the token's key; of a file the file itself when it is an
+ * unencrypted OpenSSH or PEM key, else the ssh-agent that holds it. What it signs is verified before anybody gets it.
+ * @param pins of tokens; absent: the terminal is asked
+ * @throws Refusal `not_found`, `invalid_key`, `key_unsupported` with what helps as `next`; as `openTokenKey`
  */
 export async function openOwnerKey(
   cli: Cli,
-  path: string,
+  name: string,
   statementFile: string,
+  pins?: PinSource,
 ): Promise<OwnerSigner> {
-  const text = await readText(path);
-  const signer = isPem(text)
-    ? openPemKey(path, text)
-    : await openSsh(cli, path, text, statementFile);
+  const signer = isPkcs11Uri(name)
+    ? await openTokenKey(cli, name, pins)
+    : await openFile(cli, name, statementFile);
   return { ...signer, sign: async (statement) => verified(signer, statement) };
+}
+
+async function openFile(cli: Cli, path: string, statementFile: string): Promise<OwnerSigner> {
+  const text = await readText(path);
+  return isPem(text) ? openPemKey(path, text) : openSsh(cli, path, text, statementFile);
 }
 
 async function verified(signer: OwnerSigner, statement: Bytes): Promise<OwnerSignature> {
@@ -180,8 +189,9 @@ function parsePublic(line: string): { readonly key: OwnerKey; readonly comment: 
   return { key, comment };
 }
 
-/** The public key of a key file, private or public, without anything to sign with. */
-export async function readOwnerKey(_cli: Cli, path: string): Promise<OwnerPublicKey> {
+/** The public key of a token's key or of a key file, private or public, without anything to sign with. */
+export async function readOwnerKey(cli: Cli, path: string): Promise<OwnerPublicKey> {
+  if (isPkcs11Uri(path)) return readTokenKey(cli, path);
   const text = await readText(path);
   if (isPem(text)) return readPemKey(path, text);
   if (!text.startsWith("-----BEGIN")) return parsePublic(text).key;
@@ -190,10 +200,11 @@ export async function readOwnerKey(_cli: Cli, path: string): Promise<OwnerPublic
 
 /** The lines that sign the file of a statement with other people's programs; its signature is in `<file>.sig` then. */
 export async function signElsewhere(
-  _cli: Cli,
+  cli: Cli,
   path: string,
   file: string,
 ): Promise<readonly string[]> {
+  if (isPkcs11Uri(path)) return tokenLines(cli, path, file);
   const text = await readText(path);
   return isPem(text)
     ? opensslLines(readPemKey(path, text), path.replace(/\.pub$/, ""), file)

@@ -124,7 +124,8 @@ export type RefusalCode =
   | "waiting_for_owner"
   | "no_credential"
   | "offline"
-  | "terminal_required";
+  | "terminal_required"
+  | "token_refused";
 
 /** One row: the HTTP status, what happened, what to do next, and whether the same request may pass later. */
 export interface RefusalRow {
@@ -688,5 +689,10 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     400,
     "This needs a person at a terminal",
     "Run it in a terminal, outside countersign run.",
+  ),
+  token_refused: row(
+    422,
+    "The token did not sign",
+    "See what it holds and can do: pkcs11-tool --list-objects, --list-mechanisms.",
   ),
 };

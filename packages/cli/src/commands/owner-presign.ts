@@ -26,7 +26,7 @@ import { nodeCrypto, nodeRandom } from "@countersign/node";
 import { approvalScreen } from "../approval-screen.ts";
 import { refuseInsideRun } from "../inside-run.ts";
 import { askOwner } from "../prompt.ts";
-import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
+import { keyOption, signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
 import type { SignOptions } from "../signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, signElsewhere } from "../signing.ts";
 import { list, number, text, withApi } from "../sockets.ts";
@@ -194,7 +194,7 @@ async function printForElsewhere(
   for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
   say(
     cli,
-    `Then bring it back while this proxy runs: countersign owner presign ${agent} --key ${options.key} --signature ${file}.sig`,
+    `Then bring it back while this proxy runs: countersign owner presign ${agent} ${keyOption(options.key)} --signature ${file}.sig`,
   );
 }
 

@@ -17,7 +17,7 @@ import { refuseInsideRun } from "../inside-run.ts";
 import { enrol, listOwners, removeKey, resumeKey } from "../owner-keys.ts";
 import type { EnrolOptions } from "../owner-keys.ts";
 import { askOwner } from "../prompt.ts";
-import { signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
+import { keyOption, signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
 import type { SignOptions } from "../signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, signElsewhere } from "../signing.ts";
 import { explain, list, number, text, withApi } from "../sockets.ts";
@@ -159,7 +159,7 @@ async function printForElsewhere(
   for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
   say(
     cli,
-    `Then bring it back: countersign owner approve ${id} --key ${options.key} --signature ${file}.sig`,
+    `Then bring it back: countersign owner approve ${id} ${keyOption(options.key)} --signature ${file}.sig`,
   );
 }
 
@@ -178,11 +178,19 @@ export function build(cli: Cli): Command {
   signing(noun.command("enrol <name>"))
     .description("enrols a key by proof of possession")
     .option("--kind <kind>", "person, device or policy", "person")
-    .option("--co-signer <file>", "a key that the owner has already, which signs for the new one")
+    .option(
+      "--co-signer <file>",
+      "file or pkcs11: URI of a key that the owner has already, which signs for the new one",
+    )
     .option("--co-signature <file>", "bring back its signature, made elsewhere")
+    .option(
+      "--pin-stdin",
+      "PINs of tokens from standard input, one a line, as the keys sign",
+      false,
+    )
     .addHelpText(
       "after",
-      "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519\n  countersign owner enrol me --key ~/.ssh/id_new --co-signer ~/.ssh/id_ed25519",
+      "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519\n  countersign owner enrol me --key ~/.ssh/id_new --co-signer ~/.ssh/id_ed25519\n  countersign owner enrol me --pkcs11 'pkcs11:token=corp;object=approve'",
     )
     .action((name: string, options: EnrolOptions) => enrol(cli, name, options));
   noun

@@ -1,0 +1,146 @@
+import { spawnSync } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { codeShown, has, Home, tell } from "../e2e/countersign.ts";
+import type { Running } from "../e2e/countersign.ts";
+import { judged, signingLines } from "./owner-flow.ts";
+import { peer } from "./peers.ts";
+import { PIN, SoftHsm } from "./token.ts";
+
+const areHere = [peer("softhsm2-util"), peer("pkcs11-tool")].every(({ present }) => present);
+const hasTerminal = has("script", "--version");
+
+describe.skipIf(!areHere)("an owner whose key lies on a token", () => {
+  let home: Home;
+  let hsm: SoftHsm;
+  let uri = "";
+  beforeAll(async () => {
+    home = await Home.create();
+    await home.dev();
+    hsm = new SoftHsm(home.folder);
+    hsm.makeToken("corp");
+    hsm.makeKey("corp", "EC:prime256v1", "01", "approve");
+    hsm.makeKey("corp", "EC:prime256v1", "02", "second");
+    uri = hsm.uri("token=corp;object=approve");
+  });
+  afterAll(() => home.close());
+
+  /** Runs a command, with lines on its standard input, which stays open. */
+  async function withInput(lines: readonly string[], args: readonly string[]) {
+    const running = home.start([...args, "--json"], hsm.env);
+    for (const line of lines) running.write(line);
+    const { code } = await running.ended;
+    return { code, out: running.out.join("\n"), err: running.err.join("\n") };
+  }
+  async function ask(name: string) {
+    await home.register(name, "--owner", "me");
+    const agent = home.courier(name);
+    const answer = tell(agent, "/v1/credential?wait=60");
+    const code = await agent.when("code", codeShown);
+    return { agent, answer, code, id: (await home.waiting()).id };
+  }
+  /** At the question for the PIN, after every page was turned and the code typed. */
+  async function atPin(id: string, code: string): Promise<Running> {
+    const terminal = home.atTerminal(["owner", "approve", id, "--pkcs11", uri], hsm.env);
+    let turned = 0;
+    await terminal.when("question for the code", ({ text }) => {
+      const more = text.indexOf("more lines; Enter goes on", turned);
+      if (more >= 0) {
+        turned = more + 1;
+        terminal.write("");
+      }
+      return more < 0 && text.includes("type the code") ? true : undefined;
+    });
+    terminal.write(code);
+    await terminal.when("question for the PIN", ({ text }) =>
+      text.includes("Please enter User PIN") ? true : undefined,
+    );
+    return terminal;
+  }
+
+  it("enrols, with the PIN from standard input", async () => {
+    const enrol = ["owner", "enrol", "me", "--pkcs11", uri];
+    const wrong = await withInput(["000000"], [...enrol, "--pin-stdin"]);
+    expect(JSON.parse(wrong.err)).toMatchObject({ reason: "token_refused" });
+    const nobody = await withInput([], enrol);
+    expect(JSON.parse(nobody.err)).toMatchObject({ reason: "terminal_required" });
+    const enrolled = await withInput([PIN], [...enrol, "--pin-stdin"]);
+    expect([enrolled.code, enrolled.err]).toEqual([0, ""]);
+    expect(JSON.parse(enrolled.out)).toMatchObject({ basis: "admin", kind: "person" });
+    for (const said of [wrong, nobody, enrolled]) expect(said.out + said.err).not.toContain(PIN);
+  });
+
+  it.skipIf(!hasTerminal)("approves at a terminal, where the tool asks for the PIN", async () => {
+    const { agent, answer, code, id } = await ask("typed");
+    const refused = await atPin(id, code);
+    refused.write("000000");
+    expect((await refused.ended).code).toBe(1);
+    expect(refused.text).toContain("it refused the PIN");
+    expect(refused.text.split("Please enter User PIN")).toHaveLength(2); // asked once, and not again
+    expect((await home.waiting()).id).toBe(id);
+
+    const terminal = await atPin(id, code);
+    terminal.write(PIN);
+    expect([(await terminal.ended).code, terminal.text]).toMatchObject([0, /./]);
+    expect(terminal.text).toContain("Approved");
+    expect(terminal.text).not.toContain(PIN);
+    expect(await answer).toMatchObject({ status: 200 });
+    expect(await judged(home, agent)).toMatchObject({
+      proof: "logged",
+      owner: { oa: 2, vouchedBy: "pin" },
+    });
+    await agent.stop();
+  });
+
+  it("approves by the lines that --print shows", async () => {
+    const { agent, answer, id } = await ask("elsewhere");
+    const file = home.file("elsewhere.json");
+    const approve = ["owner", "approve", id, "--pkcs11", uri];
+    const printed = await home.cli([...approve, "--print", "--statement", file], hsm.env);
+    expect(printed).toMatchObject({ code: 0 });
+    expect(printed.err).toContain(`--pkcs11 '${uri}' --signature`);
+    const lines = signingLines(printed.err);
+    expect(lines.at(-1)).toMatch(/^pkcs11-tool .*--login --sign --mechanism ECDSA --id 01/);
+    for (const line of lines) {
+      // the line itself asks at the terminal; here is none
+      const as = line.replace(" --login ", ` --login --pin ${PIN} `);
+      const { status, stderr } = spawnSync("sh", ["-c", as], {
+        env: { ...process.env, ...hsm.env },
+        encoding: "utf8",
+        input: "",
+      });
+      expect({ line, status, stderr }).toMatchObject({ status: 0 });
+    }
+    const brought = [...approve, "--statement", file, "--signature", `${file}.sig`];
+    expect(await home.cli(brought, hsm.env)).toMatchObject({ code: 0 });
+    expect(await answer).toMatchObject({ status: 200 });
+    await agent.stop();
+  });
+
+  it("co-signs for a second key of the token, each with its PIN", async () => {
+    const second = hsm.uri("token=corp;object=second");
+    const keys = ["--pkcs11", second, "--co-signer", uri];
+    const enrol = ["owner", "enrol", "me", ...keys, "--pin-stdin"];
+    const one = await withInput([PIN, ""], enrol);
+    expect(JSON.parse(one.err)).toMatchObject({ reason: "malformed_request" });
+    expect(await withInput([PIN, PIN], enrol)).toMatchObject({ code: 0 });
+    expect((await home.cli(["owner", "list"])).out).toContain("vouched for by");
+  });
+
+  it.each([
+    ["no key at all", ["owner", "enrol", "you"], 2],
+    ["two names of a key", ["owner", "enrol", "you", "--key", "a", "--pkcs11", "pkcs11:id=%01"], 2],
+    ["a file in place of a URI", ["owner", "enrol", "you", "--pkcs11", "id.pem"], 2],
+    [
+      "a PIN in the URI",
+      ["owner", "enrol", "you", "--pkcs11", `pkcs11:id=%01?pin-value=${PIN}`],
+      1,
+    ],
+  ])("refuses %s", async (_name, args, code) => {
+    const said = await withInput([], args);
+    expect([said.code, JSON.parse(said.err)]).toMatchObject([
+      code,
+      { reason: "malformed_request" },
+    ]);
+    expect(said.err).not.toContain(PIN);
+  });
+});
