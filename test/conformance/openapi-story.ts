@@ -23,6 +23,7 @@ import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { enrolSecurityKey } from "../../packages/server/src/security-key.testing.ts";
 import { entryOf, START, textOf } from "../../packages/server/src/world.testing.ts";
 import type { KeyRing } from "../../packages/server/src/signer/key-ring.ts";
+import { credentialOf, Passkey } from "../whole/passkey.ts";
 import { signBeforehand } from "../whole/presign.ts";
 import { makeWhole } from "../whole/whole.ts";
 import type { Whole } from "../whole/whole.ts";
@@ -200,6 +201,7 @@ async function enrol(apis: Apis): Promise<void> {
     json: { statement, sig, comment: "laptop" },
   });
   await apis.call("admin", "GET /v1/owners");
+  await registerPasskey(apis);
   await apis.call("admin", `DELETE /v1/owner/keys/${member(added, "jkt")}`);
   await apis.call("admin", "GET /v1/owners");
   await suspendAndResume(apis);
@@ -208,6 +210,22 @@ async function enrol(apis: Apis): Promise<void> {
   });
   await apis.call("admin", "GET /v1/entries");
   await apis.call("admin", "DELETE /v1/entries/unbound");
+}
+
+/** Two ceremonies: the authenticator makes the key, and the key signs its statement. */
+async function registerPasskey(apis: Apis): Promise<void> {
+  const { rig } = apis.whole.scene;
+  const begun = await apis.call("admin", "POST /v1/owner/keys/webauthn/options", {
+    json: { name: "dave" },
+  });
+  const signer = generateSigner();
+  const credential = await credentialOf(signer, member(begun, "options", "challenge"));
+  const taken = await apis.call("admin", "POST /v1/owner/keys/webauthn/verify", {
+    json: { name: "dave", credential },
+  });
+  const statement = member(taken, "jcs");
+  const sig = await new Passkey(rig, "", signer).sign(fromBase64url(statement));
+  await apis.call("admin", "POST /v1/owner/keys", { json: { statement, sig, comment: "phone" } });
 }
 
 /** A security key signs for another with a counter that went back. */

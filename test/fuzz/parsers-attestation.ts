@@ -1,7 +1,9 @@
 import {
+  challengeOf,
   judgeAttestation,
   readAttestation,
   readCbor,
+  readRegistration,
   thumbprint,
   writeAttestation,
 } from "@countersign/core";
@@ -17,7 +19,12 @@ export function attestationParsers({ story, attestation, maker }: Samples): read
   const { obj, cd } = attestation;
   const jkt = thumbprint(nodeCrypto, story.keys.wit.key);
   const context = { jkt, pages: PAGES, roots: [maker.root], at: AT };
+  const ceremony = { challenge: challengeOf(cd, PAGES), pages: PAGES };
   return [
+    ofOctets("registration", "cbor", [obj], (octets) =>
+      readRegistration(nodeCrypto, { obj: octets, cd }, ceremony),
+    ),
+    ofOctets("client data of a registration", "json", [cd], (octets) => challengeOf(octets, PAGES)),
     ofOctets("CBOR", "cbor", [obj], readCbor, 8192),
     ofJson("attestation", [writeAttestation(attestation)], (value) =>
       readAttestation(value, "att"),

@@ -58,6 +58,14 @@ function vouchers(key: JsonObject): string {
   return `  vouched for by ${coSigners.map((jkt) => String(jkt).slice(0, 8)).join(", ")}`;
 }
 
+/** What holds a key, in words for its owner. */
+const HELD_BY: Readonly<Record<string, string>> = {
+  software: "software key: approvals end within 24 h",
+  security_key: "security key",
+  synced_passkey: "synced passkey",
+  device_bound_passkey: "device-bound passkey",
+};
+
 /** A suspended key may have been copied: its counter went back. */
 function standing(key: JsonObject): string {
   if (key["removed_at"] !== undefined) return "  removed";
@@ -183,7 +191,7 @@ export async function listOwners(cli: Cli): Promise<void> {
       `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
       ...list(owner, "keys").map(
         (key) =>
-          `  key ${text(key, "jkt").slice(0, 8)}  ${key["software"] === true ? "software key: approvals end within 24 h" : "security key"}  ${printable(text(key, "comment"))}${vouchers(key)}${standing(key)}`,
+          `  key ${text(key, "jkt").slice(0, 8)}  ${HELD_BY[text(key, "held_by")] ?? "key"}  ${printable(text(key, "comment"))}${vouchers(key)}${standing(key)}`,
       ),
     ]);
     show(

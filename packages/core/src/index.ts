@@ -171,13 +171,20 @@ export { isInterpreterPath } from "./evidence/posture.ts";
 export type { AppraisalPolicy } from "./evidence/posture.ts";
 
 // attestation
-export { judgeAttestation, readAttestation, writeAttestation } from "./attestation/attestation.ts";
+export {
+  judgeAttestation,
+  MAX_ATTESTATION_BYTES,
+  readAttestation,
+  writeAttestation,
+} from "./attestation/attestation.ts";
 export type {
   Attestation,
   AttestationContext,
   AttestationFinding,
   AttestationResult,
 } from "./attestation/attestation.ts";
+export { challengeOf, readRegistration } from "./attestation/registration.ts";
+export type { Registration } from "./attestation/registration.ts";
 export { readCbor } from "./attestation/cbor.ts";
 export type { Cbor, CborMap } from "./attestation/cbor.ts";
 
@@ -191,7 +198,7 @@ export type {
   VerifiedSigner,
 } from "./consent/approval.ts";
 export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
-export { counterStep } from "./consent/counter.ts";
+export { checkEligibility, counterStep } from "./consent/counter.ts";
 export { readCode, requestCode, statementId } from "./consent/code.ts";
 export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";

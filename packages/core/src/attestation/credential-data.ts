@@ -10,8 +10,13 @@ export interface CredentialData {
   readonly key: Jwk;
   /** Make and model, 16 octets; zeros where it does not tell. */
   readonly aaguid: Bytes;
+  readonly credentialId: Bytes;
+  /** signCount. */
+  readonly counter: number;
   /** BE: the key may be copied to other devices. */
   readonly backupEligible: boolean;
+  /** BS: it has been. */
+  readonly backedUp: boolean;
 }
 
 const AAGUID_BYTES = 16;
@@ -40,22 +45,23 @@ function keyOf(value: Cbor): Jwk {
   if (isOf(EC2, -7, 1))
     return { kty: "EC", crv: "P-256", x: coordinate(map.get(x)), y: coordinate(map.get(y)) };
   if (isOf(OKP, -8, 6)) return { kty: "OKP", crv: "Ed25519", x: coordinate(map.get(x)) };
-  return refuse("a credential key of a kind that does not enrol");
+  throw new Refusal("key_unsupported", "a credential key of a kind that does not enrol");
 }
 
 /**
  * Reads the authenticator data of a registration: made for this RP ID, user present and verified, one attested key,
  * and after it nothing but the extensions that the flags announce.
- * @throws Refusal `malformed_request`, `signature_invalid`, `origin_mismatch`, `user_not_present`, `user_not_verified`
+ * @throws Refusal `malformed_request`, `key_unsupported`, `signature_invalid`, `origin_mismatch`, `user_not_present`, `user_not_verified`
  */
 export function readCredentialData(c: Crypto, data: Bytes, rpId: string): CredentialData {
-  const { flags, backupEligible } = readAuthenticatorHead(c, data, rpId);
+  const { flags, counter, backupEligible, backedUp } = readAuthenticatorHead(c, data, rpId);
   if ((flags & FLAG.AT) === 0) return refuse("no attested key");
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const idAt = HEAD_BYTES + AAGUID_BYTES + 2;
   if (data.length < idAt) return refuse("the attested key ends too early");
   const idLength = view.getUint16(HEAD_BYTES + AAGUID_BYTES);
   if (idLength > MAX_CREDENTIAL_ID_BYTES) return refuse("the credential id is too long");
+  const credentialId = data.subarray(idAt, idAt + idLength);
   const key = readCborAt(data, idAt + idLength);
   let { end } = key;
   if ((flags & FLAG.ED) !== 0) {
@@ -65,7 +71,7 @@ export function readCredentialData(c: Crypto, data: Bytes, rpId: string): Creden
   }
   if (end !== data.length) return refuse("octets after the authenticator data");
   const aaguid = data.subarray(HEAD_BYTES, HEAD_BYTES + AAGUID_BYTES);
-  return { key: keyOf(key.value), aaguid, backupEligible };
+  return { key: keyOf(key.value), aaguid, credentialId, counter, backupEligible, backedUp };
 }
 
 /** An AAGUID as it is written everywhere: 8-4-4-4-12 hexadecimal digits. */

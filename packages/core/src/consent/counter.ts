@@ -1,3 +1,6 @@
+import { Refusal } from "../refusal.ts";
+import type { SignatureFacts } from "./owner-signature.ts";
+
 /**
  * What an authenticator's counter says of one more signature:
  * - `advanced`: it went up, and the new value is to be kept;
@@ -17,4 +20,20 @@ export function counterStep(stored: number | undefined, shown: number | undefine
   const after = shown ?? 0;
   if (before === 0 && after === 0) return "silent";
   return after > before ? "advanced" : "regressed";
+}
+
+/**
+ * That a passkey may be copied is fixed when it is made (BE, WebAuthn 6.1.3); whether it has been (BS) may change.
+ * @param enrolled BE as registered; absent: the key was registered by no WebAuthn ceremony
+ * @throws Refusal `signature_invalid`
+ */
+export function checkEligibility(
+  enrolled: boolean | undefined,
+  { backup }: Pick<SignatureFacts, "backup">,
+): void {
+  if (backup?.eligible !== enrolled)
+    throw new Refusal(
+      "signature_invalid",
+      "whether the key may be copied is not as it was registered",
+    );
 }

@@ -1,6 +1,7 @@
 import {
   fromBase64url,
   isObject,
+  MAX_ATTESTATION_BYTES,
   MAX_CHAIN_STEPS,
   Members,
   readJwk,
@@ -88,6 +89,14 @@ async function loggedOf(w: World, row: OwnerKeyRow): Promise<EnrolmentStep["logg
   return { leaf: logged.leaf, salt: fromBase64url(salt), proof: await w.store.proofFor(row.seq) };
 }
 
+/** What the key's authenticator said of itself, where it is short enough to travel. */
+function attestationOf({ authenticator }: OwnerKeyRow): EnrolmentStep["att"] {
+  if (authenticator === undefined || authenticator.fmt === "none") return undefined;
+  const obj = fromBase64url(authenticator.obj);
+  if (obj.length > MAX_ATTESTATION_BYTES) return undefined;
+  return { fmt: authenticator.fmt, obj, cd: fromBase64url(authenticator.cd) };
+}
+
 /** One step of the bundle's `enr`. The proof goes with it where a co-signer was removed since: else it only costs room. */
 async function stepOf(w: World, row: OwnerKeyRow): Promise<EnrolmentStep> {
   const sigs = row.sigs.filter(isObject).map(readKept);
@@ -96,7 +105,13 @@ async function stepOf(w: World, row: OwnerKeyRow): Promise<EnrolmentStep> {
   );
   const isAnyRemoved = (await Promise.all(removals)).some((at) => at !== undefined);
   const logged = isAnyRemoved ? await loggedOf(w, row) : undefined;
-  return { st: row.statement, sigs, ...(logged === undefined ? {} : { logged }) };
+  const att = attestationOf(row);
+  return {
+    st: row.statement,
+    sigs,
+    ...(att === undefined ? {} : { att }),
+    ...(logged === undefined ? {} : { logged }),
+  };
 }
 
 /** The bundle's `enr` for these keys. */

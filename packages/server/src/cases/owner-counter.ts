@@ -1,4 +1,4 @@
-import { counterStep, Refusal } from "@countersign/core";
+import { checkEligibility, counterStep, Refusal } from "@countersign/core";
 import type { Digest, SignatureFacts } from "@countersign/core";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { Change, Expectation } from "../store/store.ts";
@@ -23,7 +23,7 @@ export interface MovedCounters {
  * suspends nothing. A counter that went back suspends its key, in a commit that burns the statement's `jti`: the
  * very signature that was accepted before, sent again, is "used" and no second signature.
  * @returns "used" and "conflict" as the commit says: load again
- * @throws Refusal `counter_regressed`
+ * @throws Refusal `counter_regressed`; `signature_invalid` where the key may be copied and was registered otherwise
  */
 export async function moveCounters(
   w: World,
@@ -32,6 +32,7 @@ export async function moveCounters(
 ): Promise<MovedCounters | "used" | "conflict"> {
   const changes: Change[] = [];
   for (const { row, facts } of keys) {
+    checkEligibility(row.authenticator?.backupEligible, facts);
     const step = counterStep(row.counter, facts.counter);
     if (step === "regressed") return suspend(w, { row, facts }, { jti, cs });
     if (step === "advanced" && facts.counter !== undefined)

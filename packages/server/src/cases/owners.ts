@@ -1,5 +1,7 @@
 import {
   base64url,
+  checkEligibility,
+  counterStep,
   fromBase64url,
   isKeyStatement,
   jwkOfSpki,
@@ -24,9 +26,9 @@ import type {
   SignatureFacts,
   Statement,
 } from "@countersign/core";
-import type { OwnerKeyRow, OwnerRow } from "../store/rows.ts";
+import type { AuthenticatorRecord, OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import type { Committed } from "../store/store.ts";
+import type { Committed, Once } from "../store/store.ts";
 import { coSignersOf, coSignerThumbprints, keptSignature } from "./owner-chain.ts";
 import type { CoSignature } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
@@ -49,7 +51,7 @@ export async function findOwner(w: World, nameOrId: string): Promise<OwnerRow> {
 }
 
 /** Makes the owner if the name is free, else returns the one that has it. The id is random: it says nothing about a person. */
-async function ownerNamed(w: World, name: string, kind: OwnerKind): Promise<OwnerRow> {
+export async function ownerNamed(w: World, name: string, kind: OwnerKind): Promise<OwnerRow> {
   if (!NAME.test(name))
     throw new Refusal("malformed_request", "a name is lower-case letters, digits and . _ @ -");
   const known = (await w.store.owners()).find((owner) => owner.name === name);
@@ -72,13 +74,30 @@ export interface KeyOffer {
   readonly app?: string;
 }
 
-/** Makes the key statement that the new key has to sign: proof of possession and the owner's word in one. */
+/** What a WebAuthn ceremony said of the key, and its challenge. */
+export interface Registered {
+  readonly authenticator: AuthenticatorRecord;
+  readonly once: Once;
+}
+
+/**
+ * Makes the key statement that the new key has to sign: proof of possession and the owner's word in one.
+ * @param registered the ceremony of a passkey, and of no other key
+ * @throws Refusal `key_reused`, `key_unsupported`, `name_taken`; `replayed` for a challenge that was used
+ */
 export async function offerKey(
   w: World,
   offer: KeyOffer,
+  registered?: Registered,
 ): Promise<{ readonly owner: OwnerRow; readonly statement: Statement<KeyStatement> }> {
   const now = w.clock();
   const jkt = thumbprint(w.c, offer.jwk);
+  if (offer.app === w.config.consent.rpId && registered === undefined)
+    throw new Refusal(
+      "key_unsupported",
+      "a passkey that was not registered",
+      "Enrol a passkey in a browser, at the consent page: it registers the passkey first.",
+    );
   if ((await w.store.keyOwner(jkt)) !== undefined)
     throw new Refusal("key_reused", "the key is known already");
   const owner = await ownerNamed(w, offer.name, offer.kind);
@@ -102,7 +121,7 @@ export async function offerKey(
     },
   } satisfies KeyStatement);
   // Owner and statement are kept until the signature comes; an owner without a key can do nothing.
-  await w.store.commit({
+  const committed = await w.store.commit({
     changes: [
       { put: "owner", row: owner },
       {
@@ -113,10 +132,13 @@ export async function offerKey(
           ownerJkt: jkt,
           bytes: statement.bytes,
           exp: statement.body.exp,
+          ...(registered === undefined ? {} : { authenticator: registered.authenticator }),
         },
       },
     ],
+    ...(registered === undefined ? {} : { once: [registered.once] }),
   });
+  if (committed === "used") throw new Refusal("replayed", "the registration was used");
   return { owner, statement };
 }
 
@@ -124,7 +146,7 @@ function keyRowOf(
   { body, bytes }: Statement<KeyStatement>,
   jwk: Jwk,
   sigs: readonly KeySignature[],
-  { counter }: Pick<SignatureFacts, "counter">,
+  { counter, authenticator }: Pick<OwnerKeyRow, "counter" | "authenticator">,
   comment: string,
   now: Seconds,
 ): OwnerKeyRow {
@@ -140,8 +162,15 @@ function keyRowOf(
     statement: bytes,
     sigs: sigs.map(keptSignature),
     ...(counter === undefined ? {} : { counter }),
+    ...(authenticator === undefined ? {} : { authenticator }),
     addedAt: now,
   };
+}
+
+/** What the log's record says of the authenticator: no key, and nothing as long as its attestation. */
+function madeBy(made: AuthenticatorRecord): object {
+  const { fmt, aaguid, backupEligible, backedUp } = made;
+  return { fmt, aaguid, backup_eligible: backupEligible, backed_up: backedUp };
 }
 
 function addedRow(w: World, row: OwnerKeyRow, cs: Digest): ReturnType<typeof logRow> {
@@ -157,6 +186,7 @@ function addedRow(w: World, row: OwnerKeyRow, cs: Digest): ReturnType<typeof log
       basis: row.basis,
       cs,
       co_signers: coSignerThumbprints(w, row),
+      ...(row.authenticator === undefined ? {} : { authenticator: madeBy(row.authenticator) }),
     },
     forms: [{ name: "key", salt: newSalt(w), payload: fromBase64url(cs.slice("sha-256:".length)) }],
   });
@@ -184,25 +214,39 @@ export async function addKey(w: World, posted: PostedKey): Promise<OwnerKeyRow> 
   }
 }
 
-/** The statement as it was made here, for the key that it names. */
+/** The statement as it was made here, for the key that it names, and what was registered with that key. */
 async function preparedFor(
   w: World,
   posted: PostedKey,
   now: Seconds,
-): Promise<Statement<KeyStatement>> {
+): Promise<{
+  readonly statement: Statement<KeyStatement>;
+  readonly authenticator: AuthenticatorRecord | undefined;
+}> {
   const statement = readStatement(w.c, fromBase64url(posted.statement));
   if (!isKeyStatement(statement)) throw new Refusal("statement_invalid", "not a key statement");
   const prepared = await w.store.statement(statement.body.jti);
   if (prepared === undefined || prepared.req !== statement.cs)
     throw new Refusal("statement_invalid", "not a statement made here");
   if (now >= statement.body.exp) throw new Refusal("approval_expired", "the statement has expired");
-  return statement;
+  return { statement, authenticator: prepared.authenticator };
+}
+
+/** A passkey goes on as it was registered: same BE, a counter that is not behind. */
+function checkRegistered(registered: AuthenticatorRecord | undefined, facts: SignatureFacts): void {
+  checkEligibility(registered?.backupEligible, facts);
+  if (counterStep(registered?.counter, facts.counter) === "regressed")
+    throw new Refusal(
+      "counter_regressed",
+      "behind the counter of its registration",
+      "Register the passkey again, and see that no other program answers for the authenticator.",
+    );
 }
 
 async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved"> {
   const epoch = await w.store.epoch();
   const now = w.clock();
-  const statement = await preparedFor(w, posted, now);
+  const { statement, authenticator } = await preparedFor(w, posted, now);
   const { body, cs } = statement;
   const sig = readOwnerSignature(posted.sig);
   const key = {
@@ -212,7 +256,13 @@ async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved
   const coSigners = await coSignersOf(w, body.owner.id, posted.coSignatures);
   const sigs = [{ signature: sig, key }, ...coSigners];
   const enrolment = await verifyKeyStatement(w.c, statement, sigs, { pages: w.config.consent });
-  const row = keyRowOf(statement, key.jwk, sigs, enrolment.added.facts, posted.comment, now);
+  const { facts: own } = enrolment.added;
+  checkRegistered(authenticator, own);
+  const made = {
+    ...(own.counter === undefined ? {} : { counter: own.counter }),
+    ...(authenticator === undefined ? {} : { authenticator }),
+  };
+  const row = keyRowOf(statement, key.jwk, sigs, made, posted.comment, now);
   const signing = enrolment.coSigners.flatMap(({ jkt, facts }) =>
     coSigners.flatMap((one) => (one.row.jkt === jkt ? [{ row: one.row, facts }] : [])),
   );

@@ -7,12 +7,12 @@ import { findAsk, noteOf } from "../cases/asked.ts";
 import { openRequest } from "../cases/open-request.ts";
 import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
 import { resumeKey } from "../cases/owner-counter.ts";
-import { coSignerThumbprints } from "../cases/owner-chain.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
-import type { OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { askView } from "./ask-view.ts";
+import { keyView, ownerView } from "./owner-view.ts";
+import { passkeyRoutes } from "./passkeys.ts";
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_CO_SIGNATURES = 3;
@@ -23,10 +23,6 @@ type OwnerCall = Endpoint<object>;
 const body = async (request: Request): Promise<JsonObject> => readJsonBody(request, MAX_BODY_BYTES);
 const query = (request: Request, name: string): string | undefined =>
   new URL(request.url).searchParams.get(name) ?? undefined;
-
-function ownerView({ id, name, kind, createdAt }: OwnerRow): JsonObject {
-  return { id, name, kind, created_at: createdAt };
-}
 
 const openForOwner =
   (w: World): OwnerCall =>
@@ -125,17 +121,7 @@ async function owners(w: World): Promise<Response> {
   const rows = await w.store.owners();
   const withKeys = rows.map(async (row) => ({
     ...ownerView(row),
-    keys: (await w.store.ownerKeys(row.id)).map((key) => ({
-      jkt: key.jkt,
-      comment: key.comment,
-      basis: key.basis,
-      co_signers: coSignerThumbprints(w, key),
-      added_at: key.addedAt,
-      software: key.app === undefined,
-      jwk: key.jwk,
-      ...(key.removedAt === undefined ? {} : { removed_at: key.removedAt }),
-      ...(key.suspendedAt === undefined ? {} : { suspended_at: key.suspendedAt }),
-    })),
+    keys: (await w.store.ownerKeys(row.id)).map((key) => keyView(w, key)),
   }));
   return json({ owners: await Promise.all(withKeys) });
 }
@@ -162,6 +148,7 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
     },
     "GET /v1/owners": () => owners(w),
     "POST /v1/owner/keys/options": offer(w),
+    ...passkeyRoutes(w),
     "POST /v1/owner/keys": enrolKey(w),
     "DELETE /v1/owner/keys/:jkt": async (_request, _context, { jkt }) => {
       await removeKey(w, jkt ?? "", by);

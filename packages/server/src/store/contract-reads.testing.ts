@@ -24,10 +24,17 @@ export function readRules(store: () => Store, put: f.Put): void {
       ownerJkt: "k",
       bytes: new Uint8Array([0, 255]),
       exp: f.NOW,
+      authenticator: f.AUTHENTICATOR,
     };
+    const registration = { challenge: "c", owner: f.OWNER, exp: f.NOW };
     const credential = f.credentialRow("full", { cs: f.grantRow().cs, n: 1, end: "e30.e30.AA" });
     const grant = f.grantRow({ key: { jwk: f.LOG_SIGNER.key, app: "ssh:" } });
-    const key = f.ownerKeyRow({ app: "ssh:", counter: 7, suspendedAt: f.NOW });
+    const key = f.ownerKeyRow({
+      app: "ssh:",
+      counter: 7,
+      authenticator: f.AUTHENTICATOR,
+      suspendedAt: f.NOW,
+    });
     const proxy = f.proxyRow({ forkedAt: f.NOW, development: true });
     await put(
       { put: "entry", row: f.entryRow() },
@@ -39,6 +46,7 @@ export function readRules(store: () => Store, put: f.Put): void {
       { put: "installation", row: f.installationRow() },
       { put: "ask", row: f.askRow() },
       { put: "statement", row: statement },
+      { put: "registration", row: registration },
       { put: "grant", row: grant },
       { put: "credential", row: credential },
       { put: "stop", row: f.stopRow() },
@@ -57,6 +65,8 @@ export function readRules(store: () => Store, put: f.Put): void {
     expect(await store().ask("k3x9")).toEqual(f.askRow());
     expect(await store().ask(f.askRow().req)).toEqual(f.askRow());
     expect(await store().statement("j")).toEqual(statement);
+    expect(await store().registration("c")).toEqual(registration);
+    expect(await store().registration("d")).toBeUndefined();
     expect(await store().grant(grant.cs)).toEqual(grant);
     expect(await store().credentialByJti(credential.jti)).toEqual({
       ...credential,
@@ -301,18 +311,20 @@ export function readRules(store: () => Store, put: f.Put): void {
           put: "statement",
           row: { jti: "j", req, ownerJkt: "k", bytes: new Uint8Array(1), exp: until },
         },
+        { put: "registration", row: { challenge: "c", owner: f.OWNER, exp: until } },
       ],
       once: [{ kind: "nonce", value: "n", until }],
     });
     const there = async (): Promise<readonly boolean[]> => [
       (await store().outcome(req)) !== undefined,
       (await store().statement("j")) !== undefined,
+      (await store().registration("c")) !== undefined,
       await store().onceSeen("nonce", "n"),
     ];
     await store().commit({ changes: [{ sweep: "expired", now: until + 600 }] });
-    expect(await there()).toEqual([true, true, true]);
+    expect(await there()).toEqual([true, true, true, true]);
     await store().commit({ changes: [{ sweep: "expired", now: until + 601 }] });
-    expect(await there()).toEqual([false, false, false]);
+    expect(await there()).toEqual([false, false, false, false]);
   });
 
   it("refuses the proof of a leaf that is not there", async () => {

@@ -7,6 +7,7 @@ import { openStore } from "./open.ts";
 import type { StoreOptions } from "./open.ts";
 import type {
   AskRow,
+  AuthenticatorRecord,
   CredentialRow,
   EntryRow,
   GrantRow,
@@ -142,6 +143,18 @@ export function ownerKeyRow(change: Partial<OwnerKeyRow> = {}): OwnerKeyRow {
     ...change,
   };
 }
+
+export const AUTHENTICATOR: AuthenticatorRecord = {
+  fmt: "packed",
+  obj: "oA",
+  cd: "e30",
+  aaguid: "00000000-0000-0000-0000-000000000000",
+  credential: "AAAA",
+  transports: ["internal", "hybrid"],
+  backupEligible: true,
+  backedUp: false,
+  counter: 0,
+};
 
 export function installationRow(change: Partial<InstallationRow> = {}): InstallationRow {
   return {

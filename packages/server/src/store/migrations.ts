@@ -122,6 +122,12 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE gateways (
     id TEXT PRIMARY KEY, owners TEXT NOT NULL, proxies TEXT NOT NULL, registered_at INTEGER NOT NULL) STRICT;
   `,
+  // A passkey is made by a ceremony of its own, and what its authenticator said is kept with it.
+  `
+  CREATE TABLE registrations (challenge TEXT PRIMARY KEY, owner TEXT NOT NULL, exp INTEGER NOT NULL) STRICT;
+  ALTER TABLE owner_keys ADD COLUMN authenticator TEXT;
+  ALTER TABLE statements ADD COLUMN authenticator TEXT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -68,8 +68,10 @@ export interface OwnerKeyRow {
   readonly jwk: Jwk;
   readonly kind: "person" | "device" | "policy";
   readonly comment: string;
-  /** FIDO application of an `sk-` key. */
+  /** FIDO application of an `sk-` key; RP ID of a passkey. */
   readonly app?: string;
+  /** Of a passkey. */
+  readonly authenticator?: AuthenticatorRecord;
   /** SubjectPublicKeyInfo, base64url. */
   readonly spki: string;
   /** How the server knows the key: `admin`, `tofu`, `pinned`, `x509`, `oidc:…` */
@@ -85,6 +87,32 @@ export interface OwnerKeyRow {
   readonly addedAt: Seconds;
   readonly removedAt?: Seconds;
   readonly suspendedAt?: Seconds;
+}
+
+/** A registration of a passkey that was begun (WebAuthn 7.1). */
+export interface RegistrationRow {
+  /** Base64url. */
+  readonly challenge: string;
+  /** Owner id. */
+  readonly owner: string;
+  readonly exp: Seconds;
+}
+
+/** What an authenticator said when it made a passkey. */
+export interface AuthenticatorRecord {
+  /** Attestation: format, attestation object and client data, base64url. */
+  readonly fmt: string;
+  readonly obj: string;
+  readonly cd: string;
+  /** Make and model; zeros where it did not tell. */
+  readonly aaguid: string;
+  /** Credential id, base64url. */
+  readonly credential: string;
+  readonly transports: readonly string[];
+  /** BE, which never changes, and BS as it was then. */
+  readonly backupEligible: boolean;
+  readonly backedUp: boolean;
+  readonly counter: number;
 }
 
 /** An entry on its proxy. At most one per entry is not retired. */
@@ -133,6 +161,8 @@ export interface StatementRow {
   readonly ownerJkt: string;
   readonly bytes: Bytes;
   readonly exp: Seconds;
+  /** Of the passkey that a key statement is about. */
+  readonly authenticator?: AuthenticatorRecord;
 }
 
 export interface GrantRow {

@@ -179,6 +179,8 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return insert(db, t.ASKS, change.row, "conflict");
     case "statement":
       return insert(db, t.STATEMENTS, change.row, "conflict");
+    case "registration":
+      return insert(db, t.REGISTRATIONS, change.row, "conflict");
     case "grant":
       return insert(db, t.GRANTS, change.row, "conflict");
     case "stop":
@@ -219,6 +221,7 @@ function sweep(db: Sqlite, now: Seconds): void {
   const params: SqlParams = { before: now - SWEEP_MARGIN_SECONDS };
   db.run("DELETE FROM once WHERE until < :before", params);
   db.run("DELETE FROM statements WHERE exp < :before", params);
+  db.run("DELETE FROM registrations WHERE exp < :before", params);
   db.run("DELETE FROM requests WHERE exp < :before", params);
 }
 
@@ -280,6 +283,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "gateway":
       case "joinToken":
       case "owner":
+      case "registration":
       case "request":
       case "statement":
         return [];

@@ -16,6 +16,7 @@ import type {
   OwnerKeyRow,
   OwnerRow,
   ProxyRow,
+  RegistrationRow,
   RequestRow,
   StatementRow,
   StopRow,
@@ -208,6 +209,10 @@ export class SqliteStore implements Store {
 
   statement(jti: string): Promise<StatementRow | undefined> {
     return this.#find(t.STATEMENTS, "jti = :key", jti);
+  }
+
+  registration(challenge: string): Promise<RegistrationRow | undefined> {
+    return this.#find(t.REGISTRATIONS, "challenge = :key", challenge);
   }
 
   grant(cs: Digest): Promise<GrantRow | undefined> {

@@ -14,6 +14,7 @@ import type {
   OwnerKeyRow,
   OwnerRow,
   ProxyRow,
+  RegistrationRow,
   RequestRow,
   StatementRow,
   StopRow,
@@ -36,6 +37,7 @@ export type Change =
   | { readonly put: "installation"; readonly row: InstallationRow }
   | { readonly put: "ask"; readonly row: AskRow }
   | { readonly put: "statement"; readonly row: StatementRow }
+  | { readonly put: "registration"; readonly row: RegistrationRow }
   | { readonly put: "grant"; readonly row: GrantRow }
   /** The store fills in `seq` and `log`: where this decision's leaf is. */
   | { readonly put: "credential"; readonly row: Omit<CredentialRow, "seq" | "log"> }
@@ -100,7 +102,7 @@ export type Change =
 
 /** A value that may be used once until it is meaningless anyway: a nonce, a key, a `jti`. */
 export interface Once {
-  readonly kind: "nonce" | "key" | "jti" | "joinToken" | "session" | "code";
+  readonly kind: "nonce" | "key" | "jti" | "joinToken" | "session" | "code" | "challenge";
   readonly value: string;
   /** When the value could no longer be accepted; the row may be swept afterwards. */
   readonly until: Seconds;
@@ -291,6 +293,7 @@ export interface Store {
     readonly state?: AskState;
   }): Promise<readonly AskRow[]>;
   statement(jti: string): Promise<StatementRow | undefined>;
+  registration(challenge: string): Promise<RegistrationRow | undefined>;
   grant(cs: Digest): Promise<GrantRow | undefined>;
   /** Newest first. `liveAt`: neither ended nor expired at that instant. */
   grants(filter?: {

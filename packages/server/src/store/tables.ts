@@ -13,6 +13,7 @@ import type {
   OwnerKeyRow,
   OwnerRow,
   ProxyRow,
+  RegistrationRow,
   RequestRow,
   StatementRow,
   StopRow,
@@ -155,6 +156,7 @@ export const OWNER_KEYS: Table<OwnerKeyRow> = table<OwnerKeyRow>("owner_keys", {
   seq: "integer",
   log: "integer",
   counter: "integer",
+  authenticator: "json",
   addedAt: "integer",
   removedAt: "integer",
   suspendedAt: "integer",
@@ -191,6 +193,12 @@ export const STATEMENTS: Table<StatementRow> = table<StatementRow>("statements",
   req: "text",
   ownerJkt: "text",
   bytes: "blob",
+  exp: "integer",
+  authenticator: "json",
+});
+export const REGISTRATIONS: Table<RegistrationRow> = table<RegistrationRow>("registrations", {
+  challenge: "text",
+  owner: "text",
   exp: "integer",
 });
 export const GRANTS: Table<GrantRow> = table<GrantRow>("grants", {
