@@ -193,6 +193,7 @@ export { verifyApproval, verifyKeyStatement } from "./consent/approval.ts";
 export type {
   Approval,
   ApprovalOptions,
+  CertifiedKey,
   KeyEnrolment,
   KeySignature,
   VerifiedSigner,
@@ -357,6 +358,7 @@ export {
 export type { ApprovalPart, Bundle, BundleKey, CredentialPart } from "./credential/bundle.ts";
 export { MAX_CHAIN_STEPS } from "./credential/enrolment.ts";
 export type { EnrolmentStep } from "./credential/enrolment.ts";
+export { MAX_OWNER_CERTIFICATES, readCertifiedKey, readX5c } from "./credential/x5c.ts";
 export {
   decideApproval,
   checkTerms,
@@ -400,6 +402,9 @@ export { presentedOf } from "./verify/examination.ts";
 export type { KeyAttestation, Presented } from "./verify/examination.ts";
 export { LINKS } from "./verify/links.ts";
 export type { Link } from "./verify/links.ts";
+export { verifyOwnerCertificate } from "./verify/owner-certificate.ts";
+export type { OwnerCa, OwnerCertificateQuery } from "./verify/owner-certificate.ts";
+export { ownerCaOf } from "./verify/owner-ca.ts";
 export { isDevelopment, readTrust } from "./verify/trust.ts";
 export type { DomainTrust, OwnerPin, Trust } from "./verify/trust.ts";
 export { atLeast, LinkRefusal } from "./verify/verdict.ts";

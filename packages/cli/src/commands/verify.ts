@@ -103,6 +103,7 @@ async function ofBundle(path: string, options: VerifyOptions): Promise<[Shown, A
 
 const VOUCHED: Readonly<Record<NonNullable<Verdict["owner"]>["vouchedBy"], string>> = {
   pin: "a key you pinned",
+  x509: "a certificate of a CA you configured",
   chain: "a key added by one you pinned",
   server: "by server",
   nobody: "by nobody",

@@ -96,16 +96,22 @@ export async function verifyApproval(
   return { statement, signature, key, facts, assurance } as Approval; // the brand exists for the compiler only
 }
 
+/** An owner's key as it stands in a bundle, with the certificates that name its owner, where a PKI does. */
+export interface CertifiedKey extends OwnerPublicKey {
+  /** RFC 7517 section 4.7: DER in base64, leaf first, at most four. */
+  readonly x5c?: readonly string[];
+}
+
 /** A signature of a key statement and the key that made it. */
 export interface KeySignature {
   readonly signature: OwnerSignature;
-  readonly key: OwnerPublicKey;
+  readonly key: CertifiedKey;
 }
 
 /** A key that signed, and what its signature proves. */
 export interface VerifiedSigner {
   readonly jkt: string;
-  readonly key: OwnerPublicKey;
+  readonly key: CertifiedKey;
   readonly facts: SignatureFacts;
 }
 

@@ -1,20 +1,21 @@
-import type { Bytes, Digest, Jwk } from "../crypto.ts";
+import type { Bytes, Digest } from "../crypto.ts";
 import { base64url, fromBase64url, utf8 } from "../bytes.ts";
+import type { CertifiedKey } from "../consent/approval.ts";
 import { readOwnerSignature } from "../consent/owner-signature.ts";
 import type { OwnerSignature } from "../consent/owner-signature.ts";
-import { readJwk } from "../jose/jwk.ts";
 import { Members } from "../json/read.ts";
 import { parseJsonObject } from "../json/strict.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 import { MAX_CHAIN_STEPS, readEnrolmentStep, writeEnrolmentStep } from "./enrolment.ts";
 import type { EnrolmentStep } from "./enrolment.ts";
+import { readCertifiedKey } from "./x5c.ts";
 
-/** The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key, or the RP ID of a WebAuthn credential. */
-export interface BundleKey {
-  readonly jwk: Jwk;
-  readonly app?: string;
-}
+/**
+ * The owner's key as it stands in a bundle; `app` is the FIDO application of an `sk-` key, or the RP ID of a WebAuthn
+ * credential.
+ */
+export type BundleKey = CertifiedKey;
 
 /** Immutable part: the statement as signed, its signature, the key and how it was enrolled. `GET /e/<cs>` */
 export interface ApprovalPart {
@@ -54,16 +55,13 @@ const SALT_BYTES = 16;
 export function readApprovalPart(value: Json | undefined): ApprovalPart {
   const members = new Members(value, "malformed_request", "approval");
   members.integer("v", 1, 1);
-  const key = members.object("key");
-  const app = key.optional("app", (name) => key.text(name, { maxLength: 256 }));
   const enr = members.list("enr", readEnrolmentStep, MAX_CHAIN_STEPS);
   const part: ApprovalPart = {
     st: fromBase64url(members.text("st", { maxLength: 11_000 })),
     sig: readOwnerSignature(members.raw("sig")),
-    key: { jwk: readJwk(key.raw("jwk")), ...(app === undefined ? {} : { app }) },
+    key: readCertifiedKey(members.object("key")),
     ...(enr.length === 0 ? {} : { enr }),
   };
-  key.end();
   members.end();
   return part;
 }
@@ -138,6 +136,10 @@ export function writeBundle(bundle: Bundle): object {
 export function writeEvidenceHeader(bundle: Bundle): string {
   const value = base64url(utf8(JSON.stringify(writeBundle(bundle))));
   if (value.length > MAX_EVIDENCE_CHARACTERS)
-    throw new Refusal("too_large", "the evidence does not fit a header");
+    throw new Refusal(
+      "too_large",
+      "the evidence does not fit a header",
+      "Let the service fetch it: its operator configures evidence_origin for this trust domain.",
+    );
   return value;
 }

@@ -5,10 +5,10 @@ import { base64url, fromBase64url } from "../bytes.ts";
 import { MAX_KEY_SIGNATURES } from "../consent/approval.ts";
 import type { KeySignature } from "../consent/approval.ts";
 import { readOwnerSignature } from "../consent/owner-signature.ts";
-import { readJwk } from "../jose/jwk.ts";
 import { Members } from "../json/read.ts";
 import { isObject } from "../json/strict.ts";
 import type { Json } from "../json/strict.ts";
+import { readCertifiedKey } from "./x5c.ts";
 
 /** How one owner key was added: the `key` statement as signed, by the new key first, then by its co-signers. */
 export interface EnrolmentStep {
@@ -28,14 +28,8 @@ const CODE = "malformed_request";
 function readKeySignature(value: Json, where: string): KeySignature {
   if (!isObject(value)) return new Members(value, CODE, where).fail("sigs", "holds no object");
   const { key: _key, ...sig } = value;
-  const key = new Members(value, CODE, where).object("key");
-  const app = key.optional("app", (name) => key.text(name, { maxLength: 256 }));
-  const jwk = readJwk(key.raw("jwk"));
-  key.end();
-  return {
-    signature: readOwnerSignature(sig),
-    key: { jwk, ...(app === undefined ? {} : { app }) },
-  };
+  const key = readCertifiedKey(new Members(value, CODE, where).object("key"));
+  return { signature: readOwnerSignature(sig), key };
 }
 
 function readLogged(members: Members): EnrolmentStep["logged"] {

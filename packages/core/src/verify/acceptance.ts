@@ -1,13 +1,16 @@
 import type { AttestationFinding } from "../attestation/attestation.ts";
 import { assuranceOf } from "../consent/approval.ts";
+import type { OwnerKind } from "../consent/statement.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { Refusal } from "../refusal.ts";
-import { attestationOf, followChain } from "./chain.ts";
+import { attestationOf, checkCertificate, followChain } from "./chain.ts";
 import type { Acceptance, Examination } from "./examination.ts";
 
 const no = (why: string): never => {
   throw new Refusal("owner_key_unaccepted", why);
 };
+
+const claimedKind = (x: Examination): OwnerKind => x.found("wit").owner?.kind ?? "person";
 
 function pinned(x: Examination, shown: AttestationFinding): Acceptance | undefined {
   const { owner } = x.found("consent");
@@ -21,19 +24,35 @@ function pinned(x: Examination, shown: AttestationFinding): Acceptance | undefin
         candidate.app === app,
     );
   if (pin === undefined) return undefined;
-  const claimed = x.found("wit").owner?.kind ?? "person";
   const isAttested = pin.attested === true;
   return {
     vouchedBy: "pin",
-    kind: pin.kind ?? claimed,
+    kind: pin.kind ?? claimedKind(x),
     kindBasis: pin.kind === undefined ? "claimed" : "pinned",
     isAttested,
     attestation: isAttested ? "pinned" : shown.result,
   };
 }
 
-async function chained(x: Examination, shown: AttestationFinding): Promise<Acceptance> {
+/** By a certificate of this very key. What is wrong with it leaves the key as it would be without one. */
+async function certified(
+  x: Examination,
+  shown: AttestationFinding,
+): Promise<Acceptance | undefined> {
+  const { key } = x.found("part");
+  const { owner, iat: signedAt } = x.found("consent");
+  if (key.x5c === undefined) return undefined;
+  await checkCertificate(x, key, owner.id, signedAt);
+  // it names a key, and says nothing of what guards it
+  const isAttested = false;
+  const attestation = shown.result;
+  return { vouchedBy: "x509", kind: claimedKind(x), kindBasis: "claimed", isAttested, attestation };
+}
+
+/** By a chain of `key` statements. */
+async function chained(x: Examination, shown: AttestationFinding): Promise<Acceptance | undefined> {
   const { key, enr = [] } = x.found("part");
+  if (enr.length === 0) return undefined;
   const signing = { jkt: thumbprint(x.c, key.jwk), app: key.app };
   const { kind, assurance, isAttested } = await followChain(x, enr, signing, shown);
   const attestation = shown.result;
@@ -58,6 +77,7 @@ async function bestOf(
   try {
     const chain = await chained(x, shown);
     const { kind, kindBasis } = pin;
+    if (chain === undefined) return pin;
     return provedBy(x, chain) > provedBy(x, pin) ? { ...chain, kind, kindBasis } : pin;
   } catch (error) {
     if (error instanceof Refusal) return pin;
@@ -66,33 +86,34 @@ async function bestOf(
 }
 
 /**
- * How the owner's key is accepted here (DESIGN 5.2): pinned; else enrolled by a chain from a pinned key; else on the
- * server's word where the relying party has said so. A removed key signs nothing, whoever vouches for it.
+ * How the owner's key is accepted here (DESIGN 5.2): pinned; else certified by a CA for owners; else enrolled by a chain
+ * from a key that is either; else on the server's word where the relying party has said so. A removed key signs nothing,
+ * whoever vouches for it.
  * @throws Refusal `owner_key_unaccepted`, and as `followChain`
  */
 export async function acceptanceOf(x: Examination): Promise<Acceptance> {
   const domain = x.found("domain");
   const { owner } = x.found("consent");
-  const { enr = [] } = x.found("part");
   if (domain.bundle.removedOwnerKeys.includes(owner.jkt)) return no("the key was removed");
-  const shown = await attestationOf(x, enr.at(-1), owner.jkt);
+  const shown = await attestationOf(x, x.found("part").enr?.at(-1), owner.jkt);
   const pin = pinned(x, shown);
   if (pin !== undefined) return bestOf(x, pin, shown);
-  try {
-    if (enr.length > 0) return await chained(x, shown);
-  } catch (error) {
-    const isUnaccepted = error instanceof Refusal && error.code === "owner_key_unaccepted";
-    if (!isUnaccepted || !domain.insecureAcceptServerEnrolment) throw error;
-  }
-  if (domain.insecureAcceptServerEnrolment) {
-    const kind = x.found("wit").owner?.kind ?? "person";
-    return {
-      vouchedBy: "server",
-      kind,
-      kindBasis: "claimed",
-      isAttested: false,
-      attestation: shown.result,
-    };
-  }
-  return no("neither pinned nor certified");
+  let why: Refusal | undefined;
+  for (const way of [certified, chained])
+    try {
+      const acceptance = await way(x, shown);
+      if (acceptance !== undefined) return acceptance;
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "owner_key_unaccepted") throw error;
+      why ??= error;
+    }
+  if (!domain.insecureAcceptServerEnrolment)
+    throw why ?? new Refusal("owner_key_unaccepted", "neither pinned nor certified");
+  return {
+    vouchedBy: "server",
+    kind: claimedKind(x),
+    kindBasis: "claimed",
+    isAttested: false,
+    attestation: shown.result,
+  };
 }

@@ -2,7 +2,7 @@ import { judgeAttestation } from "../attestation/attestation.ts";
 import type { AttestationFinding } from "../attestation/attestation.ts";
 import { fromBase64url } from "../bytes.ts";
 import { assuranceOf, verifyKeyStatement } from "../consent/approval.ts";
-import type { KeyEnrolment, VerifiedSigner } from "../consent/approval.ts";
+import type { CertifiedKey, KeyEnrolment, VerifiedSigner } from "../consent/approval.ts";
 import { readStatement } from "../consent/statement.ts";
 import type { OwnerKind, Statement } from "../consent/statement.ts";
 import { MAX_CHAIN_STEPS } from "../credential/enrolment.ts";
@@ -12,6 +12,7 @@ import { Refusal } from "../refusal.ts";
 import { opensForm, readLeaf } from "../transparency/leaf.ts";
 import { verifyTlogProof } from "../transparency/tlog-proof.ts";
 import type { Examination } from "./examination.ts";
+import { verifyOwnerCertificate } from "./owner-certificate.ts";
 import type { OwnerPin } from "./trust.ts";
 
 /** A key that a chain leads to, and the least that the keys on the way prove. */
@@ -30,7 +31,7 @@ interface Reached extends Chained {
 }
 
 const no = (why: string): never => {
-  throw new Refusal("owner_key_unaccepted", `enrolment chain: ${why}`);
+  throw new Refusal("owner_key_unaccepted", why);
 };
 
 /** Reads one step and verifies all its signatures; it must speak for the same owner, server and trust domain. */
@@ -41,8 +42,9 @@ async function verifyStep(x: Examination, step: EnrolmentStep): Promise<KeyEnrol
   const { body } = enrolment.statement;
   const { owner } = x.found("consent");
   // an owner's id holds the trust domain, and is of the statement's own
-  if (body.owner.id !== owner.id) no("a statement is of another owner");
-  if (body.aud !== x.found("domain").bundle.issuer) no("a statement was made for another server");
+  if (body.owner.id !== owner.id) no("enrolment chain: a statement is of another owner");
+  if (body.aud !== x.found("domain").bundle.issuer)
+    no("enrolment chain: a statement was made for another server");
   return enrolment;
 }
 
@@ -94,12 +96,50 @@ function enrolledAt(x: Examination, { st }: EnrolmentStep): Seconds | undefined 
 const isSame = (signer: VerifiedSigner, jkt: string, app: string | undefined): boolean =>
   signer.jkt === jkt && signer.key.app === app;
 
-/** Every key from which this step leads on: pins of the relying party, and the key that the step before added. */
-function startsOf(
+/**
+ * That a CA which the relying party configured for owners certifies this key as this owner's.
+ * @throws Refusal `owner_key_unaccepted` with the reason, whatever is wrong with it
+ */
+export async function checkCertificate(
+  x: Examination,
+  { jwk, app, x5c = [] }: CertifiedKey,
+  owner: string,
+  signedAt: Seconds,
+): Promise<void> {
+  const { ownerCas: cas = [] } = x.found("domain");
+  const { now, skewSeconds } = x;
+  // it names a key, not what guards it: whoever holds that key in software writes the flags of a security key himself
+  if (app !== undefined) no("a certificate speaks for no security key");
+  try {
+    await verifyOwnerCertificate(x.c, { x5c, cas, owner, key: jwk, signedAt, now, skewSeconds });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal("owner_key_unaccepted", `certificate: ${error.message}`);
+  }
+}
+
+async function isCertified(
+  x: Examination,
+  { key }: VerifiedSigner,
+  { body }: Statement,
+): Promise<boolean> {
+  if (key.x5c === undefined) return false;
+  try {
+    await checkCertificate(x, key, body.owner.id, body.iat);
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
+
+/** Every key from which this step leads on: pins of the relying party, a certified key, and what the step before added. */
+async function startsOf(
   x: Examination,
   signer: VerifiedSigner,
+  statement: Statement,
   before: readonly Reached[],
-): readonly Chained[] {
+): Promise<readonly Chained[]> {
   const { owner } = x.found("consent");
   const pins = x
     .found("domain")
@@ -110,7 +150,10 @@ function startsOf(
       assurance: 4,
       isAttested: attested,
     }));
-  return [...pins, ...before.filter(({ jkt, app }) => isSame(signer, jkt, app))];
+  const certified = (await isCertified(x, signer, statement))
+    ? [{ kind: "person" as const, assurance: 4, isAttested: false }]
+    : [];
+  return [...pins, ...certified, ...before.filter(({ jkt, app }) => isSame(signer, jkt, app))];
 }
 
 /** The best way over one step, if one of its co-signers is accepted. */
@@ -123,7 +166,7 @@ async function follow(
 ): Promise<Reached | undefined> {
   let best: Reached | undefined;
   for (const signer of coSigners)
-    for (const start of startsOf(x, signer, before)) {
+    for (const start of await startsOf(x, signer, statement, before)) {
       if (!(await mayCoSign(x, signer.jkt, statement, step))) continue;
       const own = assuranceOf(signer.facts, start.kind, start.isAttested);
       const assurance = Math.min(start.assurance, own);
@@ -136,9 +179,9 @@ async function follow(
 }
 
 /**
- * Follows the bundle's `enr` from a key that the relying party pins to the key that signed: at most three `key`
- * statements of the same owner, oldest first, each co-signed by the pinned key or by the key that the one before it
- * added. With several ways the one of the highest assurance.
+ * Follows the bundle's `enr` from a key that the relying party pins, or that a CA of its owners certifies, to the key
+ * that signed: at most three `key` statements of the same owner, oldest first, each co-signed by such a key or by the key
+ * that the one before it added. With several ways the one of the highest assurance.
  * @param shown what the attestation in the last step proves of the key that signed
  * @throws Refusal `owner_key_unaccepted` where no way leads there; `log_proof_invalid`, `checkpoint_invalid`; as `verifyKeyStatement` for
  * what is wrong in itself
@@ -149,7 +192,7 @@ export async function followChain(
   signing: { readonly jkt: string; readonly app?: string | undefined },
   shown: AttestationFinding,
 ): Promise<Chained> {
-  if (chain.length > MAX_CHAIN_STEPS) no("longer than three");
+  if (chain.length > MAX_CHAIN_STEPS) no("enrolment chain: longer than three");
   let reached: readonly Reached[] = [];
   for (const step of chain) {
     const enrolment = await verifyStep(x, step);
@@ -159,7 +202,9 @@ export async function followChain(
     reached = next === undefined ? [] : [next];
   }
   const [end] = reached;
-  if (end === undefined) return no("no step leads on from a key that is pinned");
-  if (end.jkt !== signing.jkt || end.app !== signing.app) no("it leads to another key");
+  if (end === undefined)
+    return no("enrolment chain: no step leads on from a key that is pinned or certified");
+  if (end.jkt !== signing.jkt || end.app !== signing.app)
+    no("enrolment chain: it leads to another key");
   return end;
 }

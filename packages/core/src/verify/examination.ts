@@ -46,7 +46,7 @@ export type KeyAttestation = AttestationResult | "pinned";
 
 /** How the owner's key came to be accepted. */
 export interface Acceptance {
-  readonly vouchedBy: "pin" | "chain" | "server";
+  readonly vouchedBy: "pin" | "x509" | "chain" | "server";
   readonly kind: OwnerKind;
   readonly kindBasis: "pinned" | "claimed";
   /** The least that the other keys on the way prove; absent where there are none. */

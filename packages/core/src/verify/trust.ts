@@ -12,6 +12,8 @@ import type { WitnessPolicy } from "../transparency/cosignature.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
 import { parseCertificate } from "../x509/certificate.ts";
 import { pemDecode } from "../x509/pem.ts";
+import { MAX_OWNER_CAS, readOwnerCa } from "./owner-ca.ts";
+import type { OwnerCa } from "./owner-certificate.ts";
 
 /** An owner's key that the relying party accepts by its own decision. */
 export interface OwnerPin {
@@ -34,6 +36,8 @@ export interface DomainTrust {
   readonly ownerPins: readonly OwnerPin[];
   /** DER of the roots of authenticators' makers whose attestations count; default none: then no attestation does. */
   readonly attestationRoots?: readonly Bytes[];
+  /** CAs that certify owners; default none: a certificate then says nothing here. */
+  readonly ownerCas?: readonly OwnerCa[];
   /** Inside the same trust domain proofs live at most 60 s, else 600 s. Default false. */
   readonly isInside: boolean;
   /** Where evidence may be fetched from; default nowhere. */
@@ -122,11 +126,15 @@ function readDomain(value: Json, now: Seconds): DomainTrust {
   const attestationRoots = members.optional("attestation_roots", (name) =>
     members.list(name, readRoot, MAX_ATTESTATION_ROOTS),
   );
+  const ownerCas = members.optional("owner_cas", (name) =>
+    members.list(name, readOwnerCa, MAX_OWNER_CAS),
+  );
   const domain: DomainTrust = {
     origin,
     bundle,
     ownerPins: members.optional("owner_pins", (name) => members.list(name, readPin, 10_000)) ?? [],
     ...(attestationRoots === undefined ? {} : { attestationRoots }),
+    ...(ownerCas === undefined ? {} : { ownerCas }),
     isInside: flag("inside"),
     ...(evidenceOrigin === undefined ? {} : { evidenceOrigin }),
     ...(witnesses === undefined ? {} : { witnesses }),

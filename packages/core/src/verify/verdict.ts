@@ -32,8 +32,11 @@ export interface Verdict {
     /** Assurance 0–4: the lower of claim and proof. */
     readonly oa: number;
     readonly assuranceLowered: boolean;
-    /** `chain`: signed for by a key that is pinned, or by one so added; `server`: only the server's word stands behind it. */
-    readonly vouchedBy: "pin" | "chain" | "server" | "nobody";
+    /**
+     * `x509`: certified by a CA that is configured for owners; `chain`: signed for by a key that is pinned or so
+     * certified, or by one so added; `server`: only the server's word stands behind it.
+     */
+    readonly vouchedBy: "pin" | "x509" | "chain" | "server" | "nobody";
     /**
      * Of the hardware of the key that signed: `pinned`, the relying party has checked it; else what the attestation in
      * the bundle proves. It lifts assurance to 4 only together with a co-signer who is accepted and as strong.

@@ -5,8 +5,11 @@ import { parseCertificate, readCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { OID } from "./oids.ts";
 
-/** What the leaf is used for; `any` asks nothing of its extended key usage. */
-export type Purpose = "server" | "client" | "any";
+/**
+ * What the leaf is used for; `any` asks nothing of its extended key usage, `eku` that the leaf states this one, by its
+ * object identifier.
+ */
+export type Purpose = "server" | "client" | "any" | { readonly eku: string };
 /** `wic`: what the draft asks. `x509-svid`: also what SPIFFE asks of every certificate. */
 export type PathLevel = "wic" | "x509-svid";
 
@@ -100,7 +103,8 @@ function checkCa(ca: Certificate, below: number, level: PathLevel): void {
     untrusted("an issuer may not sign certificates");
 }
 
-function checkDates(certificate: Certificate, now: Seconds, skewSeconds: number): void {
+/** @throws Refusal `not_yet_valid`, `expired` */
+export function checkDates(certificate: Certificate, now: Seconds, skewSeconds: number): void {
   if (now + skewSeconds < certificate.notBefore) throw new Refusal("not_yet_valid");
   // refused in the second of notAfter itself, as OpenSSL does and as the token of the same issue is
   if (now - skewSeconds >= certificate.notAfter) throw new Refusal("expired");
@@ -127,13 +131,15 @@ function checkLeaf(leaf: Certificate, level: PathLevel): void {
 /** @param path without its anchor */
 function checkPurpose(path: readonly Certificate[], purpose: Purpose): void {
   if (purpose === "any") return;
-  const wanted = purpose === "server" ? OID.serverAuth : OID.clientAuth;
+  const mustState = typeof purpose === "object";
+  const wanted = mustState ? purpose.eku : purpose === "server" ? OID.serverAuth : OID.clientAuth;
   // an intermediate that is limited to other purposes limits what is below it, as TLS stacks agree
   for (const [index, { extendedKeyUsage }] of path.entries()) {
     const allows =
-      extendedKeyUsage === undefined ||
-      extendedKeyUsage.includes(wanted) ||
-      (index > 0 && extendedKeyUsage.includes(OID.anyExtendedKeyUsage));
+      extendedKeyUsage === undefined
+        ? index > 0 || !mustState
+        : extendedKeyUsage.includes(wanted) ||
+          (index > 0 && extendedKeyUsage.includes(OID.anyExtendedKeyUsage));
     if (!allows) throw new Refusal("wrong_purpose", "extended key usage");
   }
 }
