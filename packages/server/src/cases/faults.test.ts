@@ -75,6 +75,20 @@ describe.each(LOSSES)("a commit is %s", (loss) => {
     await rig.close();
   });
 
+  it("while a security key approves: its counter moves with the grant, and asking again suspends nothing", async () => {
+    const { rig, id } = await askedScene({ wrap: losing("approval.approved", loss) });
+    const key = await enrolSecurityKey(rig, 5);
+    const bytes = await key.open(id);
+    key.counter = 6;
+    expect((await key.decide(id, bytes)).word).toBe("indeterminate");
+    const isLost = loss === "lost-before";
+    expect((await rig.world.store.ownerKey(key.jkt))?.counter).toBe(isLost ? 5 : 6);
+    expect((await key.decide(id, bytes)).word).toBe(isLost ? "200" : "already_decided");
+    expect(await rig.world.store.ownerKey(key.jkt)).toMatchObject({ counter: 6 });
+    expect((await rig.world.store.ownerKey(key.jkt))?.suspendedAt).toBeUndefined();
+    await rig.close();
+  });
+
   it("while suspending a key: it is suspended once, and the second post knows", async () => {
     const { rig, id } = await askedScene({ wrap: losing("key.suspended", loss) });
     const key = await enrolSecurityKey(rig, 5);
