@@ -85,7 +85,7 @@ const CREDENTIAL_ROWS: readonly Row[] = [
   ["a digest with another prefix", { "agent.meas.0.d": `sha-512:${"A".repeat(43)}` }, INVALID],
   ["no req", { req: undefined }, INVALID],
   ["rekey none", { "grant.rekey": "none" }, INVALID],
-  ["parties, until they are built", { "grant.parties": { m: 1, owners: [] } }, INVALID],
+  ["parties without owners", { "grant.parties": { m: 1, owners: [] } }, INVALID],
   ["sub_agents, until they are built", { "grant.sub_agents": 1 }, INVALID],
   ["conf, until it is built", { "grant.conf": {} }, INVALID],
   ["a grant of 30 days", { "grant.exp": CREDENTIAL.grant.nbf + 2_592_000 }, "accepted"],

@@ -204,8 +204,12 @@ export { readCode, requestCode, statementId } from "./consent/code.ts";
 export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";
 export { makeOwnerJws, ownerJwsHeader, ownerJwsInput, ownerJwsOf } from "./consent/owner-jws.ts";
+export { ownersOf } from "./consent/parties.ts";
+export type { Parties, Party } from "./consent/parties.ts";
 export { readOwnerSignature, verifyOwnerSignature } from "./consent/owner-signature.ts";
 export type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./consent/owner-signature.ts";
+export { isSameConsent, verifyParties } from "./consent/quorum.ts";
+export type { SignedStatement } from "./consent/quorum.ts";
 export { verifyAssertion } from "./consent/webauthn.ts";
 export type { Assertion, AssertionFacts } from "./consent/webauthn.ts";
 export type { ConsentPages } from "./consent/client-data.ts";
@@ -277,7 +281,7 @@ export type {
   StatementView,
 } from "./consent/statement.ts";
 export { renderTerminal } from "./consent/terminal.ts";
-export { VIEW_CREDENTIAL, VIEWS } from "./consent/view.ts";
+export { VIEW_CREDENTIAL, VIEW_PARTIES, VIEWS } from "./consent/view.ts";
 export type { View } from "./consent/view.ts";
 export type { Run } from "./consent/view-words.ts";
 
@@ -355,19 +359,35 @@ export {
   writeCredentialPart,
   writeEvidenceHeader,
 } from "./credential/bundle.ts";
-export type { ApprovalPart, Bundle, BundleKey, CredentialPart } from "./credential/bundle.ts";
+export type {
+  ApprovalPart,
+  Bundle,
+  BundleKey,
+  CredentialPart,
+  OwnerApproval,
+} from "./credential/bundle.ts";
 export { MAX_CHAIN_STEPS } from "./credential/enrolment.ts";
 export type { EnrolmentStep } from "./credential/enrolment.ts";
 export { MAX_OWNER_CERTIFICATES, readCertifiedKey, readX5c } from "./credential/x5c.ts";
 export {
+  checkAnswer,
   decideApproval,
   checkTerms,
   draftStatement,
   grantTerms,
+  isStanding,
   STATEMENT_LIFE_ELSEWHERE_SECONDS,
   STATEMENT_LIFE_SECONDS,
 } from "./issuance/approve.ts";
-export type { Ask, EnrolledKey, StatementParts } from "./issuance/approve.ts";
+export type { Ask, EnrolledKey, KnownOfApproval, StatementParts } from "./issuance/approve.ts";
+export {
+  decideParty,
+  forParty,
+  isByOwnersOf,
+  partySignatureOf,
+  quorumOf,
+} from "./issuance/quorum.ts";
+export type { PartyRuling, PartySignature, Quorum } from "./issuance/quorum.ts";
 export { checkBelonging, checkOwnRequest } from "./issuance/attest.ts";
 export type { AttestContext, Belonging, PostedRequest } from "./issuance/attest.ts";
 export { decideCredential, DEFAULT_ISSUE_POLICY } from "./issuance/decide.ts";

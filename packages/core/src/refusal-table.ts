@@ -78,6 +78,8 @@ export type RefusalCode =
   | "counter_regressed"
   | "key_suspended"
   | "already_decided"
+  | "already_signed"
+  | "quorum_unmet"
   | "approval_expired"
   | "approval_unsuitable"
   | "approval_queue_full"
@@ -483,6 +485,16 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     "Use another key. If it was no copy, an administrator runs countersign owner resume-key THUMBPRINT.",
   ),
   already_decided: row(409, "The request was decided already", "Look at the agent's status."),
+  already_signed: row(
+    409,
+    "This owner has signed already",
+    "Have another one of the owners sign: countersign owner requests says who is missing.",
+  ),
+  quorum_unmet: row(
+    403,
+    "Fewer owners have signed than the approval demands",
+    "Ask the caller for the whole approval, with what every owner has signed.",
+  ),
   approval_expired: row(410, "The request is over", "Start the agent again: it asks anew."),
   approval_unsuitable: row(
     422,

@@ -5,7 +5,7 @@ import { verifyOwnerSignature } from "./owner-signature.ts";
 import type { OwnerPublicKey, OwnerSignature, SignatureFacts } from "./owner-signature.ts";
 import { isCredentialStatement, isKeyStatement } from "./statement.ts";
 import type { CredentialStatement, KeyStatement, OwnerKind, Statement } from "./statement.ts";
-import { VIEWS } from "./view.ts";
+import { viewFits, VIEWS } from "./view.ts";
 import type { ConsentPages } from "./client-data.ts";
 
 declare const approved: unique symbol;
@@ -89,6 +89,8 @@ export async function verifyApproval(
   const views = options.views ?? VIEWS.map((view) => view.d);
   if (!views.includes(body.view.d))
     throw new Refusal("approval_unsuitable", "the view is not one that we know");
+  if (!viewFits(body))
+    throw new Refusal("approval_unsuitable", "the view does not show who must sign");
   if (thumbprint(c, key.jwk) !== body.owner.jkt)
     throw new Refusal("signature_invalid", "the key is not the one that the statement names");
   const facts = await verifySigned(c, statement, signature, key, options);

@@ -9,7 +9,7 @@ import { isoTime, Sentences } from "./sentences.ts";
 import type { Clause, Paragraph } from "./sentences.ts";
 import { isCredentialStatement, isKeyStatement } from "./statement.ts";
 import type { CredentialStatement, Statement } from "./statement.ts";
-import { VIEWS } from "./view.ts";
+import { viewFits, VIEWS } from "./view.ts";
 import type { View } from "./view.ts";
 import { escapeNonAscii, fillWords, literal, parseTemplate } from "./view-words.ts";
 import type { Run, Template } from "./view-words.ts";
@@ -79,6 +79,10 @@ function members(body: CredentialStatement): Readonly<Record<string, string>> {
     "grant.max_issue": String(grant.max_issue),
     "grant.max_live": String(grant.max_live),
     "grant.rekey": literal(grant.rekey),
+    "grant.parties.m": grant.parties === undefined ? ABSENT : String(grant.parties.m),
+    "grant.parties.owners": list(
+      (grant.parties?.owners ?? []).map(({ id, jkt }) => `${literal(id)} ${literal(jkt)}`),
+    ),
     "grant.ceiling": list(grant.ceiling.map((entry) => escapeNonAscii(canonicalJson(entry)))),
     "view.match": optional(view.match),
     "view.tpl": literal(view.tpl),
@@ -124,7 +128,8 @@ function checkRequest(
 function viewOf(body: CredentialStatement): View {
   const { tpl, loc, d } = body.view;
   const view = VIEWS.find((one) => one.tpl === tpl && one.loc === loc && one.d === d);
-  return view ?? unsuitable("the view is not one that we can show");
+  if (view === undefined) return unsuitable("the view is not one that we can show");
+  return viewFits(body) ? view : unsuitable("the view does not show who must sign");
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { Seconds } from "../crypto.ts";
 import type { CeilingEntry } from "./ceiling.ts";
+import { ownersOf } from "./parties.ts";
+import type { Parties } from "./parties.ts";
 import type { CredentialStatement } from "./statement.ts";
 import { fill, fillWords, literal, value } from "./view-words.ts";
 import type { Filling, Run, Template } from "./view-words.ts";
@@ -197,15 +199,31 @@ export class Sentences {
     const { owner, aud, req, view, iat, exp } = this.#body;
     const isSameDay = isoTime(iat).slice(0, 10) === isoTime(exp).slice(0, 10);
     const as = this.#fill("sign.as", {
-      owner: this.#value(owner.id.split(":").at(-1) ?? ""),
+      owner: this.#value(opaque(owner.id)),
       jkt: short(owner.jkt),
       aud: this.#value(aud),
       req: short(req),
     });
     const match = view.match === undefined ? [] : [this.#fill("sign.match", { match: view.match })];
     const once = this.#fill("sign.once", { exp: isSameDay ? this.#time(exp) : this.#date(exp) });
-    return [plain(as), plain(...match, once)];
+    const { parties } = this.#body.grant;
+    const together = parties === undefined ? [] : [plain(this.#together(parties))];
+    return [plain(as), ...together, plain(...match, once)];
   }
+
+  #together(parties: Parties): readonly Run[] {
+    const owners = ownersOf(parties).map(opaque);
+    const n = owners.length;
+    const names = this.#list(owners);
+    return parties.m === n
+      ? this.#fill("sign.all", { n, owners: names })
+      : this.#fill("sign.some", { m: parties.m, n, owners: names });
+  }
+}
+
+/** What tells owners of one trust domain apart: the last part of an id. */
+function opaque(ownerId: string): string {
+  return ownerId.split(":").at(-1) ?? "";
 }
 
 /** `2026-11-23T14:06:20Z` */

@@ -14,6 +14,7 @@ import type { Json, JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 import { jwkOfSpki, spkiOf } from "../x509/spki.ts";
 import { readCeiling } from "./ceiling.ts";
+import { readParties } from "./parties.ts";
 import type {
   CredentialStatement,
   GrantBounds,
@@ -139,7 +140,10 @@ function readAgent(members: Members, td: string): CredentialStatement["agent"] {
   return { id, jkt, meas, ...(host === undefined ? {} : { host }) };
 }
 
-function readGrant(members: Members): GrantBounds {
+function readGrant(members: Members, td: string): GrantBounds {
+  const parties = members.optional("parties", (name) =>
+    within("grant.parties", () => readParties(members.object(name), td)),
+  );
   const grant: GrantBounds = {
     use: members.choice("use", ["single", "standing"] as const),
     nbf: instant(members, "nbf"),
@@ -153,6 +157,7 @@ function readGrant(members: Members): GrantBounds {
       (item) => readCeiling(item, "statement_invalid"),
       MAX_CEILING_ENTRIES,
     ),
+    ...(parties === undefined ? {} : { parties }),
   };
   members.end();
   const length = grant.exp - grant.nbf;
@@ -161,6 +166,15 @@ function readGrant(members: Members): GrantBounds {
   if (grant.use === "single" && (grant.max_issue !== 1 || length > SINGLE_GRANT_SECONDS))
     members.fail("use", "is single, with more than one credential or more than an hour");
   return grant;
+}
+
+/** Nobody can gather the signatures of several owners before anybody has asked. */
+function checkParties({ grant, owner }: CredentialStatement, isPreSigned: boolean): void {
+  const { parties } = grant;
+  if (parties === undefined) return;
+  if (isPreSigned) fail("grant.parties cannot be signed beforehand");
+  if (!parties.owners.some(({ id, jkt }) => id === owner.id && jkt === owner.jkt))
+    fail("owner is none of grant.parties");
 }
 
 function readView(members: Members): StatementView {
@@ -225,9 +239,10 @@ export function readBody(
     kind,
     agent: readAgent(members.object("agent"), common.td),
     req: members.digest("req"),
-    grant: readGrant(members.object("grant")),
+    grant: readGrant(members.object("grant"), common.td),
     view: readView(members.object("view")),
   };
   members.end();
+  checkParties(body, options.preSigned === true);
   return body;
 }

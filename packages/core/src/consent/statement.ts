@@ -7,6 +7,7 @@ import type { JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 import { readOnce } from "../remember.ts";
 import type { CeilingEntry } from "./ceiling.ts";
+import type { Parties } from "./parties.ts";
 import { readBody } from "./statement-body.ts";
 
 /** What an owner is. A person touches a key; a device or a policy engine signs by itself. */
@@ -32,6 +33,8 @@ export interface GrantBounds {
   readonly rekey: "endorsed";
   /** Empty: the text names no limit. */
   readonly ceiling: readonly CeilingEntry[];
+  /** Where it takes several owners; absent: the one who signs. */
+  readonly parties?: Parties;
 }
 
 /** The template that an owner was shown; `d` is the digest of its octets, `match` the two digits, if asked. */

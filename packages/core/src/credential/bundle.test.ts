@@ -32,7 +32,7 @@ describe("the approval part", () => {
     ...Object.keys(APPROVAL).map(
       (name) => [`${name} absent`, without(APPROVAL, name), bad] as const,
     ),
-    ["an unknown member", { ...APPROVAL, sts: [] }, bad],
+    ["an unknown member", { ...APPROVAL, more: [] }, bad],
     ["version 2", { ...APPROVAL, v: 2 }, bad],
     ["a statement too long", { ...APPROVAL, st: "A".repeat(11_001) }, bad],
     ["a statement that is no base64url", { ...APPROVAL, st: "***" }, "malformed_token"],

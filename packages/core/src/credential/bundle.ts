@@ -2,6 +2,7 @@ import type { Bytes, Digest } from "../crypto.ts";
 import { base64url, fromBase64url, utf8 } from "../bytes.ts";
 import type { CertifiedKey } from "../consent/approval.ts";
 import { readOwnerSignature } from "../consent/owner-signature.ts";
+import { MAX_PARTIES } from "../consent/parties.ts";
 import type { OwnerSignature } from "../consent/owner-signature.ts";
 import { Members } from "../json/read.ts";
 import { parseJsonObject } from "../json/strict.ts";
@@ -17,13 +18,19 @@ import { readCertifiedKey } from "./x5c.ts";
  */
 export type BundleKey = CertifiedKey;
 
-/** Immutable part: the statement as signed, its signature, the key and how it was enrolled. `GET /e/<cs>` */
-export interface ApprovalPart {
+/** One owner's statement as signed, its signature, the key and how it was enrolled. */
+export interface OwnerApproval {
   readonly st: Bytes;
   readonly sig: OwnerSignature;
   readonly key: BundleKey;
   /** Where the key was added by co-signers: how, oldest first, at most three; absent: the list is empty. */
   readonly enr?: readonly EnrolmentStep[];
+}
+
+/** Immutable part: what the owner signed whom the credential names. `GET /e/<cs>` */
+export interface ApprovalPart extends OwnerApproval {
+  /** What the others have signed, where it takes several; absent: nobody beside him. */
+  readonly sts?: readonly OwnerApproval[];
 }
 
 /** One per credential. `GET /e/<cs>/<jti>`; without an owner `cs` and `end` are absent. */
@@ -51,25 +58,44 @@ export const MAX_EVIDENCE_CHARACTERS = 8192;
 const MAX_BUNDLE_BYTES = 65_536;
 const SALT_BYTES = 16;
 
-/** @throws Refusal `malformed_request`, `malformed_token` */
-export function readApprovalPart(value: Json | undefined): ApprovalPart {
-  const members = new Members(value, "malformed_request", "approval");
-  members.integer("v", 1, 1);
+function readOwnerApproval(members: Members): OwnerApproval {
   const enr = members.list("enr", readEnrolmentStep, MAX_CHAIN_STEPS);
-  const part: ApprovalPart = {
+  const approval: OwnerApproval = {
     st: fromBase64url(members.text("st", { maxLength: 11_000 })),
     sig: readOwnerSignature(members.raw("sig")),
     key: readCertifiedKey(members.object("key")),
     ...(enr.length === 0 ? {} : { enr }),
   };
+  return approval;
+}
+
+function readOther(value: Json, where: string): OwnerApproval {
+  const members = new Members(value, "malformed_request", where);
+  const approval = readOwnerApproval(members);
   members.end();
-  return part;
+  return approval;
+}
+
+/** @throws Refusal `malformed_request`, `malformed_token` */
+export function readApprovalPart(value: Json | undefined): ApprovalPart {
+  const members = new Members(value, "malformed_request", "approval");
+  members.integer("v", 1, 1);
+  const approval = readOwnerApproval(members);
+  const sts = members.optional("sts", (name) => members.list(name, readOther, MAX_PARTIES - 1));
+  if (sts?.length === 0) members.fail("sts", "is empty: it is left out where nobody else signed");
+  members.end();
+  return sts === undefined ? approval : { ...approval, sts };
+}
+
+function writeOther({ st, sig, key, enr = [] }: OwnerApproval): object {
+  return { st: base64url(st), sig, key, enr: enr.map(writeEnrolmentStep) };
 }
 
 /** The wire form of an approval part. */
 export function writeApprovalPart(part: ApprovalPart): object {
   const enr = (part.enr ?? []).map(writeEnrolmentStep);
-  return { v: 1, st: base64url(part.st), sig: part.sig, key: part.key, enr };
+  const written = { v: 1, st: base64url(part.st), sig: part.sig, key: part.key, enr };
+  return part.sts === undefined ? written : { ...written, sts: part.sts.map(writeOther) };
 }
 
 function salt(members: Members, name: string): Bytes {

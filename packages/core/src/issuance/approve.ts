@@ -4,11 +4,13 @@ import type { Approval } from "../consent/approval.ts";
 import type { CredentialStatement, Measurement, OwnerKind } from "../consent/statement.ts";
 import { MAX_COUNT } from "../consent/statement-body.ts";
 import type { IssuanceModel } from "../credential/owner-claim.ts";
-import { VIEW_CREDENTIAL } from "../consent/view.ts";
+import { VIEW_CREDENTIAL, VIEW_PARTIES } from "../consent/view.ts";
 import { canonicalJson } from "../json/canonical.ts";
 import { Refusal } from "../refusal.ts";
 import type { Entry } from "./entry.ts";
 import type { Grant, Stop } from "./known.ts";
+import { sameParties } from "./quorum.ts";
+import type { Quorum } from "./quorum.ts";
 
 /** A request that waits for its owner: what was verified when it came in. */
 export interface Ask {
@@ -101,6 +103,8 @@ export interface StatementParts {
   readonly decision: "approve" | "deny";
   /** How long the ceremony may take: 300 s, or 3600 s when signed elsewhere. */
   readonly lifeSeconds: Seconds;
+  /** Where it takes several owners. */
+  readonly quorum?: Quorum | undefined;
 }
 
 /** The statement made when the owner opens a request for one of his keys (DESIGN 6). */
@@ -111,6 +115,8 @@ export function draftStatement(
   parts: StatementParts,
   now: Seconds,
 ): CredentialStatement {
+  const { quorum } = parts;
+  const terms = grantTerms(entry, quorum ?? key, now);
   return {
     typ: "agent-consent/1",
     kind: "credential",
@@ -121,16 +127,26 @@ export function draftStatement(
     iat: now,
     exp: Math.min(now + parts.lifeSeconds, ask.deadline),
     nonce: parts.nonce,
-    owner: { id: ask.owner, jkt: key.jkt },
+    owner: { id: quorum === undefined ? ask.owner : key.owner, jkt: key.jkt },
     agent: { id: ask.agent, jkt: ask.anchor, meas: ask.measurements, host: ask.proxy },
     req: ask.req,
-    grant: grantTerms(entry, key, now),
-    view: VIEW_CREDENTIAL,
+    grant: quorum === undefined ? terms : { ...terms, parties: quorum.parties },
+    view: quorum === undefined ? VIEW_CREDENTIAL : VIEW_PARTIES,
   };
 }
 
 function sameMeasurements(a: readonly Measurement[], b: readonly Measurement[]): boolean {
   return canonicalJson([...a]) === canonicalJson([...b]);
+}
+
+/** What the server knows of an ask's entry and of the key that answers it. */
+export interface KnownOfApproval {
+  readonly entry: Entry | undefined;
+  readonly key: EnrolledKey | undefined;
+  /** Where the entry demands several owners. */
+  readonly quorum?: Quorum | undefined;
+  readonly stops: readonly Stop[];
+  readonly issuer: string;
 }
 
 /**
@@ -141,15 +157,23 @@ function sameMeasurements(a: readonly Measurement[], b: readonly Measurement[]):
 export function decideApproval(
   ask: Ask,
   approval: Approval,
-  known: {
-    readonly entry: Entry | undefined;
-    readonly key: EnrolledKey | undefined;
-    readonly stops: readonly Stop[];
-    readonly issuer: string;
-  },
+  known: Omit<KnownOfApproval, "quorum">,
   now: Seconds,
 ): Grant {
-  const { entry } = known;
+  return grantOf(approval, checkAnswer(ask, approval, known, now), "server");
+}
+
+/**
+ * Checks that a verified signature answers this ask, by a key that may. Whether it is enough is decided apart.
+ * @throws Refusal as `decideApproval`; `stale` when the owners who must sign, or their keys, are others than it names
+ */
+export function checkAnswer(
+  ask: Ask,
+  approval: Approval,
+  known: KnownOfApproval,
+  now: Seconds,
+): EnrolledKey {
+  const { entry, quorum } = known;
   const { body } = approval.statement;
   const unsuitable = (why: string): never => {
     throw new Refusal("approval_unsuitable", why);
@@ -158,10 +182,11 @@ export function decideApproval(
     throw new Refusal("approval_expired");
   if (ask.state !== "asked") throw new Refusal("already_decided");
   if (known.stops.length > 0) throw new Refusal("halted");
-  const key = checkKey(known.key, ask.owner);
+  const owner = quorum === undefined ? ask.owner : body.owner.id;
+  const key = checkKey(known.key, owner);
   if (body.kind !== "credential") return unsuitable("the statement is of another kind");
   if (body.aud !== known.issuer) return unsuitable("aud");
-  if (body.owner.id !== ask.owner || body.owner.jkt !== key.jkt) return unsuitable("owner");
+  if (body.owner.id !== owner || body.owner.jkt !== key.jkt) return unsuitable("owner");
   if (now >= body.exp) throw new Refusal("approval_expired", "the statement has expired");
   if (body.req !== ask.req || body.agent.id !== ask.agent || body.agent.jkt !== ask.anchor)
     return unsuitable("agent or request");
@@ -169,9 +194,12 @@ export function decideApproval(
   if (!sameMeasurements(body.agent.meas, ask.measurements)) return unsuitable("measurements");
   if (entry === undefined || entry.binding !== "owner" || entry.owner !== ask.owner)
     return unsuitable("the registration changed");
-  if (!insideEntry(body.grant, grantTerms(entry, key, body.grant.nbf)))
+  // it names the signer too: that is a rule of the statement
+  if (!sameParties(body.grant.parties, quorum?.parties))
+    throw new Refusal("stale", "the owners who must sign, or their keys, have changed");
+  if (!insideEntry(body.grant, grantTerms(entry, quorum ?? key, body.grant.nbf)))
     return unsuitable("the grant is wider than the registration allows");
-  return grantOf(approval, key, "server");
+  return key;
 }
 
 /** The key, enrolled for this owner and neither removed nor suspended. @throws Refusal `key_not_enrolled`, `key_suspended` */
@@ -211,5 +239,22 @@ export function insideEntry(
     grant.max_ttl <= cap.max_ttl &&
     grant.max_issue <= cap.max_issue &&
     grant.max_live <= cap.max_live
+  );
+}
+
+/**
+ * Whether what the first party was shown may still be shown to the next: not over, about the same owners and keys, and
+ * inside what the registration allows now.
+ */
+export function isStanding(
+  { exp, grant }: CredentialStatement,
+  entry: Entry,
+  quorum: Quorum,
+  now: Seconds,
+): boolean {
+  return (
+    now < exp &&
+    sameParties(grant.parties, quorum.parties) &&
+    insideEntry(grant, grantTerms(entry, quorum, grant.nbf))
   );
 }

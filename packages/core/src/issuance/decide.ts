@@ -9,6 +9,7 @@ import type { EndorsementClaims } from "./endorsement.ts";
 import { OWNER_TTL_CAP_SECONDS, UNBOUND_TTL_CAP_SECONDS } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import type { Grant, Known } from "./known.ts";
+import { isByOwnersOf } from "./quorum.ts";
 import type { RequestClaims } from "./request.ts";
 
 /** R, E and N of one request, verified and belonging together, with their appraisal. */
@@ -214,7 +215,7 @@ function outsideGrant(
     why.push({ code: "installation_replaced", text: "the installation was replaced" });
   if (statement.agent.host !== undefined && statement.agent.host !== a.proxy)
     why.push({ code: "terms_changed", text: "the approval is for another host" });
-  if (statement.owner.id !== entry.owner)
+  if (!isByOwnersOf(entry, statement))
     why.push({ code: "terms_changed", text: "the registration names another owner" });
   if (!covers(bounds.ceiling, entry.grant.ceiling))
     why.push({ code: "ceiling_changed", text: "the registration wants more than was approved" });

@@ -15,6 +15,13 @@ const without = (object: JsonObject, name: string): JsonObject =>
 const grant = (change: JsonObject): JsonObject => ({ ...WIRE, grant: { ...GRANT, ...change } });
 const bad = "malformed_request";
 
+/** They stand behind `OWNER` in the order of ids. */
+const BOB = "urn:agent-owner:example.org:zz-bob-0001";
+const CAROL = "urn:agent-owner:example.org:zz-carol-01";
+const CROWD = Array.from(
+  { length: 16 },
+  (_, i) => `urn:agent-owner:example.org:zz-owner-${String(i).padStart(2, "0")}`,
+);
 const UNIT: JsonObject = { ...WIRE, door: "unit", unit: "mailer.service" };
 
 const MEMBERS = Object.keys(WIRE);
@@ -31,6 +38,28 @@ const ROWS: readonly (readonly [string, Json, string])[] = [
   ["id of an agent", { ...WIRE, id: "spiffe://example.org/agent/mailer/0011" }, bad],
   ["id in upper case", { ...WIRE, id: "spiffe://example.org/agent/Mailer" }, bad],
   ["proxy of another kind", { ...WIRE, proxy: "spiffe://example.org/server" }, bad],
+  ...(
+    [
+      ["two of three owners", { m: 2, owners: [OWNER, BOB, CAROL] }, "accepted"],
+      ["all of two owners", { m: 2, owners: [OWNER, BOB] }, "accepted"],
+      ["one of two owners", { m: 1, owners: [OWNER, BOB] }, bad],
+      ["more than there are owners", { m: 3, owners: [OWNER, BOB] }, bad],
+      ["no number of owners", { owners: [OWNER, BOB] }, bad],
+      ["no list of owners", { m: 2 }, bad],
+      ["two owners who are others", { m: 2, owners: [BOB, CAROL] }, bad],
+      ["owners who are not sorted", { m: 2, owners: [BOB, OWNER] }, bad],
+      ["an owner twice", { m: 2, owners: [OWNER, OWNER] }, bad],
+      ["an owner who is none", { m: 2, owners: [OWNER, "zz"] }, bad],
+      ["seventeen owners", { m: 2, owners: [OWNER, ...CROWD] }, bad],
+      ["sixteen owners", { m: 2, owners: [OWNER, ...CROWD.slice(1)] }, "accepted"],
+      ["a weight of owners", { m: 2, owners: [OWNER, BOB], weight: 1 }, bad],
+    ] as const
+  ).map(([name, parties, word]) => [name, { ...WIRE, parties }, word] as const),
+  [
+    "several owners without one who is asked first",
+    { ...UNBOUND, binding: "none", parties: { m: 2, owners: [OWNER, BOB] } },
+    bad,
+  ],
   ["uid −1", { ...WIRE, uid: -1 }, bad],
   ["uid 0", { ...WIRE, uid: 0 }, "accepted"],
   ["nobody's uid", { ...WIRE, uid: 0xffff_ffff }, bad],

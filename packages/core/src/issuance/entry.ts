@@ -1,6 +1,7 @@
 import type { Digest, Seconds } from "../crypto.ts";
 import { readCeiling } from "../consent/ceiling.ts";
 import type { CeilingEntry } from "../consent/ceiling.ts";
+import { MAX_PARTIES } from "../consent/parties.ts";
 import { MAX_COUNT } from "../consent/statement-body.ts";
 import { isDigest, Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
@@ -17,6 +18,12 @@ export interface GrantTerms {
   /** Default: twice what a steady renewal at `maxLive` needs. */
   readonly maxIssue?: number;
   readonly ceiling: readonly CeilingEntry[];
+}
+
+/** `m` of these owners, whose ids are sorted; at least two. */
+export interface EntryParties {
+  readonly m: number;
+  readonly owners: readonly string[];
 }
 
 /** A registration entry: what one agent is, where it runs and what may be issued to it. Immutable; a change is a new version. */
@@ -39,7 +46,10 @@ export interface Entry {
   /** Base addresses that the agent may prove itself to; `["*"]` is any. */
   readonly audiences: readonly string[];
   readonly binding: "owner" | "none";
+  /** Who is asked first, and the only one where `parties` is absent. */
   readonly owner?: string;
+  /** How many of which owners must sign before anything is granted; `owner` is one of them. */
+  readonly parties?: EntryParties;
   readonly grant: GrantTerms;
   /** `carried`: the server does not publish the evidence; the agent shows it. */
   readonly evidence: "public" | "carried";
@@ -73,6 +83,7 @@ export const GRANT_LENGTH_CAP_SECONDS: number = 30 * 86_400;
 const UNIT =
   /^(?:[A-Za-z0-9:_.-]|\\x[0-9a-f]{2})+(?:@(?:[A-Za-z0-9:_.-]|\\x[0-9a-f]{2})+)?\.service$/;
 const MAX_UNIT_LENGTH = 255;
+const OWNER_ID = /^urn:agent-owner:[a-z0-9._-]{1,255}:[A-Za-z0-9_-]{8,64}$/;
 
 function readTerms(members: Members, binding: Entry["binding"]): GrantTerms {
   const ttlCap = binding === "owner" ? OWNER_TTL_CAP_SECONDS : UNBOUND_TTL_CAP_SECONDS;
@@ -112,6 +123,26 @@ function readText(item: Json): string {
   return item;
 }
 
+function readParties(members: Members, owner: string | undefined): EntryParties {
+  const owners = members.list(
+    "owners",
+    (item) =>
+      typeof item === "string" && OWNER_ID.test(item)
+        ? item
+        : members.fail("owners", "holds something that is no owner id"),
+    MAX_PARTIES,
+  );
+  owners.forEach((id, i) => {
+    const before = owners[i - 1];
+    if (before !== undefined && before >= id) members.fail("owners", "is not sorted and unique");
+  });
+  if (owner === undefined || !owners.includes(owner)) members.fail("owners", "lacks owner");
+  const parties = { m: members.integer("m", 2, MAX_PARTIES), owners };
+  if (parties.m > owners.length) members.fail("m", "is more than there are owners");
+  members.end();
+  return parties;
+}
+
 type DoorMembers = Pick<Entry, "door" | "unit" | "doorMode">;
 
 function readDoor(members: Members): DoorMembers {
@@ -141,13 +172,11 @@ export function readEntry(value: Json | undefined): Entry {
   const members = new Members(value, "malformed_request", "entry");
   const binding = members.choice("binding", ["owner", "none"] as const);
   const owner = members.optional("owner", (name) =>
-    members.text(name, {
-      pattern: /^urn:agent-owner:[a-z0-9._-]{1,255}:[A-Za-z0-9_-]{8,64}$/,
-      maxLength: 512,
-    }),
+    members.text(name, { pattern: OWNER_ID, maxLength: 512 }),
   );
   if ((owner !== undefined) !== (binding === "owner"))
     members.fail("owner", "must be there exactly when binding is owner");
+  const parties = members.optional("parties", (name) => readParties(members.object(name), owner));
   const manifest = members.optional("manifest", (name) => members.text(name, { maxLength: 1024 }));
   const custody = members.optional("custody", (name) => members.choice(name, ["agent"] as const));
   const x509Evidence = members.optional("x509_evidence", (name) =>
@@ -179,6 +208,7 @@ export function readEntry(value: Json | undefined): Entry {
     audiences: members.list("audiences", readAudience, 64),
     binding,
     ...(owner === undefined ? {} : { owner }),
+    ...(parties === undefined ? {} : { parties }),
     grant: readTerms(members.object("grant"), binding),
     evidence: members.choice("evidence", ["public", "carried"] as const),
     ...(x509Evidence === undefined ? {} : { x509Evidence }),
@@ -208,6 +238,7 @@ export function writeEntry(entry: Entry): object {
     audiences: entry.audiences,
     binding: entry.binding,
     ...(entry.owner === undefined ? {} : { owner: entry.owner }),
+    ...(entry.parties === undefined ? {} : { parties: entry.parties }),
     grant: {
       use: entry.grant.use,
       ...(entry.grant.lengthSeconds === undefined ? {} : { length: entry.grant.lengthSeconds }),

@@ -145,6 +145,11 @@ describe("an approval that was signed before the server was asked", () => {
     ["B-8: the statement for another server", { body: { aud: "https://id.example.com" } }, bad],
     ["B-8: another trust domain is served", { known: { trustDomain: "example.com" } }, bad],
     ["the entry has another owner", { entryNow: { owner: `${OWNER}9` } }, bad],
+    [
+      "the entry takes several owners",
+      { entryNow: { parties: { m: 2, owners: [OWNER, `${OWNER}9`] } } },
+      bad,
+    ],
     ["the entry has no owner", { entryNow: { binding: "none" } }, bad],
     [
       "an owner id that is not the entry's",

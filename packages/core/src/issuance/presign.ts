@@ -18,6 +18,16 @@ const unsuitable = (why: string): never => {
   throw new Refusal("approval_unsuitable", why);
 };
 
+/** Signatures of several owners are gathered by the server, once somebody has asked. */
+function refuseParties({ parties }: Entry): void {
+  if (parties === undefined) return;
+  throw new Refusal(
+    "approval_unsuitable",
+    `the registration takes ${parties.m} owners`,
+    "What takes several owners cannot be signed beforehand: let the agent ask, and each of them approve.",
+  );
+}
+
 /** What a statement that is signed beforehand is made from: what the proxy of this host knows and measured. */
 export interface PresignedMaterial {
   readonly request: Signed<RequestClaims>;
@@ -41,6 +51,7 @@ export function draftPresigned(
   const { entry, proxy, measurements, issuer, trustDomain } = of;
   const { anchor, exp, nonce } = of.request.claims;
   if (entry.owner === undefined) return unsuitable("the registration names no owner");
+  refuseParties(entry);
   const ask: Ask = {
     req: of.request.digest,
     entry: entry.id,
@@ -131,6 +142,7 @@ export function decidePresigned(
   if (body.td !== known.trustDomain) return unsuitable("td");
   if (entry.binding !== "owner" || entry.owner !== body.owner.id)
     return unsuitable("the registration names another owner");
+  refuseParties(entry);
   const key = checkKey(known.key, entry.owner);
   if (body.owner.jkt !== key.jkt) return unsuitable("owner");
   checkSubject(of, body);

@@ -19,6 +19,7 @@ const TYPES = [
   "proxy.enrolled",
   "proxy.renewed",
   "approval.asked",
+  "approval.signed",
   "approval.approved",
   "approval.denied",
   "approval.expired",

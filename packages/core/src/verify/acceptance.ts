@@ -10,7 +10,11 @@ const no = (why: string): never => {
   throw new Refusal("owner_key_unaccepted", why);
 };
 
-const claimedKind = (x: Examination): OwnerKind => x.found("wit").owner?.kind ?? "person";
+/** The kind that the credential claims for the owner it names. It names no other: his is bounded by its `oa` alone. */
+function claimedKind(x: Examination): OwnerKind {
+  const claim = x.found("wit").owner;
+  return claim?.jkt === x.found("consent").owner.jkt ? claim.kind : "person";
+}
 
 function pinned(x: Examination, shown: AttestationFinding): Acceptance | undefined {
   const { owner } = x.found("consent");

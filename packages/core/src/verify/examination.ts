@@ -2,7 +2,7 @@ import type { Bytes, Crypto, Seconds } from "../crypto.ts";
 import type { AttestationResult } from "../attestation/attestation.ts";
 import type { Approval } from "../consent/approval.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
-import type { ApprovalPart, Bundle, CredentialPart } from "../credential/bundle.ts";
+import type { ApprovalPart, Bundle, CredentialPart, OwnerApproval } from "../credential/bundle.ts";
 import type { VerifiedWit } from "../credential/wit.ts";
 import type { EndorsementClaims } from "../issuance/endorsement.ts";
 import type { Signed } from "../jose/signed.ts";
@@ -94,9 +94,37 @@ export class Examination {
     return this.#found.get(name) as Findings[K] | undefined; // as above
   }
 
+  /** The same verification with another owner's approval in the place of the first one's. */
+  of({ part, approval }: OtherApproval): Examination {
+    const { c, presented, trust, now, skewSeconds, resource } = this;
+    const other = new Examination(c, presented, trust, { now, skewSeconds, resource });
+    for (const [name, value] of this.#found) other.#found.set(name, value);
+    const { statement } = approval;
+    other.keep("part", part);
+    other.keep("statement", statement);
+    other.keep("consent", statement.body);
+    other.keep("approval", approval);
+    return other;
+  }
+
   keep<K extends keyof Findings>(name: K, value: Findings[K]): void {
     this.#found.set(name, value);
   }
+}
+
+/** What one owner signed beside the one whom the credential names. */
+export interface OtherApproval {
+  readonly part: OwnerApproval;
+  readonly approval: Approval;
+}
+
+/** An owner who signed with a key that is accepted. */
+export interface AcceptedParty {
+  readonly id: string;
+  readonly jkt: string;
+  /** What his signature proves, and the keys on the way to it. */
+  readonly oa: number;
+  readonly vouchedBy: Acceptance["vouchedBy"];
 }
 
 /** What links leave for later ones. */
@@ -108,6 +136,10 @@ export interface Findings {
   statement: Statement;
   consent: CredentialStatement;
   approval: Approval;
+  /** What the others have signed, where it takes several owners. */
+  others: readonly OtherApproval[];
+  /** Every owner whose key is accepted, the one whom the credential names first; where it takes several. */
+  accepted: readonly AcceptedParty[];
   acceptance: Acceptance;
   assurance: number;
   endorsement: Signed<EndorsementClaims>;

@@ -8,6 +8,7 @@ import type { Mutation } from "./mutation.testing.ts";
 import { BINDING_MUTATIONS } from "./mutations-binding.testing.ts";
 import { CREDENTIAL_MUTATIONS } from "./mutations-credential.testing.ts";
 import { LOG_MUTATIONS } from "./mutations-log.testing.ts";
+import { PARTIES_MUTATIONS } from "./mutations-parties.testing.ts";
 import { OWNER_MUTATIONS, SIGNED_BEFOREHAND } from "./mutations-owner.testing.ts";
 import { makeStory, NOW, RESOURCE } from "./story.testing.ts";
 import type { StoryOptions } from "./story.testing.ts";
@@ -20,6 +21,7 @@ const DEMAND: Demand = { proof: "logged", resource: RESOURCE };
 const ROWS: readonly Mutation[] = [
   ...CREDENTIAL_MUTATIONS,
   ...OWNER_MUTATIONS,
+  ...PARTIES_MUTATIONS,
   ...LOG_MUTATIONS,
   ...BINDING_MUTATIONS,
 ];

@@ -1,5 +1,5 @@
 import { utf8 } from "../bytes.ts";
-import { assuranceOf, verifyApproval } from "../consent/approval.ts";
+import { verifyApproval } from "../consent/approval.ts";
 import { readStatement } from "../consent/statement.ts";
 import type { OwnerClaim } from "../credential/owner-claim.ts";
 import { verifyWit } from "../credential/wit.ts";
@@ -16,9 +16,9 @@ import { verifyTlogProof } from "../transparency/tlog-proof.ts";
 import { witTrustOf } from "../trust/wit-trust.ts";
 import { jwkOfSpki } from "../x509/spki.ts";
 import { verifyTlsLeaf, verifyWic } from "../x509/wic.ts";
-import { acceptanceOf } from "./acceptance.ts";
 import { approvalShown } from "./approval-shown.ts";
 import type { Examination } from "./examination.ts";
+import { checkAccepted, checkParties } from "./parties.ts";
 import { isDevelopment } from "./trust.ts";
 import type { OwnerProof } from "./verdict.ts";
 
@@ -187,13 +187,6 @@ function checkGrant(x: Examination): void {
   if (claim.exp !== grant.exp) no("owner_claim", "another end of the grant");
 }
 
-async function checkAssurance(x: Examination): Promise<void> {
-  const acceptance = await acceptanceOf(x);
-  const proved = assuranceOf(x.found("approval").facts, acceptance.kind, acceptance.isAttested);
-  x.keep("acceptance", acceptance);
-  x.keep("assurance", Math.min(ownerOf(x).oa, proved, acceptance.assurance ?? proved));
-}
-
 function checkCeiling(x: Examination): void {
   const { ceiling } = x.found("consent").grant;
   const resource = x.resource ?? "";
@@ -317,6 +310,12 @@ export const LINKS: readonly Link[] = [
     check: checkOwnerSignature,
   },
   {
+    id: "parties",
+    title: "as many owners signed the same as the statement demands",
+    towards: "verified",
+    check: checkParties,
+  },
+  {
     id: "agent",
     title: "the owner approved this agent and installation",
     towards: "verified",
@@ -336,9 +335,9 @@ export const LINKS: readonly Link[] = [
   },
   {
     id: "owner-accepted",
-    title: "the owner's key is accepted here",
+    title: "the owner's key is accepted here, and as many others' as must sign",
     towards: "verified",
-    check: checkAssurance,
+    check: checkAccepted,
     earns: "verified",
   },
   {

@@ -4,10 +4,10 @@ import {
   nodeRandom,
   randomName,
 } from "../../../node/src/crypto.ts";
-import { base64url, utf8 } from "../bytes.ts";
+import { base64url } from "../bytes.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind, Statement } from "../consent/statement.ts";
-import { VIEW_CREDENTIAL } from "../consent/view.ts";
+import { VIEW_CREDENTIAL, VIEW_PARTIES } from "../consent/view.ts";
 import type { ApprovalPart, Bundle } from "../credential/bundle.ts";
 import { issueCredential } from "../credential/issue.ts";
 import type { Credential, IssueParts } from "../credential/issue.ts";
@@ -20,13 +20,8 @@ import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
 import type { Signed } from "../jose/signed.ts";
 import type { JsonObject } from "../json/strict.ts";
-import { signCheckpoint } from "../transparency/checkpoint.ts";
-import { cosign } from "../transparency/cosignature.ts";
-import { formPayload, makeLeaf } from "../transparency/leaf.ts";
 import type { LeafDraft } from "../transparency/leaf.ts";
 import { vkeyOf } from "../transparency/note.ts";
-import { writeTlogProof } from "../transparency/tlog-proof.ts";
-import { leafHash, MerkleTree } from "../transparency/tree.ts";
 import { readTrustBundle, writeTrustBundle } from "../trust/bundle.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
 import { parseCertificate } from "../x509/certificate.ts";
@@ -36,7 +31,10 @@ import { presentedOf } from "./examination.ts";
 import type { Presented } from "./examination.ts";
 import { appOf, pagesOf, signOwner } from "./owner-signs.testing.ts";
 import type { OwnerSigns } from "./owner-signs.testing.ts";
+import { pinsOf, partiesOf, signOthers } from "./parties.testing.ts";
+import type { PartiesDraft } from "./parties.testing.ts";
 import { rebound, rewritten } from "./rewritten.testing.ts";
+import { logIssue } from "./story-log.testing.ts";
 import type { DomainTrust, Trust } from "./trust.ts";
 
 /** The second at which every story is true. */
@@ -58,6 +56,8 @@ export interface StoryOptions extends OwnerSigns {
   readonly ownerKind?: OwnerKind;
   /** Signed before anybody asked (model `agent`). Default false. */
   readonly preSigned?: boolean;
+  /** Several owners, of whom the story's is the one that the credential names; absent: he alone. */
+  readonly parties?: PartiesDraft;
   readonly statement?: (body: CredentialStatement) => CredentialStatement;
   /** Who signs in the owner's place. */
   readonly signedBy?: Signer;
@@ -124,8 +124,10 @@ function makeKeys(options: StoryOptions): StoryKeys {
   };
 }
 
-function bodyOf(td: string, keys: StoryKeys): CredentialStatement {
+function bodyOf(td: string, keys: StoryKeys, draft: PartiesDraft | undefined): CredentialStatement {
   const jkt = thumbprint(c, keys.anchor.key);
+  const owner = { id: `urn:agent-owner:${td}:alice-0001`, jkt: thumbprint(c, keys.owner.key) };
+  const parties = draft === undefined ? {} : { parties: partiesOf(draft, owner) };
   return {
     typ: "agent-consent/1",
     kind: "credential",
@@ -136,7 +138,7 @@ function bodyOf(td: string, keys: StoryKeys): CredentialStatement {
     iat: NOW - 120,
     exp: NOW + 180,
     nonce: base64url(nodeRandom(16)),
-    owner: { id: `urn:agent-owner:${td}:alice-0001`, jkt: thumbprint(c, keys.owner.key) },
+    owner,
     agent: {
       id: agentId(entryId(td, "mailer"), jkt),
       jkt,
@@ -153,8 +155,9 @@ function bodyOf(td: string, keys: StoryKeys): CredentialStatement {
       max_live: 8,
       rekey: "endorsed",
       ceiling: [{ type: "http_api", locations: [`${RESOURCE}/`], actions: ["send"] }],
+      ...parties,
     },
-    view: VIEW_CREDENTIAL,
+    view: draft === undefined ? VIEW_CREDENTIAL : VIEW_PARTIES,
   };
 }
 
@@ -253,44 +256,6 @@ async function endorse(
   );
 }
 
-/** The leaf of this issue among others, and its proof under a checkpoint. */
-async function logIssue(
-  options: StoryOptions,
-  origin: string,
-  keys: StoryKeys,
-  statement: Statement<CredentialStatement>,
-  credential: Credential,
-): Promise<Pick<Bundle["credential"], "leaf" | "salts" | "proof">> {
-  const salts = { wit: nodeRandom(16), x509: nodeRandom(16) };
-  const [certificate = new Uint8Array(0)] = credential.chain;
-  const draft: LeafDraft = {
-    type: "credential.issued",
-    t: NOW - 30,
-    actor: "server",
-    record: { v: 1, agent: statement.body.agent.id },
-    recordSalt: nodeRandom(16),
-    forms: [
-      { salt: salts.wit, payload: formPayload(c, statement.cs, utf8(credential.wit)) },
-      { salt: salts.x509, payload: formPayload(c, statement.cs, certificate) },
-    ],
-  };
-  const { leaf } = makeLeaf(c, options.leaf?.(draft) ?? draft);
-  const tree = new MerkleTree(c);
-  for (const entry of ["before", leaf, "after"])
-    tree.append(leafHash(c, typeof entry === "string" ? utf8(entry) : entry));
-  const head = { origin, size: tree.size, root: tree.root() };
-  let checkpoint = await signCheckpoint(c, head, options.checkpointBy ?? keys.log);
-  const signed = checkpoint;
-  for (const [i, witness] of keys.witnesses.entries())
-    if ((options.cosignedBy ?? [0, 1]).includes(i))
-      checkpoint += await cosign(c, signed, `witness.example/${i}`, NOW - 29, witness);
-  return {
-    leaf,
-    salts,
-    proof: writeTlogProof({ index: 1, proof: tree.inclusionProof(1), checkpoint }),
-  };
-}
-
 function trustBundleOf(td: string, keys: StoryKeys, root: Uint8Array): TrustBundle {
   const origin = `id.${td}/log`;
   const bundle: TrustBundle = {
@@ -319,7 +284,7 @@ function trustBundleOf(td: string, keys: StoryKeys, root: Uint8Array): TrustBund
 export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const td = options.trustDomain ?? "example.org";
   const keys = makeKeys(options);
-  const plain = bodyOf(td, keys);
+  const plain = bodyOf(td, keys, options.parties);
   const form = { preSigned: options.preSigned === true };
   const statement = writeStatement(c, options.statement?.(plain) ?? plain, form);
   const sig = await signOwner(options, td, options.signedBy ?? keys.owner, statement.bytes);
@@ -329,6 +294,7 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
     st: statement.bytes,
     sig,
     key: { jwk: keys.owner.key, ...app },
+    ...(await signOthers(options.parties, statement.body)),
   };
   const carried = options.carried?.(approval);
   const { jti, ...credential } = await issueBoth(options, td, keys, ca, statement, carried);
@@ -342,7 +308,10 @@ export async function makeStory(options: StoryOptions = {}): Promise<Story> {
   const trusted: DomainTrust = {
     origin: `spiffe://${td}`,
     bundle: trustBundle,
-    ownerPins: [{ jkt: thumbprint(c, keys.owner.key), owner: statement.body.owner.id, ...app }],
+    ownerPins: [
+      { jkt: thumbprint(c, keys.owner.key), owner: statement.body.owner.id, ...app },
+      ...pinsOf(options.parties),
+    ],
     isInside: false,
     witnesses: {
       vkeys: keys.witnesses.map(({ key }, i) =>

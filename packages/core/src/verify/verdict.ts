@@ -1,7 +1,7 @@
 import type { RefusalCode } from "../refusal.ts";
 import { Refusal } from "../refusal.ts";
 import type { OwnerKind } from "../consent/statement.ts";
-import type { KeyAttestation } from "./examination.ts";
+import type { AcceptedParty, KeyAttestation } from "./examination.ts";
 
 /** How far the owner is proved (DESIGN 5.2). Ordered. */
 export type OwnerProof = "none" | "claimed" | "verified" | "logged";
@@ -44,6 +44,13 @@ export interface Verdict {
     readonly attestation: KeyAttestation;
     /** Statement digest. */
     readonly cs: string;
+    /** Where it takes several owners, and their signatures were judged. */
+    readonly parties?: {
+      /** How many it takes. */
+      readonly m: number;
+      /** Those whose keys are accepted, the owner that is named first. */
+      readonly accepted: readonly AcceptedParty[];
+    };
   };
   readonly proof: OwnerProof;
   /** Why the proof is not higher. */

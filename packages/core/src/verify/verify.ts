@@ -17,6 +17,8 @@ export interface Demand {
   /** Least assurance, 0–4. */
   readonly oa?: number;
   readonly kinds?: readonly OwnerKind[];
+  /** Least number of owners who have signed with keys that are accepted; default 1. */
+  readonly owners?: number;
   /** The relying party's own resource URI: a ceiling must reach it. */
   readonly resource?: string;
   /** Default 60, at most 120. Unit: seconds. */
@@ -109,6 +111,8 @@ function verdictOf(x: Examination, walked: Walk): Verdict {
   const wit = x.found("wit");
   const acceptance = x.peek("acceptance");
   const oa = x.peek("assurance") ?? 0;
+  const accepted = x.peek("accepted");
+  const m = x.peek("consent")?.grant.parties?.m ?? 1;
   return {
     agent: wit.sub.uri,
     ...(wit.owner === undefined
@@ -123,6 +127,7 @@ function verdictOf(x: Examination, walked: Walk): Verdict {
             vouchedBy: acceptance?.vouchedBy ?? "nobody",
             attestation: acceptance?.attestation ?? "none",
             cs: wit.owner.cs,
+            ...(accepted === undefined ? {} : { parties: { m, accepted } }),
           },
         }),
     proof: walked.proof,
@@ -137,6 +142,9 @@ function verdictOf(x: Examination, walked: Walk): Verdict {
 
 function checkDemand(verdict: Verdict, demand: Demand): void {
   const { owner } = verdict;
+  const signed = owner?.parties?.accepted.length ?? 1;
+  if (demand.owners !== undefined && demand.owners > 1 && signed < demand.owners)
+    throw new LinkRefusal("quorum_unmet", "demand", verdict.links, `${signed} signed`);
   if (demand.oa !== undefined && (owner === undefined || owner.oa < demand.oa))
     throw new LinkRefusal(
       "assurance_insufficient",
