@@ -186,11 +186,13 @@ certificate, or puts another statement in, needs the issuer's key; and then the 
   },
   {
     title: "The owner signed the statement",
-    links: ["evidence", "owner-signature", "owner-accepted"],
+    links: ["evidence", "owner-signature", "parties", "owner-accepted"],
     words: "`statement.json` is what the owner saw and signed, byte by byte.",
     why: `\`allowed_signers\` is the service's own decision which key it takes for this owner's; the server has no say in it.
 The namespace keeps signatures that were made for anything else, such as git, from being shown here. \`ssh-keygen\` says
-"Good" of a security key that was not touched, too: the flags of such a key are for the service to check.`,
+"Good" of a security key that was not touched, too: the flags of such a key are for the service to check. Where a statement
+names \`parties\`, each of the others' statements in \`sts\` is checked in the same way, and must say the same but for \`owner\`
+and \`jti\`.`,
     command: () =>
       fenced(
         "ssh-keygen -Y verify -f allowed_signers -I owner -n agent-consent-v1@countersign -s statement.sshsig < statement.json",

@@ -30,7 +30,7 @@ async function issued(entry: JsonObject): Promise<Issued> {
   await whole.approve();
   await whole.until(async () => (await whole.status())["state"] === "held");
   const { rig, owner } = whole.scene;
-  const trust = await ownTrust(rig.world, { jkt: owner.jkt });
+  const trust = await ownTrust(rig.world, [{ jkt: owner.jkt }]);
   await whole.end();
   const [presented] = seen;
   if (presented === undefined) throw new Error("nothing was issued");

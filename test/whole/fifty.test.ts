@@ -68,7 +68,7 @@ describe("one owner key that signs for fifty agents with fifty keys", () => {
       verify(
         c,
         presentedIn(answer),
-        await ownTrust(rig.world, { jkt: owner.jkt }),
+        await ownTrust(rig.world, [{ jkt: owner.jkt }]),
         { proof: "logged" },
         rig.now(),
       );

@@ -202,6 +202,13 @@ describe("decideByRules", () => {
       "member_unbounded",
     ],
     [
+      "several owners",
+      {
+        newer: (body) => ({ ...body, grant: { ...body.grant, parties: { m: 2, owners: [] } } }),
+      },
+      "member_unbounded",
+    ],
+    [
       "a member that nobody knows yet",
       { newer: (body) => ({ ...body, also: 1 }) },
       "member_unbounded",

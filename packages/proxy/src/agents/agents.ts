@@ -76,8 +76,9 @@ export class Agents {
   isStopped(door: Door): boolean {
     const { state } = this.#world.server();
     if (state === undefined) return false;
-    const { id, owner } = this.entry(door.entry.id);
-    return stopOf(state, { entry: id, owner, proxy: this.#world.identity().id }) !== undefined;
+    const { id, owner, parties } = this.entry(door.entry.id);
+    const proxy = this.#world.identity().id;
+    return stopOf(state, { entry: id, owner, owners: parties?.owners, proxy }) !== undefined;
   }
 
   sessionsOf(door: Door): readonly Session[] {

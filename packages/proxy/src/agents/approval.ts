@@ -1,10 +1,12 @@
 import {
   agentId,
   canonicalJson,
+  isByOwnersOf,
   readStatement,
   Refusal,
   thumbprint,
   verifyApproval,
+  verifyParties,
 } from "@countersign/core";
 import type { CeilingEntry, Digest, Entry, Measurement, StandingApproval } from "@countersign/core";
 import type { ProxyWorld } from "../world.ts";
@@ -12,7 +14,8 @@ import type { ProxyWorld } from "../world.ts";
 /** An approval that this proxy has checked itself and may endorse keys for. */
 export interface CheckedApproval {
   readonly cs: Digest;
-  readonly ownerJkt: string;
+  /** Thumbprints of the keys that signed. */
+  readonly ownerKeys: readonly string[];
   readonly until: number;
   readonly ceiling: readonly CeilingEntry[];
   /** One credential only: it is not renewed. */
@@ -40,9 +43,9 @@ const unsuitable = (why: string): never => {
 };
 
 /**
- * The proxy's own check before its anchor speaks (DESIGN 4): digest, owner's signature, this installation, this
+ * The proxy's own check before its anchor speaks (DESIGN 4): digest, every owner's signature, this installation, this
  * host, what it measured last, and the grant's times. The server's word is not enough.
- * @throws Refusal `approval_unsuitable`, and as `verifyApproval`
+ * @throws Refusal `approval_unsuitable`, and as `verifyApproval` and `verifyParties`
  */
 export async function checkApproval(
   w: ProxyWorld,
@@ -56,6 +59,7 @@ export async function checkApproval(
   const { pages } = w.server();
   const options = pages === undefined ? {} : { pages };
   const approval = await verifyApproval(w.c, statement, sig, key, options);
+  const all = await verifyParties(w.c, approval, standing.approval.sts ?? [], options);
   const { body } = approval.statement;
   const now = w.clock();
   if (body.aud !== of.issuer || body.td !== of.trustDomain) return unsuitable("another server");
@@ -65,10 +69,10 @@ export async function checkApproval(
     return unsuitable("another host");
   if (!sameSet(body.agent.meas, of.measurements)) return unsuitable("another program");
   if (now >= body.grant.exp || now + 60 < body.grant.nbf) return unsuitable("over, or not begun");
-  if (body.owner.id !== of.entry.owner) return unsuitable("another owner");
+  if (!isByOwnersOf(of.entry, body)) return unsuitable("another owner");
   return {
     cs: statement.cs,
-    ownerJkt: thumbprint(w.c, key.jwk),
+    ownerKeys: all.map((one) => thumbprint(w.c, one.key.jwk)),
     until: body.grant.exp,
     ceiling: body.grant.ceiling,
     isSingle: body.grant.use === "single",
@@ -133,17 +137,13 @@ async function remember(w: ProxyWorld, entry: string, checked: CheckedApproval):
   await w.anchors.update(entry, (memory) => {
     isStanding = !memory.ended.includes(checked.cs);
     if (!isStanding) return undefined;
-    const isKnownKey = memory.ownerKeys.includes(checked.ownerJkt);
-    if (!isKnownKey)
-      w.log.warn("owner.key_first_seen", {
-        entry,
-        jkt: checked.ownerJkt,
-        known: memory.ownerKeys.length,
-      });
-    if (isKnownKey && memory.approval?.cs === checked.cs) return undefined;
+    const unknown = checked.ownerKeys.filter((jkt) => !memory.ownerKeys.includes(jkt));
+    for (const jkt of unknown)
+      w.log.warn("owner.key_first_seen", { entry, jkt, known: memory.ownerKeys.length });
+    if (unknown.length === 0 && memory.approval?.cs === checked.cs) return undefined;
     return {
       approval: { cs: checked.cs, part: checked.standing.approval },
-      ownerKeys: isKnownKey ? memory.ownerKeys : [...memory.ownerKeys, checked.ownerJkt],
+      ownerKeys: [...memory.ownerKeys, ...unknown],
       ended: memory.ended,
     };
   });

@@ -115,10 +115,13 @@ export function submodsOf(
   };
 }
 
-/** The key that approved, a security key with the application that its signatures are for. */
-function pinOf({ ownerJkt: jkt, standing }: CheckedApproval): OwnerPin {
-  const { app } = standing.approval.key;
-  return app === undefined ? { jkt } : { jkt, app };
+/** The keys that approved, a security key with the application that its signatures are for. */
+function pinsOf({ ownerKeys, standing: { approval } }: CheckedApproval): readonly OwnerPin[] {
+  const parts = [approval, ...(approval.sts ?? [])];
+  return ownerKeys.map((jkt, i) => {
+    const app = parts[i]?.key.app;
+    return app === undefined ? { jkt } : { jkt, app };
+  });
 }
 
 /** Trust in the server that this proxy is configured for, as its state stream gave it. */
@@ -133,7 +136,7 @@ function ownTrust(w: ProxyWorld, approval: CheckedApproval | undefined): Trust {
       {
         origin: bundle.trustDomain,
         bundle,
-        ownerPins: approval === undefined ? [] : [pinOf(approval)],
+        ownerPins: approval === undefined ? [] : pinsOf(approval),
         isInside: true,
         insecureAcceptServerEnrolment: false,
         insecureAcceptDevelopment: state.development,

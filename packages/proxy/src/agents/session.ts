@@ -200,9 +200,11 @@ export class Session {
   }
 
   #stopIn(state: ProxyState): Refusal | undefined {
+    const entry = this.#entryOrNone();
     const of = {
       entry: this.door.entry.id,
-      owner: this.#entryOrNone()?.owner,
+      owner: entry?.owner,
+      owners: entry?.parties?.owners,
       agent: this.#held?.id ?? this.#waiting?.agent,
       proxy: this.#world.identity().id,
     };

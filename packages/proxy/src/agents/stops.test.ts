@@ -36,6 +36,8 @@ describe("what a stop covers", () => {
     ["grant", "d", OF, false],
     ["owner", "o", OF, true],
     ["owner", "x", OF, false],
+    ["owner", "x", { ...OF, owners: ["o", "x"] }, true],
+    ["owner", "y", { ...OF, owners: ["o", "x"] }, false],
     ["proxy", "p", OF, true],
     ["proxy", "q", OF, false],
     ["domain", "example.org", OF, true],

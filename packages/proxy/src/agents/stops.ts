@@ -5,6 +5,8 @@ export interface Stoppable {
   readonly entry: string;
   readonly proxy: string;
   readonly owner?: string | undefined;
+  /** Every owner, where it takes several. */
+  readonly owners?: readonly string[] | undefined;
   readonly agent?: string | undefined;
   readonly cs?: string | undefined;
 }
@@ -24,7 +26,7 @@ export function stopOf(state: ProxyState, of: Stoppable): Stop | undefined {
       case "grant":
         return stop.target === of.cs;
       case "owner":
-        return stop.target === of.owner;
+        return stop.target === of.owner || of.owners?.includes(stop.target) === true;
       case "proxy":
         return stop.target === of.proxy;
       default:

@@ -6,68 +6,31 @@ import {
   Refusal,
   verifyApproval,
 } from "@countersign/core";
-import type {
-  Approval,
-  Grant,
-  JsonObject,
-  OwnerSignature,
-  Seconds,
-  Statement,
-} from "@countersign/core";
-import type { AskRow, GrantRow, OwnerKeyRow } from "../store/rows.ts";
+import type { Approval, Grant, JsonObject, Seconds } from "@countersign/core";
+import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { Committed } from "../store/store.ts";
 import type { World } from "../world.ts";
-import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import { askedOf, askOf, enrolledOf, findAsk } from "./asked.ts";
+import { grantRowOf } from "./grant-row.ts";
 import { moveCounters } from "./owner-counter.ts";
 import { chainOf } from "./owner-chain.ts";
+import { mayAnswer, signAsParty } from "./quorum.ts";
+import type { Answered } from "./quorum.ts";
 import { logRow } from "./record.ts";
 
 const MAX_TRIES = 3;
 
-export function grantRowOf(
-  row: Pick<AskRow, "entry" | "proxy">,
-  grant: Grant,
-  statement: Statement,
-  sig: OwnerSignature,
-  key: OwnerKeyRow,
-  chain: GrantRow["chain"],
-): GrantRow {
-  const { grant: bounds, agent, owner } = grant.statement;
-  return {
-    cs: grant.cs,
-    agent: agent.id,
-    entry: row.entry,
-    proxy: row.proxy,
-    owner: owner.id,
-    ownerJkt: owner.jkt,
-    ownerKind: grant.ownerKind,
-    basis: grant.basis,
-    assurance: grant.assurance,
-    model: grant.model,
-    statement: statement.bytes,
-    signature: { ...sig },
-    key: { jwk: key.jwk, ...(key.app === undefined ? {} : { app: key.app }) },
-    ...(chain === undefined ? {} : { chain }),
-    nbf: bounds.nbf,
-    exp: bounds.exp,
-    use: bounds.use,
-    maxIssue: bounds.max_issue,
-    maxLive: bounds.max_live,
-    maxTtlSeconds: bounds.max_ttl,
-    issued: 0,
-  };
-}
-
 /**
  * A valid signature of the owner decides, whoever posts it: grant, burnt `jti`, the key's counter and log row in one
  * commit. Where the counter moved meanwhile, all is judged anew: a copy of the key is found by whoever comes second.
+ * Where it takes several owners, see `signAsParty`.
  * @throws Refusal as `decideApproval` and `verifyApproval`; `replayed` for a statement used before, `counter_regressed`
  */
 export async function approve(
   w: World,
   idOrReq: string,
   posted: { readonly statement: string; readonly sig: JsonObject },
-): Promise<{ readonly cs: string; readonly agent: string }> {
+): Promise<Answered> {
   for (let attempt = 1; ; attempt += 1) {
     const done = await tryOnce(w, idOrReq, posted);
     if (done !== "moved") return done;
@@ -79,7 +42,7 @@ async function tryOnce(
   w: World,
   idOrReq: string,
   posted: { readonly statement: string; readonly sig: JsonObject },
-): Promise<{ readonly cs: string; readonly agent: string } | "moved"> {
+): Promise<Answered | "moved"> {
   const now = w.clock();
   const row = await findAsk(w, idOrReq);
   const statement = readStatement(w.c, fromBase64url(posted.statement));
@@ -87,15 +50,17 @@ async function tryOnce(
   if (prepared === undefined || prepared.req !== row.req)
     throw new Refusal("statement_invalid", "not a statement that was made for this request");
   const keyRow = await w.store.ownerKey(statement.body.owner.jkt);
-  if (keyRow === undefined || keyRow.owner !== row.owner) throw new Refusal("key_not_enrolled");
+  const { proxy, entry, agent } = row;
+  const known = await w.store.known({ proxy, entry, agent, cs: statement.cs, now }); // a statement may be halted before it is approved
+  if (keyRow === undefined || !mayAnswer(row, known.entry?.body, keyRow.owner))
+    throw new Refusal("key_not_enrolled");
   const sig = readOwnerSignature(posted.sig);
   const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
   const approval = await verifyApproval(w.c, statement, sig, key, {
     ownerKind: keyRow.kind,
     pages: w.config.consent,
   });
-  const { proxy, entry, agent } = row;
-  const known = await w.store.known({ proxy, entry, agent, cs: statement.cs, now }); // a statement may be halted before it is approved
+  if (known.entry?.body.parties !== undefined) return signAsParty(w, { req: row.req, approval });
   const grant = decideApproval(
     askOf(row),
     approval,
@@ -110,7 +75,7 @@ async function tryOnce(
   const committed = await commitGrant(w, { row, keyRow, approval, grant, epoch: known.epoch }, now);
   if (committed === "used") throw new Refusal("replayed", "the statement was used");
   if (committed === "conflict") return afterConflict(w, row, keyRow);
-  return { cs: grant.cs, agent: row.agent };
+  return { state: "approved", cs: grant.cs, agent: row.agent };
 }
 
 async function commitGrant(
@@ -169,7 +134,7 @@ async function afterConflict(
   throw new Refusal("stale");
 }
 
-/** The owner says no: needs no signature, and is logged (owner.md 1.6). @throws Refusal `not_found`, `already_decided` */
+/** The owner, or any one of several, says no: needs no signature, and is logged (owner.md 1.6). @throws Refusal `not_found`, `already_decided` */
 export async function deny(w: World, idOrReq: string, by: string): Promise<void> {
   const row = await findAsk(w, idOrReq);
   const now = w.clock();
@@ -178,9 +143,12 @@ export async function deny(w: World, idOrReq: string, by: string): Promise<void>
       type: "approval.denied",
       t: now,
       actor: "owner",
-      record: { v: 1, agent: row.agent, entry: row.entry, owner: row.owner, req: row.req, by },
+      record: { v: 1, ...askedOf(row), by },
     }),
-    changes: [{ set: "ask", req: row.req, fields: { state: "denied", decidedAt: now } }],
+    changes: [
+      { set: "ask", req: row.req, fields: { state: "denied", decidedAt: now } },
+      { drop: "ceremony", req: row.req },
+    ],
     expect: { ask: { req: row.req, state: "asked" } },
   });
   if (committed === "conflict" || committed === "used") throw new Refusal("already_decided");

@@ -35,6 +35,7 @@ function recordOf(
     agent: a.agent,
     entry: entry.id,
     owner: entry.owner ?? "",
+    ...(entry.parties === undefined ? {} : { parties: entry.parties }),
     req: a.request.digest,
     evidence: a.evidence.digest,
     proxy: { id: a.proxy, jkt: thumbprint(w.c, a.evidence.key) },
@@ -60,6 +61,7 @@ function askRowOf(
     proxy: a.proxy,
     anchor: a.anchor,
     owner: entry.owner ?? "",
+    ...(entry.parties === undefined ? {} : { parties: entry.parties }),
     request: a.request.octets,
     facts: {
       evidence: { submods: a.evidence.claims.submods },
@@ -98,7 +100,10 @@ export async function commitAsk(
   const superseded: readonly Change[] =
     rows.openAsk === undefined
       ? []
-      : [{ set: "ask", req: rows.openAsk.req, fields: { state: "superseded", decidedAt: now } }];
+      : [
+          { set: "ask", req: rows.openAsk.req, fields: { state: "superseded", decidedAt: now } },
+          { drop: "ceremony", req: rows.openAsk.req },
+        ];
   const committed = await w.store.commit({
     log: logRow(w, {
       type: "approval.asked",

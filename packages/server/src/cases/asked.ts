@@ -14,6 +14,11 @@ export function askOf(row: AskRow): Ask {
   return { ...row, measurements: measurementsOf(row) };
 }
 
+/** What a record of the log says of a question: whose it is, or of which several. */
+export function askedOf({ agent, entry, owner, parties, req }: AskRow): object {
+  return { agent, entry, owner, ...(parties === undefined ? {} : { parties }), req };
+}
+
 /** An owner's key as core sees it. `sk-` keys carry an application; everything else here is software. */
 export function enrolledOf(row: OwnerKeyRow): EnrolledKey {
   return {

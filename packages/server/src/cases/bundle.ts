@@ -1,20 +1,62 @@
 import {
+  canonicalJson,
   fromBase64url,
   Refusal,
   writeApprovalPart,
   writeBundle,
   writeCredentialPart,
 } from "@countersign/core";
-import type { ApprovalPart, CredentialPart, Digest, JsonObject } from "@countersign/core";
+import type {
+  ApprovalPart,
+  CredentialPart,
+  Digest,
+  JsonObject,
+  OwnerApproval,
+} from "@countersign/core";
 import { readOwnerSignature } from "@countersign/core";
-import type { CredentialRow, GrantRow } from "../store/rows.ts";
+import type { CredentialRow, GrantRow, SignatureRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { enrolmentOf } from "./owner-chain.ts";
 
-/** The approval part of a grant, as signed, with how its key was added. */
-export async function approvalPartOf(w: World, row: GrantRow): Promise<ApprovalPart> {
+/** What one owner signed, with how his key was added. */
+async function ownerApprovalOf(
+  w: World,
+  row: Pick<GrantRow, "statement" | "signature" | "key" | "chain">,
+): Promise<OwnerApproval> {
   const part = { st: row.statement, sig: readOwnerSignature(row.signature), key: row.key };
   return row.chain === undefined ? part : { ...part, enr: await enrolmentOf(w, row.chain) };
+}
+
+/** The approval part of a grant, as signed, with what every other owner signed where it took several. */
+export async function approvalPartOf(w: World, row: GrantRow): Promise<ApprovalPart> {
+  const part = await ownerApprovalOf(w, row);
+  if (row.parties === undefined) return part;
+  const others = (await w.store.signatures({ cs: row.cs })).filter(({ n }) => n > 0);
+  return { ...part, sts: await Promise.all(others.map((one) => ownerApprovalOf(w, one))) };
+}
+
+/** With endorsement, leaf and proof it is still a bundle of at most 64 KiB. */
+const MAX_PART_BYTES = 49_152;
+/** With the rest of the owner binding it is still an extension that is read (formats.md 2). */
+const MAX_CARRIED_PART_BYTES = 15_000;
+
+/**
+ * Checks that what several owners signed can be shown to anybody.
+ * @param isCarried whether certificates hold it too
+ * @throws Refusal `too_large`
+ */
+export async function checkRoom(
+  w: World,
+  all: readonly SignatureRow[],
+  isCarried: boolean,
+): Promise<void> {
+  const parts = await Promise.all(all.map((one) => ownerApprovalOf(w, one)));
+  const bytes = parts.reduce((sum, one) => sum + canonicalJson(writeApprovalPart(one)).length, 0);
+  if (bytes <= (isCarried ? MAX_CARRIED_PART_BYTES : MAX_PART_BYTES)) return;
+  const next = isCarried
+    ? "Register the agent without --approval-in-certificate, or with fewer signatures."
+    : "Register the agent with fewer signatures, or keys that others added in fewer steps.";
+  throw new Refusal("too_large", `what ${all.length} owners signed is ${bytes} octets`, next);
 }
 
 /** The credential part of an issue, with a proof under the newest checkpoint. */
@@ -58,8 +100,9 @@ export async function publicApproval(
   cs: Digest,
 ): Promise<{ readonly part: JsonObject; readonly isFinal: boolean }> {
   const grant = await publishedGrant(w, cs);
-  const part = writeApprovalPart(await approvalPartOf(w, grant)) as JsonObject; // as above
-  return { part, isFinal: grant.chain === undefined };
+  const approval = await approvalPartOf(w, grant);
+  const isFinal = [approval, ...(approval.sts ?? [])].every(({ enr }) => enr === undefined);
+  return { part: writeApprovalPart(approval) as JsonObject, isFinal }; // as above
 }
 
 /** `GET /e/<cs>/<jti>` */

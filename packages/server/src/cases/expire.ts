@@ -1,4 +1,5 @@
 import type { World } from "../world.ts";
+import { askedOf } from "./asked.ts";
 import { logRow } from "./record.ts";
 
 const NOTE_KEPT_SECONDS = 30 * 86_400;
@@ -13,9 +14,12 @@ export async function expireAsks(w: World): Promise<number> {
         type: "approval.expired",
         t: now,
         actor: "server",
-        record: { v: 1, agent: row.agent, entry: row.entry, owner: row.owner, req: row.req },
+        record: { v: 1, ...askedOf(row) },
       }),
-      changes: [{ set: "ask", req: row.req, fields: { state: "expired", decidedAt: now } }],
+      changes: [
+        { set: "ask", req: row.req, fields: { state: "expired", decidedAt: now } },
+        { drop: "ceremony", req: row.req },
+      ],
       expect: { ask: { req: row.req, state: "asked" } },
     });
   return over.length;

@@ -9,7 +9,14 @@ import {
   verify,
   writeIssueRecord,
 } from "@countersign/core";
-import type { Bytes, Credential, CredentialDraft, Digest, OwnerPin } from "@countersign/core";
+import type {
+  ApprovalPart,
+  Bytes,
+  Credential,
+  CredentialDraft,
+  Digest,
+  OwnerPin,
+} from "@countersign/core";
 import type { GrantRow } from "../store/rows.ts";
 import type { Change, Decision } from "../store/store.ts";
 import type { World } from "../world.ts";
@@ -25,9 +32,16 @@ import { activeWit, ownTrust } from "./trust.ts";
 const JTI_BYTES = 16;
 const SERIAL_BYTES = 20;
 
-/** The key that approved, a security key with the application that its signatures are for. */
-function pinOf({ ownerJkt: jkt, key: { app } }: GrantRow): OwnerPin {
+/** A key that approved, a security key with the application that its signatures are for. */
+function pinOf(jkt: string, { app }: GrantRow["key"]): OwnerPin {
   return app === undefined ? { jkt } : { jkt, app };
+}
+
+/** The keys that approved. */
+function pinsOf(w: World, grant: GrantRow, approval: ApprovalPart): readonly OwnerPin[] {
+  const own = pinOf(grant.ownerJkt, grant.key);
+  if (approval.sts === undefined) return [own];
+  return [own, ...approval.sts.map(({ key }) => pinOf(thumbprint(w.c, key.jwk), key))];
 }
 
 /** Signs both forms and walks the links a stranger would walk, with this server's own anchors and the approved owner key. */
@@ -40,9 +54,9 @@ async function signAndVerify(
   const wit = activeWit(w, of.now).signer;
   const keys = [wit.key, w.keys.agents.signer.key, of.attested.endorsement.key];
   const c = of.crypto.of(keys);
-  const grant = of.rows.grant;
-  const isBound = draft.owner !== undefined && grant !== undefined;
-  const approval = isBound ? await approvalPartOf(w, grant) : undefined;
+  const { grant } = of.rows;
+  const bound = draft.owner === undefined ? undefined : grant;
+  const approval = bound === undefined ? undefined : await approvalPartOf(w, bound);
   const isCarried = of.entry.x509Evidence === "approval" && approval !== undefined;
   const credential = await issueCredential(c, draft, {
     issuer: w.config.issuer,
@@ -58,7 +72,10 @@ async function signAndVerify(
   await verify(
     c,
     presented,
-    await ownTrust(w, grant === undefined ? undefined : pinOf(grant)),
+    await ownTrust(
+      w,
+      bound === undefined || approval === undefined ? [] : pinsOf(w, bound, approval),
+    ),
     { proof: draft.owner === undefined ? "none" : "verified" },
     of.now,
   );

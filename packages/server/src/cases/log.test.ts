@@ -46,7 +46,7 @@ async function rows(): Promise<readonly JsonObject[]> {
 }
 
 async function judged(shown: Presented): Promise<string> {
-  const trust = await ownTrust(scene.rig.world, { jkt: scene.owner.jkt });
+  const trust = await ownTrust(scene.rig.world, [{ jkt: scene.owner.jkt }]);
   const verdict = await verify(c, shown, trust, { proof: "logged" }, scene.rig.now());
   return `${verdict.proof}, ${verdict.log}`;
 }

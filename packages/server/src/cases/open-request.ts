@@ -11,6 +11,7 @@ import type { Statement } from "@countersign/core";
 import type { AskRow, StatementRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import { mayAnswer, openForParty } from "./quorum.ts";
 
 const NONCE_BYTES = 16;
 
@@ -24,7 +25,8 @@ export interface OpenedRequest {
 }
 
 /**
- * The owner opens a request for one of his keys: the statement is made now, with a fresh nonce (DESIGN 6).
+ * The owner opens a request for one of his keys: the statement is made now, with a fresh nonce (DESIGN 6). Where it takes
+ * several owners, see `openForParty`.
  * @throws Refusal `not_found`, `already_decided`, `approval_expired`, `key_not_enrolled`, `key_suspended`,
  * `hold`, `halted`, `entry_unknown`
  */
@@ -40,15 +42,19 @@ export async function openRequest(
     throw new Refusal("approval_expired");
   if (row.state !== "asked" || row.request === undefined) throw new Refusal("already_decided");
   const key = await w.store.ownerKey(jkt);
-  if (key === undefined || key.owner !== row.owner || key.removedAt !== undefined)
-    throw new Refusal("key_not_enrolled");
-  if (key.suspendedAt !== undefined) throw new Refusal("key_suspended");
   const { proxy, agent } = row;
   const known = await w.store.known({ proxy, agent, entry: row.entry, now });
+  if (key === undefined || key.removedAt !== undefined) throw new Refusal("key_not_enrolled");
+  if (!mayAnswer(row, known.entry?.body, key.owner)) throw new Refusal("key_not_enrolled");
+  if (key.suspendedAt !== undefined) throw new Refusal("key_suspended");
   if (known.hold !== undefined) throw new Refusal("hold", known.hold);
   if (known.stops.length > 0) throw new Refusal("halted");
   const entry = known.entry?.body;
   if (entry === undefined) throw new Refusal("entry_unknown");
+  if (entry.parties !== undefined) {
+    const statement = await openForParty(w, row, entry, key);
+    return { id: row.id, statement, request: row.request, row };
+  }
   const statement = writeStatement(
     w.c,
     draftStatement(

@@ -20,10 +20,10 @@ import type {
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { KnownRows } from "../store/store.ts";
 import type { World } from "../world.ts";
-import { grantRowOf } from "./approve.ts";
 import { enrolledOf, measurementsOf } from "./asked.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
+import { grantRowOf } from "./grant-row.ts";
 import { chainOf } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
 import { logRow } from "./record.ts";

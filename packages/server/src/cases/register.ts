@@ -9,7 +9,11 @@ async function checkEntry(w: World, entry: Entry): Promise<void> {
   for (const id of [entry.id, entry.proxy])
     if (parseWorkloadId(id).origin !== w.config.origin)
       throw new Refusal("malformed_request", "an id of another trust domain");
-  if (entry.owner !== undefined && (await w.store.owner(entry.owner)) === undefined)
+  const owners = entry.parties?.owners ?? (entry.owner === undefined ? [] : [entry.owner]);
+  const unknown = await Promise.all(
+    owners.map(async (id) => (await w.store.owner(id)) === undefined),
+  );
+  if (unknown.includes(true))
     throw new Refusal(
       "not_found",
       "no such owner",

@@ -80,10 +80,9 @@ export async function publishedBundle(w: World): Promise<TrustBundle> {
   return (await cached(w)).bundle;
 }
 
-/** Trust in this server's own anchors, with one owner key pinned: the eyes of a stranger before release. */
-export async function ownTrust(w: World, pin: OwnerPin | undefined): Promise<Trust> {
+/** Trust in this server's own anchors, with the owners' keys pinned: the eyes of a stranger before release. */
+export async function ownTrust(w: World, ownerPins: readonly OwnerPin[]): Promise<Trust> {
   const bundle = await publishedBundle(w);
-  const ownerPins: readonly OwnerPin[] = pin === undefined ? [] : [pin];
   const domain: DomainTrust = {
     origin: w.config.origin,
     bundle,

@@ -2,6 +2,7 @@ import { isObject, parseJson } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import type { Timers } from "@countersign/node";
 import { describe, expect, it } from "vitest";
+import { askedOfSeveral } from "../cases/quorum.testing.ts";
 import { askedScene } from "../cases/scene.testing.ts";
 import { enrolOwner } from "../people.testing.ts";
 import { readAnswer } from "../world.testing.ts";
@@ -110,6 +111,22 @@ describe("the stream of an owner", () => {
     await owner.deny(id);
     await rig.call("admin", `DELETE /v1/owner/keys/${bob.jkt}`);
     expect(await reader.next()).toMatchObject({ event: "key.removed", data: { key: bob.jkt } });
+    await rig.close();
+  });
+
+  it("says to each of several owners what another of them did", async () => {
+    const { rig, alice, bob, id } = await askedOfSeveral();
+    const reader = await streamOf(rig, "carol");
+    const begun = await reader.next();
+    expect(begun).toMatchObject({
+      event: "inbox",
+      data: { requests: [{ id, parties: { m: 2 } }] },
+    });
+    await alice.decide(id, await alice.open(id));
+    const signed = await reader.next();
+    expect(signed).toMatchObject({ event: "approval.signed", data: { request: { id } } });
+    await bob.decide(id, await bob.open(id));
+    expect(wordOf(await reader.next())).toBe("approval.approved");
     await rig.close();
   });
 

@@ -2,13 +2,14 @@ import { isObject, parseJson, Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import { eventStream, systemTimers } from "@countersign/node";
 import type { EventStream, Timers } from "@countersign/node";
-import { askView } from "../http/ask-view.ts";
-import type { LogRow } from "../store/rows.ts";
+import { askView, partiesView } from "../http/ask-view.ts";
+import type { AskRow, LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 
 /** Decisions that an owner hears of, as the log has them. */
 const TYPES: readonly string[] = [
   "approval.asked",
+  "approval.signed",
   "approval.approved",
   "approval.denied",
   "approval.expired",
@@ -39,10 +40,11 @@ function recordOf({ record }: LogRow): JsonObject {
   return isObject(value) ? value : {};
 }
 
-function ownerOf(record: JsonObject): string | undefined {
-  const { owner, scope, target } = record;
-  if (typeof owner === "string") return owner;
-  return scope === "owner" && typeof target === "string" ? target : undefined;
+/** Whether a record is of this owner, by himself or among several. */
+function concerns({ owner, parties, scope, target }: JsonObject, who: string): boolean {
+  const among = isObject(parties) ? parties["owners"] : undefined;
+  if (owner === who || (Array.isArray(among) && among.includes(who))) return true;
+  return owner === undefined && scope === "owner" && target === who;
 }
 
 /**
@@ -117,7 +119,12 @@ export class OwnerFeed {
 
   async #inbox(owner: string): Promise<string> {
     const rows = await this.#world.store.asks({ owner, state: "asked" });
-    return JSON.stringify({ now: this.#world.clock(), requests: rows.map((row) => askView(row)) });
+    const requests = await Promise.all(rows.map((row) => this.#viewOf(row)));
+    return JSON.stringify({ now: this.#world.clock(), requests });
+  }
+
+  async #viewOf(row: AskRow): Promise<JsonObject> {
+    return { ...askView(row), ...(await partiesView(this.#world, row)) };
   }
 
   #changed(size: number): void {
@@ -153,8 +160,7 @@ export class OwnerFeed {
     const next = last === undefined || rows.length < ROWS_AT_A_TIME ? to : last.seq + 1;
     for (const row of rows) {
       const record = recordOf(row);
-      const owner = ownerOf(record);
-      const concerned = readers.filter((one) => one.owner === owner && one.at <= row.seq);
+      const concerned = readers.filter((one) => one.at <= row.seq && concerns(record, one.owner));
       if (concerned.length === 0) continue;
       const data = await this.#dataOf(row, record);
       for (const reader of concerned)
@@ -167,6 +173,8 @@ export class OwnerFeed {
   async #dataOf({ t }: LogRow, { v: _version, ...record }: JsonObject): Promise<string> {
     const { req } = record;
     const ask = typeof req === "string" ? await this.#world.store.ask(req) : undefined;
-    return JSON.stringify(ask === undefined ? { t, ...record } : { t, request: askView(ask) });
+    return JSON.stringify(
+      ask === undefined ? { t, ...record } : { t, request: await this.#viewOf(ask) },
+    );
   }
 }

@@ -1,5 +1,16 @@
 import type { JsonObject } from "@countersign/core";
 import type { AskRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+
+/** Who must sign, and who of them has; nothing where it takes one owner. */
+export async function partiesView({ store }: World, row: AskRow): Promise<JsonObject> {
+  if (row.parties === undefined) return {};
+  const { m, owners } = row.parties;
+  const names = new Map((await store.owners()).map(({ id, name }) => [id, name]));
+  const signed = (await store.signatures({ req: row.req })).map(({ owner }) => owner);
+  const list = owners.map((id) => ({ id, name: names.get(id) ?? id, signed: signed.includes(id) }));
+  return { parties: { m, owners: list } };
+}
 
 /** A question as owners are shown it in lists. */
 export function askView(row: AskRow): JsonObject {

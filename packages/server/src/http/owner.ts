@@ -10,7 +10,7 @@ import { resumeKey } from "../cases/owner-counter.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
-import { askView } from "./ask-view.ts";
+import { askView, partiesView } from "./ask-view.ts";
 import { keyView, ownerView } from "./owner-view.ts";
 import { passkeyRoutes } from "./passkeys.ts";
 
@@ -32,6 +32,7 @@ const openForOwner =
     const note = row.request === undefined ? undefined : await noteOf(w, row.request);
     const view = {
       ...askView(row),
+      ...(await partiesView(w, row)),
       facts: row.facts,
       appraisal: row.appraisal,
       ...(note === undefined ? {} : { claimed: { note } }),
@@ -60,7 +61,7 @@ const decide =
     const statement = posted.text("statement", { maxLength: 12_000 });
     posted.end();
     if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
-    return json({ state: "approved", ...(await approve(w, id ?? "", { statement, sig })) });
+    return json({ ...(await approve(w, id ?? "", { statement, sig })) });
   };
 
 const offer =
@@ -132,7 +133,8 @@ async function inbox(w: World, request: Request): Promise<Response> {
   const rows = await w.store.asks(
     query(request, "all") === "1" ? filter : { ...filter, state: "asked" },
   );
-  return json({ requests: rows.map((row) => askView(row)) });
+  const views = rows.map(async (row) => ({ ...askView(row), ...(await partiesView(w, row)) }));
+  return json({ requests: await Promise.all(views) });
 }
 
 /**

@@ -128,6 +128,21 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE owner_keys ADD COLUMN authenticator TEXT;
   ALTER TABLE statements ADD COLUMN authenticator TEXT;
   `,
+  // Some agents take several owners: what each has signed is kept until enough have, and then goes with the grant.
+  `
+  ALTER TABLE asks ADD COLUMN parties TEXT;
+  ALTER TABLE grants ADD COLUMN parties TEXT;
+  CREATE INDEX asks_several ON asks (state) WHERE parties IS NOT NULL;
+  CREATE TABLE ceremonies (
+    req TEXT PRIMARY KEY, nonce TEXT NOT NULL, statement BLOB NOT NULL, exp INTEGER NOT NULL) STRICT;
+  CREATE TABLE signatures (
+    jti TEXT PRIMARY KEY, req TEXT NOT NULL, n INTEGER NOT NULL, owner TEXT NOT NULL, owner_jkt TEXT NOT NULL,
+    owner_kind TEXT NOT NULL, basis TEXT NOT NULL, assurance INTEGER NOT NULL, cs TEXT NOT NULL,
+    statement BLOB NOT NULL, signature TEXT NOT NULL, key TEXT NOT NULL, chain TEXT, at INTEGER NOT NULL,
+    UNIQUE (req, n), UNIQUE (req, owner)) STRICT;
+  CREATE INDEX signatures_cs ON signatures (cs);
+  CREATE INDEX signatures_key ON signatures (owner_jkt);
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -13,6 +13,13 @@ const MAX_DENIALS = 16;
 /** Conditions of a filter: each is a text with the parameter that it needs; an absent parameter drops it. */
 type Conditions = Readonly<Record<string, readonly [sql: string, value: SqlValue | undefined]>>;
 
+const AMONG = (list: string): string =>
+  `EXISTS (SELECT 1 FROM json_each(${list}) WHERE value = :owner)`;
+/** Conditions on `:owner`, who stands in a row by himself or among others. */
+export const ASKED_OF: string = `owner = :owner OR ${AMONG("asks.parties, '$.owners'")}`;
+export const GRANTED_BY: string = `owner = :owner OR ${AMONG("grants.parties")}`;
+export const REGISTERED_FOR: string = `json_extract(body, '$.owner') = :owner OR ${AMONG("body, '$.parties.owners'")}`;
+
 /** The rows that meet every condition given. */
 export function select<Row>(
   db: Sqlite,
@@ -85,13 +92,14 @@ function stopsThatTouch(
          OR (scope = 'proxy' AND target = :proxy)
          OR (scope = 'entry' AND target = :entry)
          OR (scope = 'agent' AND target = :agent)
-         OR (scope = 'owner' AND target = :owner)
+         OR (scope = 'owner' AND (target = :owner OR target IN (SELECT value FROM json_each(:parties))))
          OR (scope = 'grant' AND target = :cs)) ORDER BY since, id`,
       {
         proxy: query.proxy,
         entry: query.entry,
         agent: query.agent,
         owner: entry?.body.owner ?? null,
+        parties: JSON.stringify(entry?.body.parties?.owners ?? []),
         cs: query.cs ?? null,
       },
     )
@@ -116,7 +124,11 @@ function pendingOf(db: Sqlite, owner: string | undefined, query: KnownQuery): Kn
   if (owner === undefined) return { ofOwner: 0, ofOwnerExpected: 0, ofOwnerAtProxy: 0 };
   const row = db.get(
     `SELECT count(*) AS of_owner, coalesce(sum(expected), 0) AS expected, coalesce(sum(proxy = :proxy), 0) AS at_proxy
-       FROM asks WHERE owner = :owner AND state = 'asked' AND deadline > :now`,
+       FROM (
+         SELECT expected, proxy, deadline FROM asks WHERE owner = :owner AND state = 'asked'
+         UNION ALL SELECT expected, proxy, deadline FROM asks
+           WHERE parties IS NOT NULL AND state = 'asked' AND owner <> :owner AND ${AMONG("asks.parties, '$.owners'")})
+       WHERE deadline > :now`,
     { owner, proxy: query.proxy, now: query.now },
   );
   return {
@@ -201,7 +213,9 @@ function stopsFor(db: Sqlite, proxy: string): readonly StopRow[] {
          OR (scope = 'agent' AND target IN (SELECT agent FROM installations WHERE proxy = :proxy))
          OR (scope = 'grant' AND target IN (SELECT cs FROM grants WHERE proxy = :proxy))
          OR (scope = 'owner' AND target IN (
-              SELECT json_extract(body, '$.owner') FROM entries WHERE proxy = :proxy AND removed_at IS NULL)))
+              SELECT json_extract(body, '$.owner') FROM entries WHERE proxy = :proxy AND removed_at IS NULL
+              UNION SELECT value FROM entries, json_each(body, '$.parties.owners')
+                WHERE proxy = :proxy AND removed_at IS NULL)))
        ORDER BY since, id`,
       { proxy },
     )

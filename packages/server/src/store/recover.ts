@@ -125,6 +125,8 @@ function endAll(db: Sqlite, now: Seconds): { endedGrants: number; endedAsks: num
     { now },
   );
   db.run("DELETE FROM statements");
+  db.run("DELETE FROM ceremonies");
+  db.run("DELETE FROM signatures WHERE cs NOT IN (SELECT cs FROM grants)");
   db.run("UPDATE join_tokens SET exp = 0 WHERE used_by IS NULL");
   return { endedGrants, endedAsks };
 }

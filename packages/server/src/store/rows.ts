@@ -129,7 +129,7 @@ export interface InstallationRow {
 
 export type AskState = "asked" | "approved" | "denied" | "expired" | "superseded";
 
-/** A question to an owner. At most one per entry is `asked`. */
+/** A question to an owner, or to several. At most one per entry is `asked`. */
 export interface AskRow {
   /** Digest of R's octets. */
   readonly req: Digest;
@@ -140,6 +140,8 @@ export interface AskRow {
   readonly proxy: string;
   readonly anchor: string;
   readonly owner: string;
+  /** Where it takes several owners: how many, of which. */
+  readonly parties?: { readonly m: number; readonly owners: readonly string[] };
   /** R's octets; absent once erased. */
   readonly request?: string;
   readonly facts: JsonObject;
@@ -165,6 +167,36 @@ export interface StatementRow {
   readonly authenticator?: AuthenticatorRecord;
 }
 
+/** The statement that several owners are asked to sign, as the first of them got it; each gets his own of it. */
+export interface CeremonyRow {
+  readonly req: Digest;
+  /** Random, and inside every statement of it. */
+  readonly nonce: string;
+  readonly statement: Bytes;
+  readonly exp: Seconds;
+}
+
+/** What one of several owners has signed: of a question, while too few have; of a grant from then on. */
+export interface SignatureRow {
+  readonly jti: string;
+  readonly req: Digest;
+  /** How many signed before, from 0. */
+  readonly n: number;
+  readonly owner: string;
+  readonly ownerJkt: string;
+  readonly ownerKind: "person" | "device" | "policy";
+  readonly basis: string;
+  readonly assurance: number;
+  /** Digest of the statement that was signed first: the grant's, once there is one. */
+  readonly cs: Digest;
+  /** As in `GrantRow`. */
+  readonly statement: Bytes;
+  readonly signature: JsonObject;
+  readonly key: { readonly jwk: Jwk; readonly app?: string };
+  readonly chain?: readonly string[];
+  readonly at: Seconds;
+}
+
 export interface GrantRow {
   readonly cs: Digest;
   readonly agent: string;
@@ -182,6 +214,8 @@ export interface GrantRow {
   readonly key: { readonly jwk: Jwk; readonly app?: string };
   /** Thumbprints of the keys whose adding leads to this one, oldest first; absent where nobody co-signed it. */
   readonly chain?: readonly string[];
+  /** Ids of every owner whom the statement names, where it takes several: what they signed stands in `SignatureRow`. */
+  readonly parties?: readonly string[];
   readonly nbf: Seconds;
   readonly exp: Seconds;
   readonly use: "single" | "standing";

@@ -24,8 +24,9 @@ const GRANT_COLUMN: Readonly<Record<StopScope | "ownerKey", string>> = {
   agent: "agent = :target",
   entry: "entry = :target",
   grant: "cs = :target",
-  owner: "owner = :target",
-  ownerKey: "owner_jkt = :target",
+  owner:
+    "(owner = :target OR EXISTS (SELECT 1 FROM json_each(grants.parties) WHERE value = :target))",
+  ownerKey: "(owner_jkt = :target OR cs IN (SELECT cs FROM signatures WHERE owner_jkt = :target))",
   proxy: "proxy = :target",
   domain: ":target IS NOT NULL",
 };
@@ -60,13 +61,20 @@ export function takeOnce(db: Sqlite, values: readonly Once[]): void {
 
 /** Checks what the decision rests on, and takes the ordinal that it issues. */
 export function meet(db: Sqlite, expect: Expectation): void {
-  const { epoch, ask, entry, issue, liveSerial, ownerKeys = [] } = expect;
+  const { epoch, ask, ceremony, entry, issue, liveSerial, ownerKeys = [] } = expect;
   if (epoch !== undefined) demand(epochOf(db) === epoch, "conflict", "epoch");
   if (ask !== undefined)
     demand(
       db.get("SELECT state FROM asks WHERE req = :req", { req: ask.req })?.["state"] === ask.state,
       "conflict",
       "ask",
+    );
+  if (ceremony !== undefined)
+    demand(
+      db.get("SELECT nonce FROM ceremonies WHERE req = :req", { req: ceremony.req })?.["nonce"] ===
+        ceremony.nonce,
+      "conflict",
+      "ceremony",
     );
   if (entry !== undefined)
     demand(
@@ -145,6 +153,16 @@ function putInstallation(db: Sqlite, row: InstallationRow): void {
   upsert(db, t.INSTALLATIONS, row);
 }
 
+/** What was signed of a question and made no grant. */
+function dropSignatures(db: Sqlite, req: Digest): void {
+  db.run("DELETE FROM signatures WHERE req = :req AND cs NOT IN (SELECT cs FROM grants)", { req });
+}
+
+function dropCeremony(db: Sqlite, req: Digest): void {
+  dropSignatures(db, req);
+  db.run("DELETE FROM ceremonies WHERE req = :req", { req });
+}
+
 type Put = Extract<Change, { put: string }>;
 type Set = Extract<Change, { set: string }>;
 type Other = Exclude<Change, Put | Set>;
@@ -181,6 +199,11 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return insert(db, t.STATEMENTS, change.row, "conflict");
     case "registration":
       return insert(db, t.REGISTRATIONS, change.row, "conflict");
+    case "ceremony":
+      dropSignatures(db, change.row.req);
+      return upsert(db, t.CEREMONIES, change.row);
+    case "signature":
+      return insert(db, t.SIGNATURES, change.row, "conflict");
     case "grant":
       return insert(db, t.GRANTS, change.row, "conflict");
     case "stop":
@@ -223,6 +246,7 @@ function sweep(db: Sqlite, now: Seconds): void {
   db.run("DELETE FROM statements WHERE exp < :before", params);
   db.run("DELETE FROM registrations WHERE exp < :before", params);
   db.run("DELETE FROM requests WHERE exp < :before", params);
+  db.run("DELETE FROM ceremonies WHERE exp < :before", params);
 }
 
 function other(db: Sqlite, change: Other): void {
@@ -235,6 +259,7 @@ function other(db: Sqlite, change: Other): void {
   } else if ("bump" in change)
     db.run("UPDATE meta SET value = value + 1 WHERE key = 'bundle_sequence'");
   else if ("sweep" in change) sweep(db, change.now);
+  else if ("drop" in change) dropCeremony(db, change.req);
   else if (change.erase === "record")
     demand(
       // with its salt, a guess at an erased record could still be confirmed; the salts of the forms prove inclusion
@@ -278,6 +303,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "ownerKey": // in the trust bundle
       case "stop":
         return "all";
+      case "ceremony":
       case "certificate":
       case "credential":
       case "gateway":
@@ -285,6 +311,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "owner":
       case "registration":
       case "request":
+      case "signature":
       case "statement":
         return [];
     }

@@ -4,6 +4,7 @@ import type { LogKeeper } from "../log/keeper.ts";
 import * as q from "./queries.ts";
 import type {
   AskRow,
+  CeremonyRow,
   CertificateRow,
   CredentialRow,
   EntryRow,
@@ -18,6 +19,7 @@ import type {
   ProxyRow,
   RegistrationRow,
   RequestRow,
+  SignatureRow,
   StatementRow,
   StopRow,
 } from "./rows.ts";
@@ -122,7 +124,7 @@ export class SqliteStore implements Store {
       t.ENTRIES,
       {
         proxy: ["proxy = :proxy", proxy],
-        owner: ["json_extract(body, '$.owner') = :owner", owner],
+        owner: [q.REGISTERED_FOR, owner],
         removed: [
           "(removed_at IS NOT NULL) = :removed",
           removed === undefined ? undefined : Number(removed),
@@ -198,7 +200,7 @@ export class SqliteStore implements Store {
     return this.#list(
       t.ASKS,
       {
-        owner: ["owner = :owner", filter.owner],
+        owner: [q.ASKED_OF, filter.owner],
         proxy: ["proxy = :proxy", filter.proxy],
         entry: ["entry = :entry", filter.entry],
         state: ["state = :state", filter.state],
@@ -215,6 +217,18 @@ export class SqliteStore implements Store {
     return this.#find(t.REGISTRATIONS, "challenge = :key", challenge);
   }
 
+  ceremony(req: Digest): Promise<CeremonyRow | undefined> {
+    return this.#find(t.CEREMONIES, "req = :key", req);
+  }
+
+  signatures(
+    of: { readonly req: Digest } | { readonly cs: Digest },
+  ): Promise<readonly SignatureRow[]> {
+    const where =
+      "cs" in of ? { cs: ["cs = :cs", of.cs] as const } : { req: ["req = :req", of.req] as const };
+    return this.#list(t.SIGNATURES, where, "n");
+  }
+
   grant(cs: Digest): Promise<GrantRow | undefined> {
     return this.#find(t.GRANTS, "cs = :key", cs);
   }
@@ -223,7 +237,7 @@ export class SqliteStore implements Store {
     return this.#list(
       t.GRANTS,
       {
-        owner: ["owner = :owner", filter.owner],
+        owner: [q.GRANTED_BY, filter.owner],
         agent: ["agent = :agent", filter.agent],
         entry: ["entry = :entry", filter.entry],
         liveAt: ["ended_at IS NULL AND exp > :liveAt", filter.liveAt],

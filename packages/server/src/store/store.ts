@@ -2,6 +2,7 @@ import type { Bytes, Digest, Seconds, Tile } from "@countersign/core";
 import type {
   AskRow,
   AskState,
+  CeremonyRow,
   CertificateRow,
   CredentialRow,
   EntryRow,
@@ -16,13 +17,14 @@ import type {
   ProxyRow,
   RegistrationRow,
   RequestRow,
+  SignatureRow,
   StatementRow,
   StopRow,
   StopScope,
 } from "./rows.ts";
 
 /**
- * One effect of a decision. `put` inserts (entry, proxy, gateway, owner and installation also replace); `set` must hit
+ * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation and ceremony also replace); `set` must hit
  * exactly one row. A `put` of a credential or request that is there already is "used", of anything else "conflict";
  * a `set` that hits nothing is "conflict".
  */
@@ -38,6 +40,9 @@ export type Change =
   | { readonly put: "ask"; readonly row: AskRow }
   | { readonly put: "statement"; readonly row: StatementRow }
   | { readonly put: "registration"; readonly row: RegistrationRow }
+  /** What was signed in a ceremony that it takes the place of is dropped. */
+  | { readonly put: "ceremony"; readonly row: CeremonyRow }
+  | { readonly put: "signature"; readonly row: SignatureRow }
   | { readonly put: "grant"; readonly row: GrantRow }
   /** The store fills in `seq` and `log`: where this decision's leaf is. */
   | { readonly put: "credential"; readonly row: Omit<CredentialRow, "seq" | "log"> }
@@ -83,7 +88,12 @@ export type Change =
       readonly id: string;
       readonly fields: { readonly liftedAt: Seconds };
     }
-  /** Ends every grant of the scope that has not ended; may hit none. `ownerKey`: made by that key. */
+  /** Ends what was signed of a question that is decided otherwise; may hit nothing. */
+  | { readonly drop: "ceremony"; readonly req: Digest }
+  /**
+   * Ends every grant of the scope that has not ended; may hit none. `owner`: of any owner whom the statement names;
+   * `ownerKey`: signed with that key, by whichever of them.
+   */
   | {
       readonly end: "grants";
       readonly scope: StopScope | "ownerKey";
@@ -114,6 +124,8 @@ export interface Expectation {
   /** `n` is the next ordinal under the grant; taking it is part of the decision. */
   readonly issue?: { readonly cs: Digest; readonly n: number };
   readonly ask?: { readonly req: Digest; readonly state: AskState };
+  /** The ceremony of a question that several owners are asked; `nonce` absent: there is none. */
+  readonly ceremony?: { readonly req: Digest; readonly nonce?: string };
   /** Version of an entry; 0: there is none. */
   readonly entry?: { readonly id: string; readonly version: number };
   /** The serial that is the proxy's live one. */
@@ -294,6 +306,11 @@ export interface Store {
   }): Promise<readonly AskRow[]>;
   statement(jti: string): Promise<StatementRow | undefined>;
   registration(challenge: string): Promise<RegistrationRow | undefined>;
+  ceremony(req: Digest): Promise<CeremonyRow | undefined>;
+  /** In the order in which they were made. `cs`: of the grant. */
+  signatures(
+    of: { readonly req: Digest } | { readonly cs: Digest },
+  ): Promise<readonly SignatureRow[]>;
   grant(cs: Digest): Promise<GrantRow | undefined>;
   /** Newest first. `liveAt`: neither ended nor expired at that instant. */
   grants(filter?: {

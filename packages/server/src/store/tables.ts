@@ -1,6 +1,7 @@
 import type { Json } from "@countersign/core";
 import type {
   AskRow,
+  CeremonyRow,
   CertificateRow,
   CredentialRow,
   EntryRow,
@@ -15,6 +16,7 @@ import type {
   ProxyRow,
   RegistrationRow,
   RequestRow,
+  SignatureRow,
   StatementRow,
   StopRow,
 } from "./rows.ts";
@@ -177,6 +179,7 @@ export const ASKS: Table<AskRow> = table<AskRow>("asks", {
   proxy: "text",
   anchor: "text",
   owner: "text",
+  parties: "json",
   request: "text",
   facts: "json",
   appraisal: "json",
@@ -201,6 +204,28 @@ export const REGISTRATIONS: Table<RegistrationRow> = table<RegistrationRow>("reg
   owner: "text",
   exp: "integer",
 });
+export const CEREMONIES: Table<CeremonyRow> = table<CeremonyRow>("ceremonies", {
+  req: "text",
+  nonce: "text",
+  statement: "blob",
+  exp: "integer",
+});
+export const SIGNATURES: Table<SignatureRow> = table<SignatureRow>("signatures", {
+  jti: "text",
+  req: "text",
+  n: "integer",
+  owner: "text",
+  ownerJkt: "text",
+  ownerKind: "text",
+  basis: "text",
+  assurance: "integer",
+  cs: "text",
+  statement: "blob",
+  signature: "json",
+  key: "json",
+  chain: "json",
+  at: "integer",
+});
 export const GRANTS: Table<GrantRow> = table<GrantRow>("grants", {
   cs: "text",
   agent: "text",
@@ -216,6 +241,7 @@ export const GRANTS: Table<GrantRow> = table<GrantRow>("grants", {
   signature: "json",
   key: "json",
   chain: "json",
+  parties: "json",
   nbf: "integer",
   exp: "integer",
   use: "text",
