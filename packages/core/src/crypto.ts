@@ -40,6 +40,12 @@ export interface Crypto {
    */
   isValidKey(key: Jwk): boolean;
   /**
+   * RSASSA-PKCS1-v1_5 with SHA-256 by a key of 2048 to 4096 bits in a DER SubjectPublicKeyInfo: makers of authenticators
+   * sign certificates so, and nobody else is believed who does. Returns false, and never throws, as `verify`; where it is
+   * absent, no such signature verifies.
+   */
+  verifyRs256?(spki: Bytes, data: Bytes, signature: Bytes): Promise<boolean>;
+  /**
    * What `read` makes of octets: the same for equal octets, whoever asks. One that remembers gives again what it gave
    * before, so nothing that is read is ever changed. Where it is absent, octets are read each time.
    * @param what names the reader

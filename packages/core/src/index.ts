@@ -185,6 +185,7 @@ export type {
 } from "./attestation/attestation.ts";
 export { challengeOf, readRegistration } from "./attestation/registration.ts";
 export type { Registration } from "./attestation/registration.ts";
+export { MAX_ATTESTATION_ROOTS, readAttestationRoot } from "./attestation/roots.ts";
 export { readCbor } from "./attestation/cbor.ts";
 export type { Cbor, CborMap } from "./attestation/cbor.ts";
 

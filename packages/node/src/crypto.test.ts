@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { hex, utf8 } from "@countersign/core";
+import { hex, spkiOf, utf8 } from "@countersign/core";
 import type { Jwk, Signer } from "@countersign/core";
 import {
   generatePrivateKey,
@@ -22,6 +22,27 @@ describe("hashes", () => {
       "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     );
     expect(hex(nodeCrypto.sha512(data)).slice(0, 32)).toBe("ddaf35a193617abacc417349ae204131");
+  });
+});
+
+describe("verifyRs256", () => {
+  const rsa = (modulusLength: number): readonly [spki: Uint8Array, signature: Uint8Array] => {
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength });
+    const spki = publicKey.export({ format: "der", type: "spki" });
+    return [new Uint8Array(spki), new Uint8Array(sign("sha256", data, privateKey))];
+  };
+  const [spki, signature] = rsa(2048);
+  const other = signature.map((octet, i) => (i === 9 ? octet ^ 1 : octet));
+  const p256 = spkiOf(generateSigner().key);
+  it.each<[string, Uint8Array, Uint8Array, boolean]>([
+    ["what was signed", spki, signature, true],
+    ["a changed signature", spki, other, false],
+    ["no signature", spki, new Uint8Array(0), false],
+    ["a key of 1024 bits", ...rsa(1024), false],
+    ["a key that is no RSA key", p256, signature, false],
+    ["octets that are no key", data, signature, false],
+  ])("%s", async (_name, key, signed, wanted) => {
+    expect(await nodeCrypto.verifyRs256?.(key, data, signed)).toBe(wanted);
   });
 });
 

@@ -14,6 +14,9 @@ import type { Bytes, Crypto, Jwk, Random, SignatureAlgorithm, Signer } from "@co
 /** Imported public keys kept at the same time; the oldest leaves first. Importing costs more than verifying. */
 const MAX_CACHED_KEYS = 4096;
 const cache = new Map<string, KeyObject | false>();
+const SPKI = { format: "der", type: "spki" } as const;
+const MIN_RSA_BITS = 2048;
+const MAX_RSA_BITS = 4096;
 
 const CURVE_OF: Readonly<Record<SignatureAlgorithm, string>> = {
   ES256: "P-256",
@@ -61,6 +64,19 @@ export const nodeCrypto: Crypto = {
       return Promise.resolve(
         verify(HASH_OF[alg], data, { key: object, dsaEncoding: "ieee-p1363" }, signature),
       );
+    } catch {
+      return Promise.resolve(false);
+    }
+  },
+  verifyRs256: (spki, data, signature) => {
+    try {
+      const key = createPublicKey({ key: Buffer.from(spki), ...SPKI });
+      const { modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+      const isFit =
+        key.asymmetricKeyType === "rsa" &&
+        modulusLength >= MIN_RSA_BITS &&
+        modulusLength <= MAX_RSA_BITS;
+      return Promise.resolve(isFit && verify("sha256", data, key, signature));
     } catch {
       return Promise.resolve(false);
     }
@@ -115,7 +131,6 @@ export function signerOf(privateKey: KeyObject): Signer {
 }
 
 const PKCS8 = { format: "der", type: "pkcs8" } as const;
-const SPKI = { format: "der", type: "spki" } as const;
 
 /**
  * A fresh private key: ECDSA P-256, or Ed25519. It is made by way of its encoding: to export a key that shares its lock

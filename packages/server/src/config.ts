@@ -1,5 +1,11 @@
-import { MAX_WITNESSES, parseTrustDomain, Refusal } from "@countersign/core";
-import type { Seconds } from "@countersign/core";
+import {
+  MAX_ATTESTATION_ROOTS,
+  MAX_WITNESSES,
+  parseTrustDomain,
+  readAttestationRoot,
+  Refusal,
+} from "@countersign/core";
+import type { Bytes, Seconds } from "@countersign/core";
 import type { ConfigSchema } from "@countersign/node";
 
 export type Policy = "standard" | "laptop" | "hardened";
@@ -19,6 +25,7 @@ export interface ServerFile {
   readonly proxy_uid?: number;
   readonly consent_rp_id?: string;
   readonly consent_origins?: readonly string[];
+  readonly attestation_roots?: readonly string[];
   readonly witnesses?: readonly string[];
   readonly development: boolean;
 }
@@ -87,6 +94,10 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "strings",
     doc: "origins of that host; default https://<consent_rp_id>",
   },
+  attestation_roots: {
+    type: "strings",
+    doc: "roots of authenticators' makers, each as PEM or base64 of its DER: a passkey that one attests, and that another key co-signed, is claimed as assurance 4; default none",
+  },
   witnesses: {
     type: "strings",
     doc: "who cosigns the log's checkpoints, each as VKEY@URL: its verifier key and the https address before /add-checkpoint",
@@ -130,6 +141,8 @@ export interface ServerConfig {
   readonly policy: Policy;
   readonly proxyUid?: number;
   readonly consent: { readonly rpId: string; readonly origins: readonly string[] };
+  /** DER of the roots of makers whose attestations let this server claim assurance 4; default none. */
+  readonly attestationRoots: readonly Bytes[];
   /** Asked beside the releases; no decision waits for one. */
   readonly witnesses: readonly WitnessAddress[];
   readonly proxyCertificateSeconds: Seconds;
@@ -171,6 +184,12 @@ function witnessesOf(texts: readonly string[]): readonly WitnessAddress[] {
   return witnesses;
 }
 
+function rootsOf(texts: readonly string[]): readonly Bytes[] {
+  if (texts.length > MAX_ATTESTATION_ROOTS)
+    throw new Refusal("configuration_invalid", `more than ${MAX_ATTESTATION_ROOTS} roots`);
+  return texts.map(readAttestationRoot);
+}
+
 /**
  * The configuration that a file means.
  * @throws Refusal `configuration_invalid`, `invalid_identifier`
@@ -197,6 +216,7 @@ export function configOf(file: ServerFile): ServerConfig {
     policy: POLICIES.find((policy) => policy === file.policy) ?? "standard",
     ...(file.proxy_uid === undefined ? {} : { proxyUid: file.proxy_uid }),
     consent: { rpId, origins: file.consent_origins ?? [`https://${rpId}`] },
+    attestationRoots: rootsOf(file.attestation_roots ?? []),
     witnesses: witnessesOf(file.witnesses ?? []),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,

@@ -10,7 +10,8 @@ import type { RefusalCode } from "../refusal.ts";
 import { closedMap, readCbor } from "./cbor.ts";
 import { aaguidText, readCredentialData } from "./credential-data.ts";
 import type { CredentialData } from "./credential-data.ts";
-import { leadToRoot, readPacked, verifyPacked } from "./packed.ts";
+import { leadToRoot } from "./maker-path.ts";
+import { readPacked, verifyPacked } from "./packed.ts";
 import type { PackedStatement } from "./packed.ts";
 
 /** What an authenticator said of itself when it made a key: attestation object and client data of the registration. */
@@ -126,7 +127,7 @@ export async function judgeAttestation(
     return { result: opened === "unsupported_alg" ? "untrusted" : "invalid" };
   const { statement, aaguid, backupEligible } = opened;
   if (statement === undefined) return { result: "untrusted" };
-  const anchor = await tried(() => leadToRoot(c, statement, context.roots, context.at));
+  const anchor = await tried(() => leadToRoot(c, statement.x5c, context.roots, context.at));
   if (typeof anchor === "string") return { result: "untrusted" };
   return { result: "verified", aaguid: aaguidText(aaguid), isDeviceBound: !backupEligible };
 }

@@ -84,7 +84,7 @@ export interface CertificateOtherwise {
 
 const AAGUID_EXTENSION = "1.3.6.1.4.1.45724.1.1.4";
 
-function subjectOf(otherwise: CertificateOtherwise["subject"]): Bytes {
+export function subjectOf(otherwise?: CertificateOtherwise["subject"]): Bytes {
   const text = {
     country: "SE",
     vendor: "Example Keys AB",
@@ -181,7 +181,7 @@ function authDataOf(key: Jwk, pages: ConsentPages, otherwise: RegistrationOtherw
 /** A software authenticator of this maker that makes a key: what is registered, with a packed attestation. */
 export async function registrationOf(
   key: Jwk,
-  maker: Maker,
+  maker: Pick<Maker, "certificate" | "signer">,
   otherwise: RegistrationOtherwise = {},
 ): Promise<Attestation> {
   const pages = otherwise.pages ?? PAGES;

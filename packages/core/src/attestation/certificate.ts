@@ -4,9 +4,9 @@ import { TAG } from "../der/write.ts";
 import { equalBytes, fromUtf8 } from "../bytes.ts";
 import { Refusal } from "../refusal.ts";
 import { MAX_CERTIFICATE_BYTES } from "../x509/certificate.ts";
-import type { Certificate } from "../x509/certificate.ts";
 import { readExtensionList } from "../x509/extension.ts";
 import { OID } from "../x509/oids.ts";
+import type { MakerCertificate } from "./maker-certificate.ts";
 
 const CODE = "malformed_certificate";
 const COUNTRY = "2.5.4.6";
@@ -64,7 +64,7 @@ function aaguidOf(tbs: Bytes): Bytes | undefined {
  * critical, and version 3, are found where the certificate and its path are read.
  * @throws Refusal `malformed_certificate`
  */
-export function checkAttestationCertificate(leaf: Certificate, aaguid: Bytes): void {
+export function checkAttestationCertificate(leaf: MakerCertificate, aaguid: Bytes): void {
   const subject = attributesOf(leaf.subject);
   if (!/^[A-Za-z]{2}$/.test(subject.get(COUNTRY) ?? "")) refuse("its subject names no country");
   if ((subject.get(OID.organization) ?? "") === "") refuse("its subject names no vendor");
@@ -72,6 +72,7 @@ export function checkAttestationCertificate(leaf: Certificate, aaguid: Bytes): v
   if ((subject.get(OID.commonName) ?? "") === "") refuse("its subject has no name");
   if (leaf.basicConstraints === undefined || leaf.basicConstraints.isCa)
     refuse("it does not say that it is no CA");
+  if (leaf.keyUsage?.digitalSignature === false) refuse("its key may not sign");
   const named = aaguidOf(leaf.tbs);
   if (named !== undefined && !equalBytes(named, aaguid)) refuse("it is of another make");
 }

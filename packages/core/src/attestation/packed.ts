@@ -1,12 +1,11 @@
-import type { Bytes, Crypto, Jwk, Seconds } from "../crypto.ts";
+import type { Bytes, Crypto, Jwk } from "../crypto.ts";
 import { Refusal } from "../refusal.ts";
 import { readEcdsaDer } from "../x509/algorithm.ts";
-import { readCertificate } from "../x509/certificate.ts";
-import type { Certificate } from "../x509/certificate.ts";
-import { MAX_PATH_CERTIFICATES, verifyPath } from "../x509/path.ts";
 import { closedMap } from "./cbor.ts";
 import type { Cbor } from "./cbor.ts";
 import { checkAttestationCertificate } from "./certificate.ts";
+import { parseMakerCertificate } from "./maker-certificate.ts";
+import { MAX_MAKER_PATH } from "./maker-path.ts";
 
 /** An attestation statement of the format `packed` that a certificate stands behind (WebAuthn 8.2). */
 export interface PackedStatement {
@@ -37,7 +36,7 @@ export function readPacked(value: Cbor | undefined): PackedStatement | undefined
   if (!isForm) throw new Refusal("malformed_request", "attestation: members of other types");
   const list: readonly Cbor[] = x5c;
   const [first, ...more] = list.filter(isOctets);
-  if (first === undefined || 1 + more.length !== list.length || list.length > MAX_PATH_CERTIFICATES)
+  if (first === undefined || 1 + more.length !== list.length || list.length > MAX_MAKER_PATH)
     throw new Refusal("malformed_request", "attestation: x5c is no list of certificates");
   return { alg, sig, x5c: [first, ...more] };
 }
@@ -64,22 +63,10 @@ export async function verifyPacked(
   signed: Bytes,
   aaguid: Bytes,
 ): Promise<void> {
-  const leaf = readCertificate(c, x5c[0]);
+  const leaf = parseMakerCertificate(x5c[0]);
   checkAttestationCertificate(leaf, aaguid);
-  if (!c.isValidKey(leaf.key)) refuse("the certificate's key is no point of its curve");
-  if (!(await isSigned(c, leaf.key, alg, signed, sig))) refuse("its signature does not verify");
-}
-
-/**
- * Leads the attestation certificate to one of the configured roots.
- * @param at the second at which the authenticator attested: makers' certificates end, what they attested stays true
- * @throws Refusal `untrusted_chain`, and as `verifyPath`
- */
-export async function leadToRoot(
-  c: Crypto,
-  { x5c }: PackedStatement,
-  roots: readonly Bytes[],
-  at: Seconds,
-): Promise<Certificate> {
-  return (await verifyPath(c, { chain: x5c, anchors: roots, purpose: "any", now: at })).anchor;
+  const { key } = leaf;
+  if (key === undefined) throw new Refusal("unsupported_alg", "an attestation by an RSA key");
+  if (!c.isValidKey(key)) refuse("the certificate's key is no point of its curve");
+  if (!(await isSigned(c, key, alg, signed, sig))) refuse("its signature does not verify");
 }

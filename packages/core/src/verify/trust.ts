@@ -1,5 +1,5 @@
 import type { Bytes, Seconds } from "../crypto.ts";
-import { fromBase64 } from "../bytes.ts";
+import { MAX_ATTESTATION_ROOTS, readAttestationRoot } from "../attestation/roots.ts";
 import type { OwnerKind } from "../consent/statement.ts";
 import { canonicalBytes } from "../json/canonical.ts";
 import { Members } from "../json/read.ts";
@@ -10,8 +10,6 @@ import { readTrustBundle } from "../trust/bundle.ts";
 import { MAX_WITNESSES } from "../transparency/cosignature.ts";
 import type { WitnessPolicy } from "../transparency/cosignature.ts";
 import type { TrustBundle } from "../trust/bundle.ts";
-import { parseCertificate } from "../x509/certificate.ts";
-import { pemDecode } from "../x509/pem.ts";
 import { MAX_OWNER_CAS, readOwnerCa } from "./owner-ca.ts";
 import type { OwnerCa } from "./owner-certificate.ts";
 
@@ -55,7 +53,6 @@ export type Trust = ReadonlyMap<string, DomainTrust>;
 
 const KINDS: readonly OwnerKind[] = ["person", "device", "policy"];
 const MAX_FILE_BYTES = 1_048_576;
-const MAX_ATTESTATION_ROOTS = 64;
 
 function readPin(value: Json): OwnerPin {
   const members = new Members(value, "configuration_invalid", "owner_pins");
@@ -94,24 +91,6 @@ function readWitnesses(members: Members): WitnessPolicy {
   return policy;
 }
 
-/** One root as PEM, or its DER in base64. */
-function readRoot(value: Json): Bytes {
-  const refuse = (why: string): never => {
-    throw new Refusal("configuration_invalid", `attestation_roots: ${why}`);
-  };
-  if (typeof value !== "string") return refuse("holds something that is no text");
-  try {
-    const [der = refuse("is empty")] = value.startsWith("-----BEGIN")
-      ? pemDecode(value, "CERTIFICATE", 1)
-      : [fromBase64(value)];
-    // read here, so that a root that could never lead anywhere is said when it is configured
-    return parseCertificate(der).der;
-  } catch (problem) {
-    if (problem instanceof Refusal) return refuse(problem.message);
-    throw problem;
-  }
-}
-
 function readDomain(value: Json, now: Seconds): DomainTrust {
   const members = new Members(value, "configuration_invalid", "domain");
   const flag = (name: string): boolean => members.optional(name, () => members.flag(name)) ?? false;
@@ -124,7 +103,7 @@ function readDomain(value: Json, now: Seconds): DomainTrust {
   );
   const witnesses = members.optional("witnesses", (name) => readWitnesses(members.object(name)));
   const attestationRoots = members.optional("attestation_roots", (name) =>
-    members.list(name, readRoot, MAX_ATTESTATION_ROOTS),
+    members.list(name, readAttestationRoot, MAX_ATTESTATION_ROOTS),
   );
   const ownerCas = members.optional("owner_cas", (name) =>
     members.list(name, readOwnerCa, MAX_OWNER_CAS),

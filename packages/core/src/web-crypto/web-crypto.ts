@@ -6,7 +6,7 @@ import { sha256, sha512 } from "./hash.ts";
 /** What is needed of `crypto.subtle` (W3C Web Cryptography). */
 export interface Subtle {
   importKey(
-    format: "jwk",
+    format: "jwk" | "spki",
     key: object,
     algorithm: object,
     extractable: boolean,
@@ -43,6 +43,17 @@ const ROWS: Readonly<Partial<Record<SignatureAlgorithm, Row>>> = {
   Ed25519: ED25519,
   EdDSA: ED25519,
 };
+
+const RS256 = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" } as const;
+const MIN_RSA_BITS = 2048;
+const MAX_RSA_BITS = 4096;
+
+/** The bits of an imported RSA key, as every runtime tells them. */
+function rsaBits(key: object): number {
+  const { algorithm } = key as { readonly algorithm?: { readonly modulusLength?: unknown } }; // whatever it is, it is looked at
+  const bits = algorithm?.modulusLength;
+  return typeof bits === "number" ? bits : 0;
+}
 
 /**
  * The primitives of core on WebCrypto: ES256, ES384 and, where the runtime has it, Ed25519. Runs at an edge, in a
@@ -83,5 +94,16 @@ export function webCryptoOn(subtle: Subtle): Crypto {
     }
   }
 
-  return { sha256, sha512, verify, isValidKey: isPoint };
+  async function verifyRs256(spki: Bytes, data: Bytes, signature: Bytes): Promise<boolean> {
+    try {
+      const key = await subtle.importKey("spki", spki, RS256, false, ["verify"]);
+      const bits = rsaBits(key);
+      if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS) return false;
+      return await subtle.verify(RS256, key, signature, data);
+    } catch {
+      return false; // no RSA key
+    }
+  }
+
+  return { sha256, sha512, verify, verifyRs256, isValidKey: isPoint };
 }

@@ -55,12 +55,17 @@ export function readName(reader: DerReader): { readonly der: Bytes; readonly isE
   return { der: element.der, isEmpty };
 }
 
-function readSerial(tbs: DerReader): string {
+/** The next element as a serial number, positive and of at most 20 octets (RFC 5280 section 4.1.2.2). */
+export function readSerial(tbs: DerReader): string {
   const serial = tbs.unsigned(MAX_SERIAL_OCTETS);
   return serial.every((octet) => octet === 0) ? tbs.fail("serial is zero") : hex(serial);
 }
 
-function readValidity(tbs: DerReader): { readonly notBefore: Seconds; readonly notAfter: Seconds } {
+/** The next element as the period of a certificate. */
+export function readValidity(tbs: DerReader): {
+  readonly notBefore: Seconds;
+  readonly notAfter: Seconds;
+} {
   const validity = tbs.sequence();
   const notBefore = validity.time();
   const notAfter = validity.time();
@@ -68,7 +73,8 @@ function readValidity(tbs: DerReader): { readonly notBefore: Seconds; readonly n
   return notBefore <= notAfter ? { notBefore, notAfter } : validity.fail("ends before it begins");
 }
 
-function readAllExtensions(found: FoundExtensions, tbs: DerReader): void {
+/** The extensions, if there are any, into what a certificate says. */
+export function readAllExtensions(found: FoundExtensions, tbs: DerReader): void {
   if (tbs.isDone) return;
   const wrapped = tbs.context(3);
   readExtensions(found, wrapped, CODE);

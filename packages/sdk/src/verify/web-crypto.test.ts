@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { base64url, readJwk, utf8 } from "@countersign/core";
+import { base64url, readJwk, spkiOf, utf8 } from "@countersign/core";
 import type { Jwk, SignatureAlgorithm } from "@countersign/core";
 import { rememberingCrypto } from "@countersign/core";
 import { webCrypto } from "./web-crypto.ts";
@@ -49,6 +49,26 @@ describe("webCrypto", () => {
     ["a curve that is not ours", "ES512", P521, P521.signature, false],
   ])("verifies %s", async (_name, alg, { key }, signature, wanted) => {
     expect(await c.verify(alg, key, DATA, signature)).toBe(wanted);
+  });
+
+  const rsa = (modulusLength: number) => {
+    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength });
+    return {
+      spki: new Uint8Array(publicKey.export({ format: "der", type: "spki" })),
+      signature: new Uint8Array(sign("sha256", DATA, privateKey)),
+    };
+  };
+  const RSA = rsa(2048);
+  const p256Spki = spkiOf(P256.key);
+  it.each<[string, Uint8Array, Uint8Array, boolean]>([
+    ["what was signed", RSA.spki, RSA.signature, true],
+    ["a changed signature", RSA.spki, changed(RSA.signature), false],
+    ["no signature", RSA.spki, new Uint8Array(0), false],
+    ["a key of 1024 bits", ...(Object.values(rsa(1024)) as [Uint8Array, Uint8Array]), false],
+    ["a key that is no RSA key", p256Spki, P256.signature, false],
+    ["octets that are no key", DATA, RSA.signature, false],
+  ])("RS256: %s", async (_name, spki, signature, wanted) => {
+    expect(await c.verifyRs256?.(spki, DATA, signature)).toBe(wanted);
   });
 
   it("answers false where the runtime lacks an algorithm", async () => {
