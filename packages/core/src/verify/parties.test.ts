@@ -205,7 +205,11 @@ describe("the approval part of several owners", async () => {
     ["others of the others", sts({ ...one, sts: [] }), bad],
     ["no chain", sts({ st: one?.["st"] ?? null, sig: one?.["sig"] ?? null }), bad],
     ["a statement too long", sts({ ...one, st: "A".repeat(11_001) }), bad],
-    ["a certificate", sts({ ...one, key: { jwk: null, x5c: [] } }), "invalid_key"],
+    [
+      "an empty list of certificates",
+      sts({ ...one, key: { jwk: null, x5c: [] } }),
+      "malformed_request",
+    ],
   ])("%s → %#", async (_name, value, code) => {
     expect(await outcomeOf(() => readApprovalPart(value))).toBe(code);
   });
