@@ -205,6 +205,22 @@ describe("a passkey", () => {
     expect(word).toBe("key_unsupported");
   });
 
+  it.each(["registration", "owner", "owners", "keyOwner"] as const)(
+    "of which the store cannot read %s now is taken later",
+    async (method) => {
+      let isFailing = false;
+      const losing = await makeRig({
+        wrap: (store) => faulty(store, method, "lost-before", () => isFailing),
+      });
+      const posted = await credentialOf(signer, await beginRegistration(losing));
+      isFailing = true;
+      expect((await register(losing, posted)).word).toBe("indeterminate");
+      isFailing = false;
+      expect((await register(losing, posted)).word).toBe("200");
+      await losing.close();
+    },
+  );
+
   it.each(["lost-before", "lost-after"] as const)(
     "whose commit is %s: the challenge makes one statement or none, and one begins again",
     async (loss) => {

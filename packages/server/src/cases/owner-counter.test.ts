@@ -1,5 +1,5 @@
 import { parseJson } from "@countersign/core";
-import { generateSigner } from "@countersign/node";
+import { generateSigner, silentLog } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { enrolOwner } from "../people.testing.ts";
 import { enrolSecurityKey } from "../security-key.testing.ts";
@@ -101,8 +101,8 @@ describe.each(Object.entries(USES))("%s by a security key", (_use, act) => {
 });
 
 /** A key that was enrolled at 5 and approved nothing with 5. */
-async function suspended(): Promise<KeyScene> {
-  const scene = await keyScene(5);
+async function suspended(options: RigOptions = {}): Promise<KeyScene> {
+  const scene = await keyScene(5, options);
   scene.key.counter = 5;
   const { key, id } = scene;
   expect(await wordOf(key.approve(id))).toBe(BAD);
@@ -140,6 +140,15 @@ describe("a security key whose counter went back", () => {
     expect(Object.keys(record as object).toSorted()).toEqual(
       ["v", "owner", "key", "kind", "stored", "shown", "cs"].toSorted(),
     );
+    await rig.close();
+  });
+
+  it("is said in the server's output, once", async () => {
+    const said: [string, object | undefined][] = [];
+    const log = { ...silentLog, warn: (event: string, of?: object) => said.push([event, of]) };
+    const { rig, key, owner } = await suspended({ log });
+    const of = { owner: owner.id, jkt: key.jkt, stored: 5, shown: 5 };
+    expect(said).toEqual([["key.suspended", of]]);
     await rig.close();
   });
 
