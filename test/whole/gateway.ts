@@ -1,4 +1,9 @@
-import { buildCsr, gatewayId } from "../../packages/core/src/index.ts";
+import {
+  buildCsr,
+  gatewayId,
+  parseCertificate,
+  thumbprint,
+} from "../../packages/core/src/index.ts";
 import type { Bytes, JsonObject } from "../../packages/core/src/index.ts";
 import {
   generateSigner,
@@ -6,7 +11,7 @@ import {
   nodeCrypto as c,
   silentLog,
 } from "../../packages/node/src/index.ts";
-import type { Target, Timers } from "../../packages/node/src/index.ts";
+import type { Outgoing, Target, Timers } from "../../packages/node/src/index.ts";
 import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import { gatewayApp } from "../../packages/gateway/src/app.ts";
 import { Queue } from "../../packages/gateway/src/relay/queue.ts";
@@ -62,6 +67,7 @@ export function gatewayWorld(rig: Rig, certificate: Bytes, parts: GatewayParts =
     trustDomain: DOMAIN,
     proxies: new Set(parts.proxies ?? [`spiffe://${DOMAIN}/proxy/host-1`]),
     queue: new Queue({ ...LIMITS, ...parts.limits }, timers, () => rig.now() * 1000),
+    keyThumbprint: () => thumbprint(c, parseCertificate(certificate).key),
     useServer: (act) => act({ calls: server, streams: server }),
   };
 }
@@ -72,4 +78,15 @@ export function throughGateway(parts: GatewayParts = {}): (scene: Scene) => Prom
     const app = gatewayApp(gatewayWorld(rig, await enrolGateway(rig), parts));
     return handlerTarget((request) => app(request, { certificate: host.certificate }));
   };
+}
+
+/** A gateway that is no longer its owner's: it changes what it passes on. */
+export function changing(
+  path: string,
+  change: (request: Outgoing) => Outgoing,
+): (plain: Target) => Target {
+  return (plain) => ({
+    send: (request) => plain.send(request.path === path ? change(request) : request),
+    close: () => plain.close(),
+  });
 }

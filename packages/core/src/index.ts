@@ -41,7 +41,7 @@ export { isObject, parseJson, parseJsonObject } from "./json/strict.ts";
 export type { Json, JsonLimits, JsonObject } from "./json/strict.ts";
 
 // jose
-export { parseCompact } from "./jose/compact.ts";
+export { parseCompact, writeCompact } from "./jose/compact.ts";
 export type { CompactJws } from "./jose/compact.ts";
 export { isSoundEd25519 } from "./jose/ed25519.ts";
 export { algorithmsFor, readConfirmationJwk, readJwk, sameKey, thumbprint } from "./jose/jwk.ts";
@@ -410,6 +410,8 @@ export {
 } from "./issuance/entry.ts";
 export type { Entry, GrantTerms } from "./issuance/entry.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
+export { decideMediated, draftMediated } from "./issuance/mediated.ts";
+export type { KnownOfMediated, MediatedMaterial, MediatedParts } from "./issuance/mediated.ts";
 export { isPassing } from "./issuance/passing.ts";
 export { decidePresigned, draftPresigned, PRESIGNED_LIFE_SECONDS } from "./issuance/presign.ts";
 export type { KnownOfPresigned, PresignedConsent, PresignedMaterial } from "./issuance/presign.ts";
@@ -434,6 +436,8 @@ export { verify } from "./verify/verify.ts";
 export type { Demand } from "./verify/verify.ts";
 
 // api
+export { readOwnerConsent, writeOwnerConsent } from "./api/owner-consent.ts";
+export type { PostedOwnerConsent } from "./api/owner-consent.ts";
 export { CLIENT_CERT_HEADER, readClientCert, writeClientCert } from "./api/client-cert.ts";
 export {
   readAskedAnswer,

@@ -1,4 +1,4 @@
-import { proxyId } from "@countersign/core";
+import { proxyId, thumbprint } from "@countersign/core";
 import { openTarget, serve } from "@countersign/node";
 import type { Listener, Log, Timers } from "@countersign/node";
 import type { Crypto, Random, Seconds } from "@countersign/core";
@@ -104,6 +104,7 @@ export async function runDomain(
     trustDomain: file.trust_domain,
     proxies: new Set(file.proxies.map((name) => proxyId(file.trust_domain, name))),
     queue,
+    keyThumbprint: () => thumbprint(platform.c, link.identity.certificate.key),
     useServer: (act) => link.use(act),
   };
   const listener = await serve<GatewayContext>({

@@ -19,6 +19,8 @@ export interface GatewayWorld {
   /** Ids of the proxies that it serves. */
   readonly proxies: ReadonlySet<string>;
   readonly queue: Queue;
+  /** Thumbprint of this gateway's present key. */
+  keyThumbprint(): string;
   /**
    * Exchanges with the server by this gateway's own certificate, which stays the same until `act` has ended: a
    * superseded one that is used after its successor counts as a copy in other hands.

@@ -31,6 +31,7 @@ export type { Colour, Paint } from "./text.ts";
 // http, the asking side
 export { call, callJson, refusalOf, textOf } from "./http/client.ts";
 export type { Answer, CallOptions, JsonAnswer } from "./http/client.ts";
+export { createEventReader } from "./http/event-reader.ts";
 export type { ServerEvent } from "./http/event-reader.ts";
 export { followEvents, jitteredDelayMs } from "./http/follow.ts";
 export type { FollowOptions } from "./http/follow.ts";

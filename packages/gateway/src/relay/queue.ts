@@ -74,6 +74,11 @@ export class Queue {
     }
   }
 
+  /** How many calls wait. */
+  get waiting(): number {
+    return this.#schedule.waiting;
+  }
+
   close(): void {
     this.#alarm?.();
   }

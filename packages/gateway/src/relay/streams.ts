@@ -1,4 +1,5 @@
 import { Refusal } from "@countersign/core";
+import type { Bytes } from "@countersign/core";
 import type { Incoming } from "@countersign/node";
 import type { Caller } from "../http/caller.ts";
 import type { GatewayWorld } from "../world.ts";
@@ -16,7 +17,13 @@ const OPEN_TIMEOUT_MS = 30_000;
 export class Streams {
   readonly #open: Map<string, number> = new Map();
 
-  async open(w: GatewayWorld, caller: Caller, request: Request): Promise<Response> {
+  /** @param watchOf called for each stream: what it gives sees what goes by */
+  async open(
+    w: GatewayWorld,
+    caller: Caller,
+    request: Request,
+    watchOf: () => ((chunk: Bytes) => void) | undefined,
+  ): Promise<Response> {
     const count = this.#open.get(caller.id) ?? 0;
     if (count >= MAX_STREAMS_PER_PROXY)
       throw new Refusal("rate_limited", "too many streams of this proxy");
@@ -36,7 +43,7 @@ export class Streams {
       const incoming = await w.queue.run(caller.id, request.signal, () =>
         w.useServer(({ streams }) => sendOn(streams, caller, request, undefined, ended.signal)),
       );
-      if (isEventStream(incoming)) return streamOf(incoming, end);
+      if (isEventStream(incoming)) return streamOf(incoming, watchOf(), end);
       const answer = responseOf(await readAnswer(incoming));
       end();
       return answer;
@@ -47,6 +54,11 @@ export class Streams {
       cancel();
     }
   }
+
+  /** How many are open; for metrics. */
+  get count(): number {
+    return [...this.#open.values()].reduce((sum, open) => sum + open, 0);
+  }
 }
 
 function isEventStream(incoming: Incoming): boolean {
@@ -54,7 +66,11 @@ function isEventStream(incoming: Incoming): boolean {
   return incoming.status === 200 && type.startsWith("text/event-stream");
 }
 
-function streamOf(incoming: Incoming, end: () => void): Response {
+function streamOf(
+  incoming: Incoming,
+  watch: ((chunk: Bytes) => void) | undefined,
+  end: () => void,
+): Response {
   const chunks = incoming.chunks[Symbol.asyncIterator]();
   const body = new ReadableStream<Uint8Array>(
     {
@@ -66,6 +82,7 @@ function streamOf(incoming: Incoming, end: () => void): Response {
             controller.close();
             return;
           }
+          watch?.(next.value);
           controller.enqueue(next.value);
         } catch (error) {
           end();

@@ -67,6 +67,9 @@ export async function checkApproval(
     return unsuitable("another installation");
   if (body.agent.host !== undefined && body.agent.host !== w.identity().id)
     return unsuitable("another host");
+  // who attests does not approve: with one key for both, owner and proxy would be one
+  if ([of.anchor, thumbprint(w.c, w.identity().signer.key)].includes(body.owner.jkt))
+    return unsuitable("signed by a key of this proxy");
   if (!sameSet(body.agent.meas, of.measurements)) return unsuitable("another program");
   if (now >= body.grant.exp || now + 60 < body.grant.nbf) return unsuitable("over, or not begun");
   if (!isByOwnersOf(of.entry, body)) return unsuitable("another owner");

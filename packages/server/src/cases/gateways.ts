@@ -48,3 +48,8 @@ export async function makeGatewayToken(w: World, order: GatewayOrder): Promise<s
     record: { owners: [...row.owners], proxies: [...row.proxies] },
   });
 }
+
+/** Whether an administrator has named this owner for the gateway. */
+export async function signsFor(w: World, gateway: string, owner: string): Promise<boolean> {
+  return (await w.store.gateway(gateway))?.owners.includes(owner) === true;
+}

@@ -8,6 +8,7 @@ import {
   readBeat,
   readEstBody,
   readNonceRequest,
+  readOwnerConsent,
   readPostedRequest,
   readPresignedRequest,
   Refusal,
@@ -20,6 +21,7 @@ import type { Bytes } from "@countersign/core";
 import { headerLines, readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
 import { requestCredential } from "../cases/credential.ts";
+import { acceptOwnerConsent } from "../cases/owner-consent.ts";
 import { acceptPresigned } from "../cases/presigned.ts";
 import { simpleEnroll, simpleReenroll } from "../cases/enrol.ts";
 import type { StateFeed } from "../feed/state-feed.ts";
@@ -95,12 +97,21 @@ const presignedConsents =
     return json(await acceptPresigned(w, peer, posted));
   };
 
+const ownerConsents =
+  (w: World): Endpoint<ApiContext> =>
+  async (request, context) => {
+    const peer = await authenticate(w, request, context);
+    const posted = readOwnerConsent(await readJsonBody(request, MAX_BODY_BYTES));
+    return json(await acceptOwnerConsent(w, peer, posted));
+  };
+
 /** The calls of proxies, by themselves or through an owner's gateway. Every path but `cacerts` and `simpleenroll` demands a client certificate. */
 export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
   const routes: Routes<ApiContext> = {
     "POST /v1/nonce": nonce(w),
     "POST /v1/credential-requests": credentialRequests(w),
     "POST /v1/presigned-consents": presignedConsents(w),
+    "POST /v1/owner-consents": ownerConsents(w),
     "GET /v1/state": async (request, context) =>
       feed.open((await authenticate(w, request, context)).id, request.signal),
     "POST /v1/beats": async (request, context) => {

@@ -1,0 +1,209 @@
+import {
+  canonicalJson,
+  decideMediated,
+  digestOf,
+  equalBytes,
+  isCredentialStatement,
+  readStatement,
+  Refusal,
+  thumbprint,
+  verifyApproval,
+} from "@countersign/core";
+import type {
+  Approval,
+  CredentialStatement,
+  Digest,
+  Grant,
+  KnownOfMediated,
+  PostedOwnerConsent,
+  Statement,
+} from "@countersign/core";
+import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+import { grantRowOf } from "./approve.ts";
+import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import type { ProxyPeer } from "./credential.ts";
+import { signsFor } from "./gateways.ts";
+import { chainOf } from "./owner-chain.ts";
+import { logRow } from "./record.ts";
+import { logRefusal } from "./refusals.ts";
+
+const MAX_TRIES = 3;
+
+/** A gateway, and the proxy for which it speaks. */
+type GatewayPeer = ProxyPeer & { readonly gateway: string };
+
+/** One approval while it is judged. */
+interface Brought {
+  readonly peer: GatewayPeer;
+  readonly posted: PostedOwnerConsent;
+  readonly keyRow: OwnerKeyRow;
+  readonly approval: Approval;
+}
+
+/**
+ * An approval that the owner's gateway has signed over the question of a proxy that it stands before (DESIGN 4,
+ * owner-mediated): grant, burnt `jti`, answered question and log row in one commit. Nothing is issued: the proxy, told
+ * by its state, asks again. The same octets again get the same answer, for a gateway that lost the first one.
+ * @throws Refusal `gateway_not_allowed` for a caller that is no gateway; as `decideMediated` and `verifyApproval`;
+ * `not_found` where nobody asks so; `replayed` for a statement or `jti` used before; refusals are logged for the proxy
+ */
+export async function acceptOwnerConsent(
+  w: World,
+  peer: ProxyPeer,
+  posted: PostedOwnerConsent,
+): Promise<{ readonly cs: Digest }> {
+  try {
+    const { gateway } = peer;
+    if (gateway === undefined) throw new Refusal("gateway_not_allowed", "a proxy is no owner");
+    const statement = readStatement(w.c, posted.statement);
+    if (!isCredentialStatement(statement))
+      throw new Refusal("approval_unsuitable", "the statement is of another kind");
+    const by = { ...peer, gateway };
+    return (await repeated(w, by, posted, statement)) ?? (await accept(w, by, posted, statement));
+  } catch (error) {
+    if (error instanceof Refusal) await logRefusal(w, peer.id, error);
+    throw error;
+  }
+}
+
+/** What these very octets came to before. @throws Refusal `replayed`, `halted` when it was ended since */
+async function repeated(
+  w: World,
+  peer: GatewayPeer,
+  posted: PostedOwnerConsent,
+  { cs, body }: Statement<CredentialStatement>,
+): Promise<{ readonly cs: Digest } | undefined> {
+  const grant = await w.store.grant(cs);
+  if (grant === undefined) return undefined;
+  const isSame =
+    grant.model === "owner" &&
+    grant.proxy === peer.id &&
+    equalBytes(grant.statement, posted.statement) &&
+    canonicalJson(grant.signature) === canonicalJson({ ...posted.sig }) &&
+    digestOf(w.c, posted.request) === body.req;
+  if (!isSame) throw new Refusal("replayed", "the statement was used");
+  if (grant.endedAt !== undefined) throw new Refusal("halted", "the approval was ended");
+  return { cs };
+}
+
+/** The question that the statement answers: this R, of this proxy. @throws Refusal `not_found`, `approval_unsuitable` */
+async function questionOf(w: World, { peer, posted, approval }: Brought): Promise<AskRow> {
+  const { req } = approval.statement.body;
+  if (digestOf(w.c, posted.request) !== req)
+    throw new Refusal("approval_unsuitable", "another request");
+  const ask = await findAsk(w, req);
+  if (ask.proxy !== peer.id) throw new Refusal("not_found", "a question of another proxy");
+  return ask;
+}
+
+async function accept(
+  w: World,
+  peer: GatewayPeer,
+  posted: PostedOwnerConsent,
+  statement: Statement<CredentialStatement>,
+): Promise<{ readonly cs: Digest }> {
+  const keyRow = await w.store.ownerKey(statement.body.owner.jkt);
+  if (keyRow === undefined) throw new Refusal("key_not_enrolled");
+  const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
+  const approval = await verifyApproval(w.c, statement, posted.sig, key, {
+    ownerKind: keyRow.kind,
+  });
+  const brought = { peer, posted, keyRow, approval };
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const committed = await tryOnce(w, brought);
+    if (committed === "used")
+      // the same octets may have come twice at once: then the other one's outcome is this one's
+      return (await repeated(w, peer, posted, statement)) ?? used();
+    if (committed !== "conflict") return { cs: statement.cs };
+  }
+  return (
+    (await repeated(w, peer, posted, statement)) ??
+    Promise.reject(new Refusal("indeterminate", "the state changed at each of three tries"))
+  );
+}
+
+function used(): never {
+  throw new Refusal("replayed", "the statement's jti was used");
+}
+
+async function knownOf(
+  w: World,
+  { peer, approval, keyRow }: Brought,
+  ask: AskRow,
+): Promise<KnownOfMediated & { readonly epoch: number }> {
+  const { cs, body } = approval.statement;
+  const now = w.clock();
+  const query = { proxy: peer.id, entry: ask.entry, agent: ask.agent, cs, now };
+  const [rows, prepared, stops, key, former, gateway, signsForOwner] = await Promise.all([
+    w.store.known(query),
+    w.store.statement(body.jti),
+    w.store.stops({ scope: "grant", target: cs }),
+    w.store.ownerKey(keyRow.jkt),
+    w.store.formerLogs(),
+    w.store.proxy(peer.gateway),
+    signsFor(w, peer.gateway, ask.owner),
+  ]);
+  const recoveredAt = former.at(-1)?.endedAt;
+  return {
+    epoch: rows.epoch,
+    signsForOwner,
+    entry: rows.entry?.body,
+    key: key === undefined ? undefined : enrolledOf(key),
+    stops: rows.stops,
+    wasStopped: stops.length > 0,
+    isOfServer: prepared !== undefined,
+    ...(recoveredAt === undefined ? {} : { recoveredAt }),
+    attesterKeys: [thumbprint(w.c, peer.key), ...(gateway === undefined ? [] : [gateway.liveJkt])],
+    issuer: w.config.issuer,
+    trustDomain: w.config.trustDomain,
+  };
+}
+
+async function tryOnce(w: World, brought: Brought): Promise<"conflict" | "used" | object> {
+  const ask = await questionOf(w, brought);
+  const known = await knownOf(w, brought, ask);
+  const grant = decideMediated(askOf(ask), brought.approval, known, w.clock());
+  return commitGrant(w, brought, { ask, grant, epoch: known.epoch });
+}
+
+async function commitGrant(
+  w: World,
+  { peer, posted, keyRow, approval }: Brought,
+  by: { readonly ask: AskRow; readonly grant: Grant; readonly epoch: number },
+): Promise<"conflict" | "used" | object> {
+  const { ask, grant, epoch } = by;
+  const { body } = approval.statement;
+  const now = w.clock();
+  const chain = await chainOf(w, keyRow);
+  const row = grantRowOf(ask, grant, approval.statement, posted.sig, keyRow, chain);
+  return w.store.commit({
+    log: logRow(w, {
+      type: "approval.approved",
+      t: now,
+      actor: "owner",
+      record: {
+        v: 1,
+        agent: ask.agent,
+        entry: ask.entry,
+        owner: ask.owner,
+        key: keyRow.jkt,
+        cs: grant.cs,
+        req: ask.req,
+        assurance: grant.assurance,
+        until: body.grant.exp,
+        model: grant.model,
+        proxy: peer.id,
+        gateway: peer.gateway,
+        signed: body.iat,
+      },
+    }),
+    changes: [
+      { put: "grant", row },
+      { set: "ask", req: ask.req, fields: { state: "approved", decidedAt: now, cs: grant.cs } },
+    ],
+    once: [{ kind: "jti", value: body.jti, until: Number.MAX_SAFE_INTEGER }],
+    expect: { epoch, ask: { req: ask.req, state: "asked" } },
+    issues: true, // a store that is behind may have forgotten that it was used, or stopped
+  });
+}
