@@ -285,6 +285,7 @@ async function askAsHost(apis: Apis): Promise<void> {
   });
   const beforehand = await presign(apis.whole.scene);
   await apis.call("api", "POST /v1/presigned-consents", { json: beforehand.json });
+  await apis.call("api", "POST /v1/owner-consents", { json: beforehand.json }); // a proxy is no gateway
   await apis.call("api", "GET /v1/state");
   await apis.call("api", "GET /.well-known/est/cacerts", { asHost: false });
 }

@@ -36,7 +36,7 @@ describe("a proxy behind its owner's gateway, three processes", () => {
   let wit: unknown;
   const startGateway = async (): Promise<Running> => {
     const running = site.home.start(["owner", "gateway", "run"]);
-    await running.when("gateway.running", (it) => logged(it, "gateway.running"));
+    await running.when("gateway.running", (one) => logged(one, "gateway.running"));
     return running;
   };
   /** Starts the proxy with this at the end of its configuration. */
@@ -75,7 +75,7 @@ describe("a proxy behind its owner's gateway, three processes", () => {
     };
     const lines = `gateway: ${GATEWAY}\ngateway_url: ${fields.api}\n`;
     const proxy = await proxyWith(lines);
-    const lost = await proxy.when("server.lost", (it) => logged(it, "server.lost"));
+    const lost = await proxy.when("server.lost", (running) => logged(running, "server.lost"));
     expect(lost).toContain("untrusted_chain");
     await proxy.stop();
     const path = join(site.home.data, "proxy/proxy.yaml");

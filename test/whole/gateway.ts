@@ -2,6 +2,7 @@ import {
   buildCsr,
   gatewayId,
   parseCertificate,
+  readPolicyRules,
   thumbprint,
 } from "../../packages/core/src/index.ts";
 import type { Bytes, JsonObject } from "../../packages/core/src/index.ts";
@@ -11,17 +12,22 @@ import {
   nodeCrypto as c,
   silentLog,
 } from "../../packages/node/src/index.ts";
-import type { Outgoing, Target, Timers } from "../../packages/node/src/index.ts";
+import type { Log, Target, Timers } from "../../packages/node/src/index.ts";
 import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import { gatewayApp } from "../../packages/gateway/src/app.ts";
 import { Queue } from "../../packages/gateway/src/relay/queue.ts";
 import type { Limits } from "../../packages/gateway/src/relay/schedule.ts";
+import { ownerKeyOf } from "../../packages/gateway/src/signing/owner-key.ts";
+import { RuleBook } from "../../packages/gateway/src/signing/rules.ts";
+import { Seen } from "../../packages/gateway/src/signing/seen.ts";
+import type { Signing } from "../../packages/gateway/src/signing/sign.ts";
 import type { GatewayWorld } from "../../packages/gateway/src/world.ts";
-import { est } from "../../packages/server/src/people.testing.ts";
+import { est, secretIn } from "../../packages/server/src/people.testing.ts";
+import type { Owner } from "../../packages/server/src/people.testing.ts";
 import type { Scene } from "../../packages/server/src/cases/scene.testing.ts";
 import { DOMAIN, seededRandom } from "../../packages/server/src/world.testing.ts";
 import type { Rig } from "../../packages/server/src/world.testing.ts";
-import { secretIn } from "../../packages/server/src/people.testing.ts";
+import type { Whole } from "./whole.ts";
 
 const LIMITS: Limits = {
   queuedPerProxy: 32,
@@ -49,6 +55,7 @@ export interface GatewayParts {
   readonly proxies?: readonly string[];
   readonly limits?: Partial<Limits>;
   readonly timers?: Timers;
+  readonly log?: Log;
   /** Stands between gateway and server. */
   readonly toServer?: (plain: Target) => Target;
 }
@@ -63,7 +70,7 @@ export function gatewayWorld(rig: Rig, certificate: Bytes, parts: GatewayParts =
     random: seededRandom("gateway"),
     clock: rig.now,
     timers,
-    log: silentLog,
+    log: parts.log ?? silentLog,
     trustDomain: DOMAIN,
     proxies: new Set(parts.proxies ?? [`spiffe://${DOMAIN}/proxy/host-1`]),
     queue: new Queue({ ...LIMITS, ...parts.limits }, timers, () => rig.now() * 1000),
@@ -72,21 +79,54 @@ export function gatewayWorld(rig: Rig, certificate: Bytes, parts: GatewayParts =
   };
 }
 
-/** A gateway in memory, as the proxy of a scene reaches it. */
-export function throughGateway(parts: GatewayParts = {}): (scene: Scene) => Promise<Target> {
-  return async ({ rig, host }) => {
-    const app = gatewayApp(gatewayWorld(rig, await enrolGateway(rig), parts));
-    return handlerTarget((request) => app(request, { certificate: host.certificate }));
-  };
+/** A gateway of a scene, as its proxy reaches it. */
+export async function gatewayThat(
+  { rig, host }: Pick<Scene, "rig" | "host">,
+  parts: GatewayParts & { readonly owners?: readonly string[]; readonly signing?: Signing } = {},
+): Promise<Target> {
+  const { owners = [], signing } = parts;
+  const certificate = await enrolGateway(rig, { owners });
+  const app = gatewayApp(gatewayWorld(rig, certificate, parts), signing);
+  return handlerTarget((request) => app(request, { certificate: host.certificate }));
 }
 
-/** A gateway that is no longer its owner's: it changes what it passes on. */
-export function changing(
-  path: string,
-  change: (request: Outgoing) => Outgoing,
-): (plain: Target) => Target {
-  return (plain) => ({
-    send: (request) => plain.send(request.path === path ? change(request) : request),
-    close: () => plain.close(),
-  });
+/** A gateway in memory that signs nothing. */
+export function throughGateway(parts: GatewayParts = {}): (scene: Scene) => Promise<Target> {
+  return (scene) => gatewayThat(scene, parts);
+}
+
+/** What signs for an owner, by these rules; how often is kept in memory. */
+export function signingOf(
+  owner: Pick<Owner, "id" | "signer">,
+  rules: readonly JsonObject[],
+  issuer = `https://id.${DOMAIN}`,
+): Signing {
+  const book = new RuleBook(readPolicyRules({ v: 1, issuer, rules }), new Map(), () =>
+    Promise.resolve(),
+  );
+  const key = ownerKeyOf(c, owner.signer, "sshsig", { owner: owner.id, kind: "policy" });
+  return { owner: owner.id, key, rules: book, seen: new Seen() };
+}
+
+/** What a gateway says in its log. */
+export interface Heard {
+  readonly log: Log;
+  count(event: string): number;
+  last(event: string): unknown;
+  /** Until it was said so many times. */
+  until(whole: Whole, event: string, times?: number): Promise<void>;
+}
+
+export function logOf(): Heard {
+  const said: { readonly event: string; readonly fields: unknown }[] = [];
+  const keep = (event: string, fields?: unknown): void => {
+    said.push({ event, fields });
+  };
+  const of = (event: string): typeof said => said.filter((one) => one.event === event);
+  return {
+    log: { debug: keep, info: keep, warn: keep, error: keep },
+    count: (event) => of(event).length,
+    last: (event) => of(event).at(-1)?.fields,
+    until: (whole, event, times = 1) => whole.until(() => of(event).length >= times),
+  };
 }

@@ -9,6 +9,10 @@ export interface GatewayFile {
   readonly listen_host: string;
   readonly listen_port: number;
   readonly proxies: readonly string[];
+  readonly owner?: string;
+  readonly owner_kind: string;
+  readonly owner_key?: string;
+  readonly rules?: string;
   readonly queued_per_proxy: number;
   readonly at_once: number;
   readonly at_once_per_proxy: number;
@@ -46,6 +50,27 @@ export const GATEWAY_SCHEMA: ConfigSchema<GatewayFile> = {
     type: "strings",
     default: [],
     doc: "names of the proxies that it serves; nobody else is, whatever certificate he has",
+  },
+  owner: {
+    type: "string",
+    pattern: /^urn:agent-owner:[A-Za-z0-9._:-]{1,320}$/,
+    doc: "id of the owner that it signs for, with owner_key and rules; without it every question is left to a person",
+  },
+  owner_kind: {
+    type: "string",
+    default: "policy",
+    choices: ["policy", "device"],
+    doc: "what that owner is, as enrolled; a person's key does not sign here",
+  },
+  owner_key: {
+    type: "string",
+    pattern: /^\/[^\0]{1,1000}$/,
+    doc: "private key of that owner, mode 0600: OpenSSH or PKCS#8, without a passphrase",
+  },
+  rules: {
+    type: "string",
+    pattern: /^\/[^\0]{1,1000}$/,
+    doc: "what it may sign by itself, YAML; what lies outside is left to a person",
   },
   queued_per_proxy: {
     type: "integer",

@@ -9,6 +9,7 @@ import type { GatewayContext } from "./http/caller.ts";
 import { loadIdentity, saveCas, saveIdentity } from "./keys/identity.ts";
 import type { Identity } from "./keys/identity.ts";
 import { Queue } from "./relay/queue.ts";
+import { loadSigning } from "./signing/load.ts";
 import { caCertificates, checkServer, reenrol } from "./uplink/enrol.ts";
 import { Link } from "./uplink/link.ts";
 import type { GatewayWorld, ServerTargets } from "./world.ts";
@@ -107,9 +108,10 @@ export async function runDomain(
     keyThumbprint: () => thumbprint(platform.c, link.identity.certificate.key),
     useServer: (act) => link.use(act),
   };
+  const signing = await loadSigning(platform.c, folder, file);
   const listener = await serve<GatewayContext>({
     on: { host: file.listen_host, port: file.listen_port, tls: tlsOf(identity) },
-    app: gatewayApp(w),
+    app: gatewayApp(w, signing),
     contextOf: (_socket, certificate) => (certificate === undefined ? {} : { certificate }),
     log: platform.log,
   });
@@ -119,6 +121,7 @@ export async function runDomain(
     address: listener.address,
     server: file.api_url,
     proxies: file.proxies.length,
+    signs_for: signing?.owner ?? "nobody",
   });
   return {
     id: identity.id,

@@ -12,6 +12,7 @@ import type { RequestClaims } from "./request.ts";
 
 const SKEW_SECONDS = 60;
 
+const SEVERAL = "the registration takes several owners: they sign where all are asked";
 const unsuitable = (why: string): never => {
   throw new Refusal("approval_unsuitable", why);
 };
@@ -36,7 +37,7 @@ export interface MediatedParts {
 /**
  * The statement that an owner's gateway signs over an R on its way to the server (DESIGN 4, owner-mediated). Its nonce
  * is its own, and it lives 300 s.
- * @throws Refusal `approval_unsuitable` where the registration names no owner
+ * @throws Refusal `approval_unsuitable` where the registration names no owner, or several
  */
 export function draftMediated(
   of: MediatedMaterial,
@@ -47,6 +48,7 @@ export function draftMediated(
   const { entry, proxy, measurements, issuer, trustDomain } = of;
   const { anchor } = of.request.claims;
   if (entry.owner === undefined) return unsuitable("the registration names no owner");
+  if (entry.parties !== undefined) return unsuitable(SEVERAL);
   const ask: Ask = {
     req: of.request.digest,
     entry: entry.id,
@@ -130,6 +132,7 @@ export function decideMediated(
   if (known.wasStopped) throw new Refusal("halted", "this approval was stopped before it came");
   if (known.isOfServer)
     throw new Refusal("statement_invalid", "made by the server: for the decision call");
+  if (known.entry?.parties !== undefined) return unsuitable(SEVERAL);
   checkSigner(ask, body, known);
   if (body.td !== known.trustDomain) return unsuitable("td");
   checkTimes(body, known, now);

@@ -74,11 +74,6 @@ export class Queue {
     }
   }
 
-  /** How many calls wait. */
-  get waiting(): number {
-    return this.#schedule.waiting;
-  }
-
   close(): void {
     this.#alarm?.();
   }

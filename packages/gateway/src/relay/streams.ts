@@ -54,11 +54,6 @@ export class Streams {
       cancel();
     }
   }
-
-  /** How many are open; for metrics. */
-  get count(): number {
-    return [...this.#open.values()].reduce((sum, open) => sum + open, 0);
-  }
 }
 
 function isEventStream(incoming: Incoming): boolean {

@@ -1,4 +1,5 @@
 import {
+  appraise,
   base64url,
   checkBelonging,
   CLIENT_CERT_HEADER,
@@ -13,11 +14,12 @@ import {
   writeOwnerConsent,
   writeStatement,
 } from "@countersign/core";
-import type { Bytes, EvidenceClaims, MediatedMaterial } from "@countersign/core";
+import type { Bytes, Entry, EvidenceClaims, MediatedMaterial } from "@countersign/core";
 import { callJson, pause } from "@countersign/node";
 import type { Caller } from "../http/caller.ts";
 import type { GatewayWorld } from "../world.ts";
 import type { OwnerKey } from "./owner-key.ts";
+import type { RuleBook } from "./rules.ts";
 import type { Seen } from "./seen.ts";
 
 const NONCE_BYTES = 16;
@@ -26,23 +28,24 @@ const POST_TIMEOUT_MS = 15_000;
 const TRIES = 3;
 const RETRY_MS = 5_000;
 
-/** What the owner's rules judge: what was measured and what the server says, never a word of the agent's. */
-export interface Judged extends MediatedMaterial {
-  readonly evidence: EvidenceClaims;
-}
-
-/** The owner's rules. They sign inside their bounds; everything else is left to a person. */
-export interface Rules {
-  /** @returns why it is not signed, or undefined */
-  refuse(judged: Judged): string | undefined;
-}
-
 /** What signs for one owner. */
 export interface Signing {
   readonly owner: string;
   readonly key: OwnerKey;
-  readonly rules: Rules;
+  readonly rules: RuleBook;
   readonly seen: Seen;
+}
+
+/** What the statement is made from, and what is noticed beside: never a word of the agent's. */
+interface Judged extends MediatedMaterial {
+  readonly warnings: readonly string[];
+}
+
+/** As the server will appraise it at least; which digests are right the owner's rules say. */
+function warningsOf(evidence: EvidenceClaims, entry: Entry): readonly string[] {
+  const references = new Set(measurementsOf(evidence).map(({ d }) => d));
+  const appraisal = appraise(evidence, entry, references, "standard", undefined);
+  return [...appraisal.warnings, ...appraisal.reasons];
 }
 
 /**
@@ -60,15 +63,15 @@ async function material(
     parseJsonObject(body, { maxBytes: MAX_BODY_BYTES, maxDepth: 4 }),
   );
   const now = w.clock();
-  const unverified = seen.issuerOf(caller.id);
-  if (unverified === undefined) return undefined;
+  const issuer = seen.issuerOf(caller.id);
+  if (issuer === undefined) return undefined;
   const { request, evidence } = await checkBelonging(
     w.c,
     posted,
     {
       proxy: caller.id,
       proxyKey: caller.key,
-      issuer: unverified,
+      issuer,
       checkNonce: () => undefined,
     },
     now,
@@ -80,9 +83,9 @@ async function material(
     entry: found,
     proxy: caller.id,
     measurements: measurementsOf(evidence.claims),
-    issuer: unverified,
+    issuer,
     trustDomain: w.trustDomain,
-    evidence: evidence.claims,
+    warnings: warningsOf(evidence.claims, found),
   };
 }
 
@@ -132,18 +135,22 @@ export async function signAsked(
   const judged = await material(w, signing, caller, body);
   if (judged === undefined) return;
   checkKeys(w, signing, caller, judged);
-  const entry = judged.entry.id;
-  const why = signing.rules.refuse(judged);
-  if (why !== undefined) {
-    w.log.info("consent.left_to_a_person", { entry, proxy: caller.id, why });
-    return;
-  }
+  const { key, owner, rules } = signing;
   const now = w.clock();
   const parts = { jti: statementId(now, w.random), nonce: base64url(w.random(NONCE_BYTES)) };
-  const draft = draftMediated(judged, signing.key.enrolled, parts, now);
-  const statement = writeStatement(w.c, draft);
-  const sig = await signing.key.sign(statement.bytes);
-  const { octets } = judged.request;
-  await post(w, caller, writeOwnerConsent({ request: octets, statement: statement.bytes, sig }));
-  w.log.info("consent.signed", { entry, proxy: caller.id, cs: statement.cs });
+  const statement = writeStatement(w.c, draftMediated(judged, key.enrolled, parts, now));
+  const { request, warnings } = judged;
+  const signer = { owner, jkt: key.enrolled.jkt };
+  const question = { statement, request, observed: { warnings }, signer };
+  const ruling = await rules.decide(w.c, question, now);
+  const about = { entry: judged.entry.id, proxy: caller.id };
+  if (ruling.do === "leave") {
+    const why = ruling.reasons.map(({ code, text }) => `${code}: ${text}`);
+    w.log.info("consent.left_to_a_person", { ...about, why: why.join("; ") });
+    return;
+  }
+  const sig = await key.sign(statement.bytes);
+  const consent = { request: request.octets, statement: statement.bytes, sig };
+  await post(w, caller, writeOwnerConsent(consent));
+  w.log.info("consent.signed", { ...about, rule: ruling.rule, cs: statement.cs });
 }

@@ -20,11 +20,12 @@ import type {
 } from "@countersign/core";
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import { grantRowOf } from "./approve.ts";
+import { grantRowOf } from "./grant-row.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { signsFor } from "./gateways.ts";
 import { chainOf } from "./owner-chain.ts";
+import { moveCounters } from "./owner-counter.ts";
 import { logRow } from "./record.ts";
 import { logRefusal } from "./refusals.ts";
 
@@ -108,6 +109,7 @@ async function accept(
   const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
   const approval = await verifyApproval(w.c, statement, posted.sig, key, {
     ownerKind: keyRow.kind,
+    pages: w.config.consent,
   });
   const brought = { peer, posted, keyRow, approval };
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
@@ -131,7 +133,7 @@ async function knownOf(
   w: World,
   { peer, approval, keyRow }: Brought,
   ask: AskRow,
-): Promise<KnownOfMediated & { readonly epoch: number }> {
+): Promise<KnownOfMediated & { readonly epoch: number; readonly keyRow: OwnerKeyRow }> {
   const { cs, body } = approval.statement;
   const now = w.clock();
   const query = { proxy: peer.id, entry: ask.entry, agent: ask.agent, cs, now };
@@ -147,6 +149,7 @@ async function knownOf(
   const recoveredAt = former.at(-1)?.endedAt;
   return {
     epoch: rows.epoch,
+    keyRow: key ?? keyRow, // its counter as it is now
     signsForOwner,
     entry: rows.entry?.body,
     key: key === undefined ? undefined : enrolledOf(key),
@@ -164,46 +167,56 @@ async function tryOnce(w: World, brought: Brought): Promise<"conflict" | "used" 
   const ask = await questionOf(w, brought);
   const known = await knownOf(w, brought, ask);
   const grant = decideMediated(askOf(ask), brought.approval, known, w.clock());
-  return commitGrant(w, brought, { ask, grant, epoch: known.epoch });
+  return commitGrant(w, { ...brought, keyRow: known.keyRow }, { ask, grant, epoch: known.epoch });
+}
+
+function recordOf({ peer, keyRow }: Brought, ask: AskRow, grant: Grant): object {
+  const { grant: bounds, iat } = grant.statement;
+  return {
+    v: 1,
+    agent: ask.agent,
+    entry: ask.entry,
+    owner: ask.owner,
+    key: keyRow.jkt,
+    cs: grant.cs,
+    req: ask.req,
+    assurance: grant.assurance,
+    until: bounds.exp,
+    model: grant.model,
+    proxy: peer.id,
+    gateway: peer.gateway,
+    signed: iat,
+  };
 }
 
 async function commitGrant(
   w: World,
-  { peer, posted, keyRow, approval }: Brought,
+  brought: Brought,
   by: { readonly ask: AskRow; readonly grant: Grant; readonly epoch: number },
 ): Promise<"conflict" | "used" | object> {
+  const { posted, keyRow, approval } = brought;
   const { ask, grant, epoch } = by;
-  const { body } = approval.statement;
+  const { jti } = approval.statement.body;
   const now = w.clock();
   const chain = await chainOf(w, keyRow);
   const row = grantRowOf(ask, grant, approval.statement, posted.sig, keyRow, chain);
+  const signed = [{ row: keyRow, facts: approval.facts }];
+  const moved = await moveCounters(w, signed, { jti, cs: grant.cs });
+  if (typeof moved === "string") return moved;
   return w.store.commit({
     log: logRow(w, {
       type: "approval.approved",
       t: now,
       actor: "owner",
-      record: {
-        v: 1,
-        agent: ask.agent,
-        entry: ask.entry,
-        owner: ask.owner,
-        key: keyRow.jkt,
-        cs: grant.cs,
-        req: ask.req,
-        assurance: grant.assurance,
-        until: body.grant.exp,
-        model: grant.model,
-        proxy: peer.id,
-        gateway: peer.gateway,
-        signed: body.iat,
-      },
+      record: recordOf(brought, ask, grant),
     }),
     changes: [
       { put: "grant", row },
       { set: "ask", req: ask.req, fields: { state: "approved", decidedAt: now, cs: grant.cs } },
+      ...moved.changes,
     ],
-    once: [{ kind: "jti", value: body.jti, until: Number.MAX_SAFE_INTEGER }],
-    expect: { epoch, ask: { req: ask.req, state: "asked" } },
+    once: [{ kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER }],
+    expect: { epoch, ask: { req: ask.req, state: "asked" }, ownerKeys: moved.ownerKeys },
     issues: true, // a store that is behind may have forgotten that it was used, or stopped
   });
 }
