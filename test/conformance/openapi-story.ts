@@ -18,6 +18,7 @@ import { presign } from "../../packages/server/src/cases/presign.testing.ts";
 import { adminApp } from "../../packages/server/src/http/admin.ts";
 import { apiApp } from "../../packages/server/src/http/api.ts";
 import type { ApiContext } from "../../packages/server/src/http/peer.ts";
+import type { PublicContext } from "../../packages/server/src/http/stop-codes.ts";
 import { publicApp } from "../../packages/server/src/http/public.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { enrolSecurityKey } from "../../packages/server/src/security-key.testing.ts";
@@ -30,6 +31,9 @@ import type { Whole } from "../whole/whole.ts";
 
 /** Where calls go; each is one tag of one description. */
 export type Place = "door" | "run" | "proxy" | "api" | "public" | "admin";
+
+/** What any of the applications knows of a connection. */
+type Contexts = ApiContext & PublicContext & { readonly peer: StandIn };
 
 /** One call that was answered. */
 export interface Exchange {
@@ -104,7 +108,7 @@ function ringOf(): KeyRing {
 export class Apis {
   readonly whole: Whole;
   readonly exchanges: Exchange[] = [];
-  readonly #apps: Readonly<Record<Place, Handler<ApiContext & { readonly peer: StandIn }>>>;
+  readonly #apps: Readonly<Record<Place, Handler<Contexts>>>;
 
   constructor(whole: Whole) {
     this.whole = whole;
@@ -202,6 +206,7 @@ async function enrol(apis: Apis): Promise<void> {
   });
   await apis.call("admin", "GET /v1/owners");
   await registerPasskey(apis);
+  await recoverBob(apis);
   await apis.call("admin", `DELETE /v1/owner/keys/${member(added, "jkt")}`);
   await apis.call("admin", "GET /v1/owners");
   await suspendAndResume(apis);
@@ -235,6 +240,40 @@ async function suspendAndResume(apis: Apis): Promise<void> {
   await enrolSecurityKey(rig, 1, [key], "carol").catch(() => undefined);
   await apis.call("admin", "GET /v1/owners");
   await apis.call("admin", `POST /v1/owner/keys/${key.jkt}/resume`);
+}
+
+/** Bob's codes, and two recoveries that are cancelled: by a key of his, and by a code. */
+async function recoverBob(apis: Apis): Promise<void> {
+  const made = await apis.call("admin", "POST /v1/owner/stop-codes", { json: { owner: "alice" } });
+  await announce(apis);
+  const listed = await apis.call("admin", "GET /v1/owner/recoveries?owner=alice");
+  const recovery = `/v1/owner/recoveries/${member(listed, "recoveries", "0", "id")}`;
+  const { owner } = apis.whole.scene;
+  const denial = await apis.call("admin", `GET ${recovery}/cancellation?jkt=${owner.jkt}`);
+  const statement = member(denial, "jcs");
+  const sig = await owner.sign(fromBase64url(statement));
+  await apis.call("admin", `POST ${recovery}/cancel`, { json: { statement, sig } });
+  await announce(apis);
+  const [first, second] = ["0", "1"].map((at) => member(made, "codes", at));
+  await apis.call("public", "POST /v1/stop-codes/use", {
+    json: { code: first, do: "cancel_recovery" },
+  });
+  await announce(apis);
+  await apis.call("admin", "POST /v1/owner/stop-codes/use", {
+    json: { code: second, do: "cancel_recovery" },
+  });
+  await apis.call("admin", "POST /v1/owner/agents/mailer/unblock");
+}
+
+/** A new key of alice, whose recovery waits. */
+async function announce(apis: Apis): Promise<void> {
+  const signer = generateSigner("Ed25519");
+  const offered = await apis.call("admin", "POST /v1/owner/keys/options", {
+    json: { name: "alice", kind: "person", jwk: signer.key },
+  });
+  const statement = member(offered, "jcs");
+  const sig = await apis.whole.scene.owner.sign(fromBase64url(statement), signer);
+  await apis.call("admin", "POST /v1/owner/recoveries", { json: { statement, sig, comment: "" } });
 }
 
 async function askAndApprove(apis: Apis): Promise<void> {

@@ -202,6 +202,12 @@ export type {
 export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
 export { checkEligibility, counterStep } from "./consent/counter.ts";
 export { readCode, requestCode, statementId } from "./consent/code.ts";
+export {
+  makeStopCode,
+  readStopCode,
+  STOP_CODE_COUNT,
+  stopCodePayload,
+} from "./consent/stop-code.ts";
 export { fenceNote } from "./consent/note.ts";
 export type { FencedNote } from "./consent/note.ts";
 export { makeOwnerJws, ownerJwsHeader, ownerJwsInput, ownerJwsOf } from "./consent/owner-jws.ts";

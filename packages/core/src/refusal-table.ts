@@ -77,6 +77,9 @@ export type RefusalCode =
   | "key_unsupported"
   | "counter_regressed"
   | "key_suspended"
+  | "co_signers_insufficient"
+  | "recovery_pending"
+  | "stop_code_invalid"
   | "already_decided"
   | "already_signed"
   | "quorum_unmet"
@@ -483,6 +486,21 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     423,
     "The key is suspended",
     "Use another key. If it was no copy, an administrator runs countersign owner resume-key THUMBPRINT.",
+  ),
+  co_signers_insufficient: row(
+    422,
+    "Who vouches for the key is not enough",
+    "Have it co-signed by a key that the owner has, or recover: countersign owner recover.",
+  ),
+  recovery_pending: row(
+    409,
+    "A recovery of this owner is announced already",
+    "Look at it, or cancel it first: countersign owner recover list.",
+  ),
+  stop_code_invalid: row(
+    403,
+    "The code is not valid",
+    "Type another one of the newest printed codes, or stop it on the server's host: countersign halt.",
   ),
   already_decided: row(409, "The request was decided already", "Look at the agent's status."),
   already_signed: row(

@@ -39,3 +39,25 @@ describe("witnesses in the configuration", () => {
     expect(() => configWith(...texts)).toThrow(Refusal);
   });
 });
+
+describe("how long a recovery can be cancelled", () => {
+  const secondsOf = (line: string): number =>
+    configOf(parseConfig(`trust_domain: example.org\n${line}`, SERVER_SCHEMA)).recoveryDelaySeconds;
+
+  it.each([
+    ["a day, unless something is said", "", 86_400],
+    ["a day", "recovery_delay_seconds: 86400", 86_400],
+    ["three", "recovery_delay_seconds: 259200", 259_200],
+  ])("is %s", (_what, line, wanted) => {
+    expect(secondsOf(line)).toBe(wanted);
+  });
+
+  it.each([
+    ["a second less than a day", "recovery_delay_seconds: 86399"],
+    ["no time", "recovery_delay_seconds: 0"],
+    ["more than thirty days", "recovery_delay_seconds: 2592001"],
+    ["a word", "recovery_delay_seconds: never"],
+  ])("is not %s", (_what, line) => {
+    expect(() => secondsOf(line)).toThrow(Refusal);
+  });
+});

@@ -27,6 +27,7 @@ export interface ServerFile {
   readonly consent_origins?: readonly string[];
   readonly attestation_roots?: readonly string[];
   readonly witnesses?: readonly string[];
+  readonly recovery_delay_seconds?: number;
   readonly development: boolean;
 }
 
@@ -102,6 +103,13 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "strings",
     doc: "who cosigns the log's checkpoints, each as VKEY@URL: its verifier key and the https address before /add-checkpoint",
   },
+  recovery_delay_seconds: {
+    type: "integer",
+    unit: "seconds",
+    min: 86_400,
+    max: 30 * 86_400,
+    doc: "how long the recovery of an owner who lost every key can be cancelled; default 86400, and never less",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -145,6 +153,8 @@ export interface ServerConfig {
   readonly attestationRoots: readonly Bytes[];
   /** Asked beside the releases; no decision waits for one. */
   readonly witnesses: readonly WitnessAddress[];
+  /** From the announcement of a recovery until its key is enabled. */
+  readonly recoveryDelaySeconds: Seconds;
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -218,6 +228,7 @@ export function configOf(file: ServerFile): ServerConfig {
     consent: { rpId, origins: file.consent_origins ?? [`https://${rpId}`] },
     attestationRoots: rootsOf(file.attestation_roots ?? []),
     witnesses: witnessesOf(file.witnesses ?? []),
+    recoveryDelaySeconds: file.recovery_delay_seconds ?? DAY_SECONDS,
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,
   };

@@ -15,6 +15,7 @@ import {
   systemTimers,
 } from "@countersign/node";
 import { expireAsks, sweep } from "./cases/expire.ts";
+import { enableRecoveries } from "./cases/recoveries.ts";
 import { keepKeys } from "./cases/rotate.ts";
 import { configOf, SERVER_SCHEMA, urlOf } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
@@ -24,6 +25,7 @@ import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
+import type { PublicContext } from "./http/stop-codes.ts";
 import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
@@ -207,7 +209,7 @@ function keepKeysDaily(world: World, ring: KeyRing): () => void {
 const HOUSEKEEPING_MS = 15_000;
 const SWEEP_EVERY = 40;
 
-/** Ends questions that are over, and now and then sweeps. */
+/** Ends questions that are over, enables recoveries whose time has come, and now and then sweeps. */
 function keepHouse(world: World): () => void {
   let cancel: () => void = () => undefined;
   let round = 0;
@@ -216,6 +218,7 @@ function keepHouse(world: World): () => void {
     cancel = systemTimers.after(HOUSEKEEPING_MS, () => {
       round += 1;
       void expireAsks(world)
+        .then(() => enableRecoveries(world))
         .then(() => (round % SWEEP_EVERY === 0 ? sweep(world) : undefined))
         .catch(failed)
         .finally(again);
@@ -243,8 +246,13 @@ function askWitnesses(world: World, witnesses: readonly Witness[]): () => Promis
   };
 }
 
-function listenPublic(world: World, app: Handler<object>): Promise<Listener> {
-  return serve({ on: world.config.public, app, contextOf: () => ({}), log: world.log });
+function listenPublic(world: World, app: Handler<PublicContext>): Promise<Listener> {
+  const contextOf = ({
+    remoteAddress,
+  }: {
+    readonly remoteAddress?: string | undefined;
+  }): PublicContext => (remoteAddress === undefined ? {} : { address: remoteAddress });
+  return serve({ on: world.config.public, app, contextOf, log: world.log });
 }
 
 /**

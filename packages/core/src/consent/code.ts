@@ -7,7 +7,7 @@ const CODE_BYTES = 7; // the 50 bits that are shown need seven octets
 const MAX_TYPED_LENGTH = 64;
 
 /** The first `charCount` Crockford characters of the octets read as one big-endian string of bits. */
-function crockford(data: Bytes, charCount: number): string {
+export function crockford(data: Bytes, charCount: number): string {
   let out = "";
   let held = 0;
   let bits = 0;

@@ -232,6 +232,7 @@ const RULINGS: readonly (readonly [string, Change, string])[] = [
     { request: unnamed, known: { askBlockedUntil: NOW + 1 } },
     "approval_denied",
   ],
+  ["denied too often", { request: unnamed, known: { isAskBlocked: true } }, "approval_denied"],
   ["denied long ago", { request: unnamed, known: { askBlockedUntil: NOW } }, "ask:first_approval"],
 ];
 

@@ -1,5 +1,6 @@
 import type { Digest, Jwk, Seconds } from "../crypto.ts";
 import { canonicalJson } from "../json/canonical.ts";
+import { isoTime } from "../consent/sentences.ts";
 import type { Measurement } from "../consent/statement.ts";
 import type { Appraisal } from "../evidence/appraisal.ts";
 import type { EvidenceClaims } from "../evidence/eat.ts";
@@ -51,7 +52,13 @@ export interface CredentialDraft {
 export type Ruling =
   | { readonly do: "issue"; readonly draft: CredentialDraft }
   | { readonly do: "ask"; readonly why: readonly AskReason[]; readonly deadline: Seconds }
-  | { readonly do: "refuse"; readonly code: RefusalCode; readonly why: string };
+  | {
+      readonly do: "refuse";
+      readonly code: RefusalCode;
+      readonly why: string;
+      /** What the caller can do, where that is more exact than the table's sentence. */
+      readonly next?: string;
+    };
 
 /** Bounds that the server's configuration sets. Unit: seconds. */
 export interface IssuePolicy {
@@ -73,6 +80,10 @@ const MAX_PENDING_PER_OWNER = 20;
 const SKEW_SECONDS = 60;
 
 const refuse = (code: RefusalCode, why: string): Ruling => ({ do: "refuse", code, why });
+
+function refuseAsking(why: string, next: string): Ruling {
+  return { do: "refuse", code: "approval_denied", why, next };
+}
 
 /**
  * Decides one credential request (DESIGN 4, order of checks from the entry on). Pure: everything was verified or
@@ -152,8 +163,16 @@ function decideOwned(
 }
 
 function ask(why: readonly AskReason[], known: Known, policy: IssuePolicy, now: Seconds): Ruling {
+  if (known.isAskBlocked === true)
+    return refuseAsking(
+      "denied too often",
+      "The owner has denied it three times, and lets it ask again with countersign owner unblock NAME.",
+    );
   if (known.askBlockedUntil !== undefined && now < known.askBlockedUntil)
-    return refuse("approval_denied", `may ask again at ${known.askBlockedUntil}`);
+    return refuseAsking(
+      `may ask again at ${known.askBlockedUntil}`,
+      `Talk to the owner; the agent may ask again at ${isoTime(known.askBlockedUntil)}.`,
+    );
   const full =
     known.pending.ofOwnerAtProxy >= MAX_PENDING_PER_OWNER_AND_PROXY ||
     known.pending.ofOwner >= MAX_PENDING_PER_OWNER;

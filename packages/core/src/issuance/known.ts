@@ -41,6 +41,8 @@ export interface Known {
   readonly pending: { readonly ofOwnerAtProxy: number; readonly ofOwner: number };
   /** Until when this entry may not ask again, after denials. */
   readonly askBlockedUntil?: Seconds;
+  /** Whether the owner has denied this entry so often that only he lets it ask again. Default false. */
+  readonly isAskBlocked?: boolean;
   /** Digests of the measurements of the agent's live grants. */
   readonly approvedMeasurements: readonly { readonly n: string; readonly d: Digest }[];
 }

@@ -13,6 +13,9 @@ const TYPES = [
   "key.removed",
   "key.suspended",
   "key.resumed",
+  "key.recovery_announced",
+  "key.recovery_cancelled",
+  "key.recovered",
   "entry.added",
   "entry.changed",
   "entry.removed",
@@ -23,6 +26,7 @@ const TYPES = [
   "approval.approved",
   "approval.denied",
   "approval.expired",
+  "approval.unblocked",
   "credential.issued",
   "credential.refused",
   "halt.set",
@@ -61,6 +65,7 @@ const COMMIT_TAG = "countersign-commit/1";
 const FORMS: Readonly<Partial<Record<LeafType, number>>> = {
   "credential.issued": 2, // wit, x509
   "key.added": 1, // the key statement
+  "key.recovered": 1, // the same
 };
 
 /** SHA-256("countersign-commit/1" ‖ 0x00 ‖ salt ‖ payload); `salt` is 16 random octets used once. */

@@ -10,7 +10,7 @@ import { makeStep, ownerSigner } from "./chain.testing.ts";
 import type { StepDraft } from "./chain.testing.ts";
 import { approvalOf, flipped } from "./mutation.testing.ts";
 import { makeStory, NOW } from "./story.testing.ts";
-import type { DomainTrust } from "./trust.ts";
+import type { DomainTrust, OwnerPin } from "./trust.ts";
 import { LinkRefusal } from "./verdict.ts";
 import type { Verdict } from "./verdict.ts";
 import { verify } from "./verify.ts";
@@ -60,6 +60,14 @@ async function judge(row: Row): Promise<Verdict | LinkRefusal> {
 }
 
 const bad = "owner_key_unaccepted";
+const MALLORY = "urn:agent-owner:example.org:mallory-01";
+/** The first key, pinned as somebody else's. */
+const another = (pin: Pick<OwnerPin, "enrols">): OwnerPin => ({
+  ...pin,
+  jkt: jktOf(first),
+  owner: MALLORY,
+  kind: "person",
+});
 const changed = (change: StepDraft["statement"]): readonly StepDraft[] => [
   { ...one, ...(change === undefined ? {} : { statement: change }) },
 ];
@@ -84,6 +92,25 @@ describe("a key is accepted by a chain from one that is pinned", () => {
     [
       "a removed co-signer without proof beside one that is there",
       { steps: [{ ...one, coSigners: [other, first] }], pinned: [first, other], removed: [other] },
+      "chain",
+    ],
+    [
+      "a person who enrols others",
+      { steps: [one], trust: (d) => ({ ...d, ownerPins: [another({ enrols: true })] }) },
+      "chain",
+    ],
+    [
+      "a person who enrols others, and a further key of the owner's own",
+      { steps: two, trust: (d) => ({ ...d, ownerPins: [another({ enrols: true })] }) },
+      "chain",
+    ],
+    [
+      "a person who enrols others, removed since, in the log of recoveries",
+      {
+        steps: [{ ...one, isLogged: true, loggedAs: "key.recovered" }],
+        removed: [first],
+        trust: (d) => ({ ...d, ownerPins: [another({ enrols: true })] }),
+      },
       "chain",
     ],
     [
@@ -130,14 +157,35 @@ describe("a key is accepted by a chain from one that is pinned", () => {
     ["a chain that leads to another key", { steps: [{ adds: other, coSigners: [first] }] }, bad],
     [
       "a pin of the co-signer for another owner",
+      { steps: [one], trust: (d) => ({ ...d, ownerPins: [another({})] }) },
+      bad,
+    ],
+    [
+      "a pin for another owner who enrols nobody",
+      { steps: [one], trust: (d) => ({ ...d, ownerPins: [another({ enrols: false })] }) },
+      bad,
+    ],
+    [
+      "a person who enrols others, removed since",
       {
         steps: [one],
-        trust: (d) => ({
-          ...d,
-          ownerPins: [{ jkt: jktOf(first), owner: "urn:agent-owner:example.org:mallory-01" }],
-        }),
+        removed: [first],
+        trust: (d) => ({ ...d, ownerPins: [another({ enrols: true })] }),
       },
       bad,
+    ],
+    [
+      "a person who enrols others, over the key of another owner's chain",
+      {
+        steps: changed((b) => ({ ...b, owner: { ...b.owner, id: MALLORY } })),
+        trust: (d) => ({ ...d, ownerPins: [another({ enrols: true })] }),
+      },
+      bad,
+    ],
+    [
+      "the denial of a key, signed by the pinned one",
+      { steps: changed((b) => ({ ...b, decision: "deny" })) },
+      "approval_unsuitable",
     ],
     [
       "a pin of the co-signer for an application",

@@ -9,6 +9,7 @@ import type { Signer } from "../crypto.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { signCheckpoint } from "../transparency/checkpoint.ts";
 import { makeLeaf } from "../transparency/leaf.ts";
+import type { LeafType } from "../transparency/leaf.ts";
 import { writeTlogProof } from "../transparency/tlog-proof.ts";
 import { leafHash, MerkleTree } from "../transparency/tree.ts";
 import { spkiOf } from "../x509/spki.ts";
@@ -31,6 +32,8 @@ export interface StepDraft {
   /** Shows that the statement is in the log. */
   readonly isLogged?: boolean;
   readonly loggedBy?: Signer;
+  /** Default `key.added`. */
+  readonly loggedAs?: LeafType;
 }
 
 export const ownerSigner = (): Signer => generateSigner("Ed25519");
@@ -59,10 +62,11 @@ async function logged(
   story: Story,
   cs: string,
   by: Signer,
+  type: LeafType,
 ): Promise<NonNullable<EnrolmentStep["logged"]>> {
   const salt = nodeRandom(16);
   const { leaf } = makeLeaf(c, {
-    type: "key.added",
+    type,
     t: NOW - 7100,
     actor: "admin",
     record: { v: 1 },
@@ -94,6 +98,6 @@ export async function makeStep(story: Story, draft: StepDraft): Promise<Enrolmen
   for (const signer of draft.coSigners) sigs.push(await sign(signer, signer));
   const att = draft.att === undefined ? {} : { att: draft.att };
   if (draft.isLogged !== true) return { st: bytes, sigs, ...att };
-  const proof = await logged(story, cs, draft.loggedBy ?? story.keys.log);
-  return { st: bytes, sigs, ...att, logged: proof };
+  const { loggedBy = story.keys.log, loggedAs = "key.added" } = draft;
+  return { st: bytes, sigs, ...att, logged: await logged(story, cs, loggedBy, loggedAs) };
 }

@@ -51,7 +51,8 @@ async function verifyStep(x: Examination, step: EnrolmentStep): Promise<KeyEnrol
 function checkLeaf(x: Examination, cs: Digest, logged: NonNullable<EnrolmentStep["logged"]>): void {
   const leaf = readLeaf(logged.leaf);
   const opening = { salt: logged.salt, payload: fromBase64url(cs.slice("sha-256:".length)) };
-  if (leaf.type !== "key.added" || !opensForm(x.c, leaf, 1, opening))
+  const isOfKey = leaf.type === "key.added" || leaf.type === "key.recovered";
+  if (!isOfKey || !opensForm(x.c, leaf, 1, opening))
     throw new Refusal("log_proof_invalid", "the leaf is of another event");
 }
 
@@ -133,7 +134,10 @@ async function isCertified(
   }
 }
 
-/** Every key from which this step leads on: pins of the relying party, a certified key, and what the step before added. */
+/**
+ * Every key from which this step leads on: pins of the relying party for this owner, or for who enrols others; a
+ * certified key; and what the step before added.
+ */
 async function startsOf(
   x: Examination,
   signer: VerifiedSigner,
@@ -143,7 +147,9 @@ async function startsOf(
   const { owner } = x.found("consent");
   const pins = x
     .found("domain")
-    .ownerPins.filter((pin: OwnerPin) => (pin.owner ?? owner.id) === owner.id)
+    .ownerPins.filter(
+      (pin: OwnerPin) => (pin.owner ?? owner.id) === owner.id || pin.enrols === true,
+    )
     .filter((pin) => isSame(signer, pin.jkt, pin.app))
     .map(({ kind = "person", attested = false }) => ({
       kind,

@@ -13,12 +13,12 @@ const plain = parseJsonObject(trustFileOf(story), { maxBytes: 65_536, maxDepth: 
 const { vkeys = [] } = story.domain.witnesses ?? {};
 const [first = ""] = vkeys;
 
-/** The trust file with another member `witnesses` in its one domain. */
-function fileWith(witnesses: Json): string {
+/** The trust file with another member in its one domain. */
+function fileWith(witnesses: Json, name = "witnesses"): string {
   const domains = plain["domains"];
   const [domain] = Array.isArray(domains) ? (domains as readonly JsonObject[]) : []; // as just written
   if (!isObject(domain)) throw new TypeError("the file has a domain");
-  return JSON.stringify({ ...plain, domains: [{ ...domain, witnesses }] });
+  return JSON.stringify({ ...plain, domains: [{ ...domain, [name]: witnesses }] });
 }
 
 describe("a relying party's trust file", () => {
@@ -47,6 +47,19 @@ describe("a relying party's trust file", () => {
     ["a list in place of an object", [...vkeys], "configuration_invalid"],
   ])("demands %s: %s", async (_name, witnesses, wanted) => {
     expect(await outcomeOf(() => readTrust(fileWith(witnesses), NOW))).toBe(wanted);
+  });
+
+  it.each<[string, JsonObject, string]>([
+    ["a person who enrols others", { kind: "person", enrols: true }, "accepted"],
+    ["a person who does not", { kind: "person", enrols: false }, "accepted"],
+    ["a program that does not", { kind: "policy", enrols: false }, "accepted"],
+    ["a program that enrols", { kind: "policy", enrols: true }, "configuration_invalid"],
+    ["a device that enrols", { kind: "device", enrols: true }, "configuration_invalid"],
+    ["nobody knows who, that enrols", { enrols: true }, "configuration_invalid"],
+    ["a word for it", { kind: "person", enrols: "yes" }, "configuration_invalid"],
+  ])("pins %s", async (_name, pin, wanted) => {
+    const pins = [{ jkt: "A".repeat(43), ...pin }];
+    expect(await outcomeOf(() => readTrust(fileWith(pins, "owner_pins"), NOW))).toBe(wanted);
   });
 });
 

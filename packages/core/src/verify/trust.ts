@@ -24,6 +24,11 @@ export interface OwnerPin {
   readonly app?: string;
   /** The relying party has itself checked that the key is in hardware and cannot leave it. Default false. */
   readonly attested?: boolean;
+  /**
+   * Whether the key may vouch for keys of other owners: a second person's signature under their enrolment or recovery
+   * then leads to them. Default false. Only a person's: `kind` must say so.
+   */
+  readonly enrols?: boolean;
 }
 
 /** What a relying party decided about one trust domain. All of it is configuration; nothing comes from a token. */
@@ -60,14 +65,18 @@ function readPin(value: Json): OwnerPin {
   const kind = members.optional("kind", (name) => members.choice(name, KINDS));
   const app = members.optional("app", (name) => members.text(name, { maxLength: 256 }));
   const attested = members.optional("attested", (name) => members.flag(name));
+  const enrols = members.optional("enrols", (name) => members.flag(name));
   const pin: OwnerPin = {
     jkt: members.thumbprint("jkt"),
     ...(owner === undefined ? {} : { owner }),
     ...(kind === undefined ? {} : { kind }),
     ...(app === undefined ? {} : { app }),
     ...(attested === undefined ? {} : { attested }),
+    ...(enrols === undefined ? {} : { enrols }),
   };
   members.end();
+  if (enrols === true && kind !== "person")
+    members.fail("enrols", "is for a person: kind must say so");
   return pin;
 }
 

@@ -12,7 +12,9 @@ import type { Committed } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { askedOf, askOf, enrolledOf, findAsk } from "./asked.ts";
 import { grantRowOf } from "./grant-row.ts";
+import { notEnrolled } from "./not-enrolled.ts";
 import { moveCounters } from "./owner-counter.ts";
+import { knownOf } from "./known.ts";
 import { chainOf } from "./owner-chain.ts";
 import { mayAnswer, signAsParty } from "./quorum.ts";
 import type { Answered } from "./quorum.ts";
@@ -53,7 +55,7 @@ async function tryOnce(
   const { proxy, entry, agent } = row;
   const known = await w.store.known({ proxy, entry, agent, cs: statement.cs, now }); // a statement may be halted before it is approved
   if (keyRow === undefined || !mayAnswer(row, known.entry?.body, keyRow.owner))
-    throw new Refusal("key_not_enrolled");
+    throw await notEnrolled(w, statement.body.owner.jkt);
   const sig = readOwnerSignature(posted.sig);
   const key = { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) };
   const approval = await verifyApproval(w.c, statement, sig, key, {
@@ -134,8 +136,14 @@ async function afterConflict(
   throw new Refusal("stale");
 }
 
+/** When the entry may ask again: at an instant, or not before the owner says so. */
+export interface Denied {
+  readonly againAt?: Seconds;
+  readonly isBlocked: boolean;
+}
+
 /** The owner, or any one of several, says no: needs no signature, and is logged (owner.md 1.6). @throws Refusal `not_found`, `already_decided` */
-export async function deny(w: World, idOrReq: string, by: string): Promise<void> {
+export async function deny(w: World, idOrReq: string, by: string): Promise<Denied> {
   const row = await findAsk(w, idOrReq);
   const now = w.clock();
   const committed = await w.store.commit({
@@ -152,4 +160,10 @@ export async function deny(w: World, idOrReq: string, by: string): Promise<void>
     expect: { ask: { req: row.req, state: "asked" } },
   });
   if (committed === "conflict" || committed === "used") throw new Refusal("already_decided");
+  const { proxy, entry, agent } = row;
+  const known = knownOf(w, await w.store.known({ proxy, entry, agent, now }));
+  return {
+    ...(known.askBlockedUntil === undefined ? {} : { againAt: known.askBlockedUntil }),
+    isBlocked: known.isAskBlocked === true,
+  };
 }

@@ -219,5 +219,5 @@ async function tryOnce(
 function carryOut(w: World, of: Case, ruling: Ruling): Promise<Outcome | "conflict" | "used"> {
   if (ruling.do === "issue") return commitIssue(w, of, ruling.draft);
   if (ruling.do === "ask") return commitAsk(w, of, ruling);
-  throw new Refusal(ruling.code, ruling.why);
+  throw new Refusal(ruling.code, ruling.why, ruling.next);
 }

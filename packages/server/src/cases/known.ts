@@ -26,6 +26,13 @@ export function grantOf(w: World, row: GrantRow): Grant {
   };
 }
 
+/** Denials after which only the owner lets the entry ask again. */
+const BLOCKING_DENIALS = 3;
+
+function isAskBlocked({ denials }: KnownRows): boolean {
+  return denials.filter(({ state }) => state === "denied").length >= BLOCKING_DENIALS;
+}
+
 /** After a denial the entry waits an hour, doubling to a day (owner.md 1.7); an unanswered question counts half. */
 function askBlockedUntil(rows: KnownRows): number | undefined {
   const weight = rows.denials.reduce(
@@ -65,6 +72,7 @@ export function knownOf(w: World, rows: KnownRows): Known {
     ...(rows.hold === undefined ? {} : { hold: rows.hold }),
     pending: pendingBeside(rows, w.clock()),
     ...(blocked === undefined ? {} : { askBlockedUntil: blocked }),
+    ...(isAskBlocked(rows) ? { isAskBlocked: true } : {}),
     approvedMeasurements: rows.liveGrants.flatMap(
       (row) => (row.cs === grant?.cs ? grant : grantOf(w, row)).statement.agent.meas,
     ),

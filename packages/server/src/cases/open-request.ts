@@ -11,6 +11,7 @@ import type { Statement } from "@countersign/core";
 import type { AskRow, StatementRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import { notEnrolled } from "./not-enrolled.ts";
 import { mayAnswer, openForParty } from "./quorum.ts";
 
 const NONCE_BYTES = 16;
@@ -44,7 +45,7 @@ export async function openRequest(
   const key = await w.store.ownerKey(jkt);
   const { proxy, agent } = row;
   const known = await w.store.known({ proxy, agent, entry: row.entry, now });
-  if (key === undefined || key.removedAt !== undefined) throw new Refusal("key_not_enrolled");
+  if (key === undefined || key.removedAt !== undefined) throw await notEnrolled(w, jkt);
   if (!mayAnswer(row, known.entry?.body, key.owner)) throw new Refusal("key_not_enrolled");
   if (key.suspendedAt !== undefined) throw new Refusal("key_suspended");
   if (known.hold !== undefined) throw new Refusal("hold", known.hold);

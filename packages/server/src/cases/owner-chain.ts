@@ -13,7 +13,7 @@ import type { EnrolmentStep, JsonObject, KeySignature, Seconds } from "@counters
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 
-/** A co-signature as posted: which of the owner's keys, and its signature over the statement of the new one. */
+/** A co-signature as posted: which key vouches, and its signature over the statement of the new one. */
 export interface CoSignature {
   readonly jkt: string;
   readonly sig: JsonObject;
@@ -41,23 +41,52 @@ export interface CoSigner extends KeySignature {
   readonly row: OwnerKeyRow;
 }
 
-/** The keys behind posted co-signatures: the owner's own, which sign still. @throws Refusal `key_not_enrolled`, `key_suspended` */
+/** One posted co-signature with the key behind it, which signs still. @throws Refusal `key_not_enrolled`, `key_suspended` */
+async function coSignerOf(
+  w: World,
+  { jkt, sig }: CoSignature,
+  isMeant: (owner: string) => boolean,
+): Promise<CoSigner> {
+  const row = await w.store.ownerKey(jkt);
+  if (row === undefined || row.removedAt !== undefined || !isMeant(row.owner))
+    throw new Refusal("key_not_enrolled", "a co-signer is none of the keys that may vouch");
+  if (row.suspendedAt !== undefined) throw new Refusal("key_suspended");
+  const { jwk, app } = row;
+  const key = { jwk, ...(app === undefined ? {} : { app }) };
+  return { signature: readOwnerSignature(sig), key, row };
+}
+
+/**
+ * The keys behind posted co-signatures: the owner's own; for the first key of an owner, those of other persons.
+ * @throws Refusal `key_not_enrolled`, `key_suspended`
+ */
 export async function coSignersOf(
   w: World,
   owner: string,
   posted: readonly CoSignature[],
 ): Promise<readonly CoSigner[]> {
-  const signatures: CoSigner[] = [];
-  for (const { jkt, sig } of posted) {
-    const row = await w.store.ownerKey(jkt);
-    if (row === undefined || row.owner !== owner || row.removedAt !== undefined)
-      throw new Refusal("key_not_enrolled", "a co-signer is none of the owner's keys");
-    if (row.suspendedAt !== undefined) throw new Refusal("key_suspended");
-    const { jwk, app } = row;
-    const key = { jwk, ...(app === undefined ? {} : { app }) };
-    signatures.push({ signature: readOwnerSignature(sig), key, row });
-  }
-  return signatures;
+  if (posted.length === 0) return [];
+  if ((await w.store.ownerKeys(owner)).length === 0) return othersOf(w, owner, posted);
+  const found: CoSigner[] = [];
+  for (const one of posted) found.push(await coSignerOf(w, one, (other) => other === owner));
+  return found;
+}
+
+/**
+ * The keys of other persons behind co-signatures.
+ * @throws Refusal `key_not_enrolled` for a key of the owner itself, or of what is no person; `key_suspended`
+ */
+export async function othersOf(
+  w: World,
+  owner: string,
+  posted: readonly CoSignature[],
+): Promise<readonly CoSigner[]> {
+  const persons = (await w.store.owners()).filter(({ kind }) => kind === "person");
+  const isAnother = (other: string): boolean =>
+    other !== owner && persons.some(({ id }) => id === other);
+  const found: CoSigner[] = [];
+  for (const one of posted) found.push(await coSignerOf(w, one, isAnother));
+  return found;
 }
 
 /** Thumbprints of the keys that vouched for this one. Rows that nobody co-signed keep the one signature without its key. */
@@ -66,7 +95,8 @@ export function coSignerThumbprints(w: Pick<World, "c">, row: OwnerKeyRow): read
 }
 
 /**
- * Thumbprints of the keys whose adding leads to this one, oldest first, at most three: by the first co-signer of each.
+ * Thumbprints of the keys whose adding leads to this one, oldest first, at most three: by the first co-signer of each,
+ * up to the key that another person vouched for.
  * Undefined where nobody co-signed it.
  */
 export async function chainOf(w: World, row: OwnerKeyRow): Promise<readonly string[] | undefined> {
@@ -75,7 +105,8 @@ export async function chainOf(w: World, row: OwnerKeyRow): Promise<readonly stri
     const [coSigner] = coSignerThumbprints(w, key);
     if (coSigner === undefined || chain.length === MAX_CHAIN_STEPS) break;
     chain.unshift(key.jkt);
-    key = await w.store.ownerKey(coSigner);
+    const before: OwnerKeyRow | undefined = await w.store.ownerKey(coSigner);
+    key = before?.owner === row.owner ? before : undefined;
   }
   return chain.length === 0 ? undefined : chain;
 }

@@ -30,7 +30,7 @@ import type { AuthenticatorRecord, OwnerKeyRow, OwnerRow } from "../store/rows.t
 import type { World } from "../world.ts";
 import type { Committed, Once } from "../store/store.ts";
 import { coSignersOf, coSignerThumbprints, keptSignature } from "./owner-chain.ts";
-import type { CoSignature } from "./owner-chain.ts";
+import type { CoSignature, CoSigner } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
 import type { MovedCounters, SigningKey } from "./owner-counter.ts";
 import { logRow, newSalt } from "./record.ts";
@@ -202,7 +202,8 @@ export interface PostedKey {
 
 /**
  * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`). Keys that the owner
- * has already may co-sign: then relying parties that accept one of them accept this one (formats.md 4).
+ * has already may co-sign, and under the first one keys of other persons: then relying parties that accept one of them,
+ * and for a person that he enrols others, accept this one (formats.md 4).
  * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `key_not_enrolled`, `key_suspended`,
  * `replayed`, `counter_regressed`; `stale` when a co-signer was removed meanwhile
  */
@@ -243,18 +244,33 @@ function checkRegistered(registered: AuthenticatorRecord | undefined, facts: Sig
     );
 }
 
-async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved"> {
-  const epoch = await w.store.epoch();
-  const now = w.clock();
+/** A key statement whose signatures were verified, with what its commit needs. */
+export interface VerifiedKey {
+  readonly statement: Statement<KeyStatement>;
+  readonly row: OwnerKeyRow;
+  /** The co-signers, whose counters move with it. */
+  readonly signing: readonly SigningKey[];
+}
+
+/**
+ * Verifies a posted key statement: the new key's signature, and those of whoever may vouch for it.
+ * @param findCoSigners the keys that may, of an owner's id
+ * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, and as `findCoSigners`
+ */
+export async function verifiedKey(
+  w: World,
+  posted: PostedKey,
+  findCoSigners: (owner: string) => Promise<readonly CoSigner[]>,
+  now: Seconds,
+): Promise<VerifiedKey> {
   const { statement, authenticator } = await preparedFor(w, posted, now);
-  const { body, cs } = statement;
-  const sig = readOwnerSignature(posted.sig);
+  const { body } = statement;
   const key = {
     jwk: jwkOfSpki(fromBase64url(body.key.spki)),
     ...(body.key.app === undefined ? {} : { app: body.key.app }),
   };
-  const coSigners = await coSignersOf(w, body.owner.id, posted.coSignatures);
-  const sigs = [{ signature: sig, key }, ...coSigners];
+  const coSigners = await findCoSigners(body.owner.id);
+  const sigs = [{ signature: readOwnerSignature(posted.sig), key }, ...coSigners];
   const enrolment = await verifyKeyStatement(w.c, statement, sigs, { pages: w.config.consent });
   const { facts: own } = enrolment.added;
   checkRegistered(authenticator, own);
@@ -266,7 +282,23 @@ async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved
   const signing = enrolment.coSigners.flatMap(({ jkt, facts }) =>
     coSigners.flatMap((one) => (one.row.jkt === jkt ? [{ row: one.row, facts }] : [])),
   );
-  const spent = { jti: body.jti, cs };
+  return { statement, row, signing };
+}
+
+/** In development the first key of an owner is trusted because it came first; nobody has looked at it. */
+async function basisOf(w: World, { row, signing }: VerifiedKey): Promise<"admin" | "tofu"> {
+  const isFirst = signing.length === 0 && (await w.store.ownerKeys(row.owner)).length === 0;
+  return isFirst && w.config.isDevelopment ? "tofu" : "admin";
+}
+
+async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved"> {
+  const epoch = await w.store.epoch();
+  const find = (owner: string): Promise<readonly CoSigner[]> =>
+    coSignersOf(w, owner, posted.coSignatures);
+  const verified = await verifiedKey(w, posted, find, w.clock());
+  const { statement, signing } = verified;
+  const row = { ...verified.row, basis: await basisOf(w, verified) };
+  const spent = { jti: statement.body.jti, cs: statement.cs };
   const moved = await moveCounters(w, signing, spent);
   const committed =
     typeof moved === "string" ? moved : await commitKey(w, row, spent, moved, epoch);
@@ -307,8 +339,16 @@ async function afterConflict(
   throw new Refusal("stale");
 }
 
+/** What a removal leaves behind. */
+export interface Removed {
+  /** Keys of the owner that sign still. */
+  readonly keysLeft: number;
+  /** Registrations that name the owner: without a key nobody can approve anything of theirs. */
+  readonly agents: number;
+}
+
 /** Takes a key away: an admin act, logged, felt by every relying party with a current trust bundle. */
-export async function removeKey(w: World, jkt: string, by: string): Promise<void> {
+export async function removeKey(w: World, jkt: string, by: string): Promise<Removed> {
   const key = await w.store.ownerKey(jkt);
   if (key === undefined || key.removedAt !== undefined)
     throw new Refusal("not_found", "no such key");
@@ -328,4 +368,7 @@ export async function removeKey(w: World, jkt: string, by: string): Promise<void
     bumpEpoch: true,
   });
   if (committed === "used" || committed === "conflict") throw new Refusal("stale");
+  const left = (await w.store.ownerKeys(key.owner)).filter((one) => one.removedAt === undefined);
+  const entries = await w.store.entries({ owner: key.owner, removed: false });
+  return { keysLeft: left.length, agents: entries.length };
 }

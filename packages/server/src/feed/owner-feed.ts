@@ -13,8 +13,12 @@ const TYPES: readonly string[] = [
   "approval.approved",
   "approval.denied",
   "approval.expired",
+  "approval.unblocked",
   "key.added",
   "key.removed",
+  "key.recovery_announced",
+  "key.recovery_cancelled",
+  "key.recovered",
   "halt.set",
   "halt.lifted",
 ];

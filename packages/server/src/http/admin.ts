@@ -14,6 +14,8 @@ import type { World } from "../world.ts";
 import { gatewayToken, listGateways } from "./gateways.ts";
 import { rotation } from "./keys.ts";
 import { ownerRoutes } from "./owner.ts";
+import { recoveryRoutes } from "./owner-recovery.ts";
+import { stopCodeRoutes } from "./stop-codes.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
 
@@ -211,6 +213,8 @@ export function adminApp(
     "POST /v1/gateway-tokens": gatewayToken(w),
     "GET /v1/gateways": listGateways(w),
     ...ownerRoutes(w, BY, feed),
+    ...recoveryRoutes(w, BY),
+    ...stopCodeRoutes(w, BY),
     "GET /v1/halts": async () =>
       json({ stops: (await w.store.stops({ inForce: true })).map((row) => ({ ...row })) }),
     "POST /v1/halts": setHalt(w),

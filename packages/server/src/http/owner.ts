@@ -1,4 +1,4 @@
-import { base64url, isObject, Members, readJwk, Refusal } from "@countersign/core";
+import { base64url, entryId, isObject, Members, readJwk, Refusal } from "@countersign/core";
 import type { Json, JsonObject, OwnerKind } from "@countersign/core";
 import { json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
@@ -6,9 +6,12 @@ import { approve, deny } from "../cases/approve.ts";
 import { findAsk, noteOf } from "../cases/asked.ts";
 import { openRequest } from "../cases/open-request.ts";
 import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
+import { unblock } from "../cases/unblock.ts";
 import { resumeKey } from "../cases/owner-counter.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
+import type { PostedKey } from "../cases/owners.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
+import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { askView, partiesView } from "./ask-view.ts";
 import { keyView, ownerView } from "./owner-view.ts";
@@ -54,8 +57,9 @@ const decide =
     const decision = posted.choice("decision", ["approve", "deny"] as const);
     if (decision === "deny") {
       posted.end();
-      await deny(w, id ?? "", by);
-      return json({ state: "denied" });
+      const { againAt, isBlocked } = await deny(w, id ?? "", by);
+      const again = isBlocked || againAt === undefined ? {} : { again_at: againAt };
+      return json({ state: "denied", blocked: isBlocked, ...again });
     }
     const sig = posted.raw("sig");
     const statement = posted.text("statement", { maxLength: 12_000 });
@@ -93,30 +97,32 @@ function readCoSignature(value: Json, where: string): CoSignature {
   return { jkt, sig };
 }
 
+/** A signed key statement as it is posted. @throws Refusal `malformed_request` */
+export async function readPostedKey(request: Request): Promise<PostedKey> {
+  const posted = new Members(await body(request), "malformed_request", "key");
+  const sig = posted.raw("sig");
+  const given = {
+    statement: posted.text("statement", { maxLength: 12_000 }),
+    comment: posted.text("comment", { maxLength: 200, minLength: 0 }),
+    coSignatures:
+      posted.optional("co_signatures", (name) =>
+        posted.list(name, readCoSignature, MAX_CO_SIGNATURES),
+      ) ?? [],
+  };
+  posted.end();
+  if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
+  return { ...given, sig };
+}
+
+/** A key that was enrolled. */
+export function enrolledView({ owner, jkt, jwk, kind, basis }: OwnerKeyRow): JsonObject {
+  return { owner, jkt, jwk: { ...jwk }, kind, basis };
+}
+
 const enrolKey =
   (w: World): OwnerCall =>
-  async (request) => {
-    const posted = new Members(await body(request), "malformed_request", "key");
-    const sig = posted.raw("sig");
-    const given = {
-      statement: posted.text("statement", { maxLength: 12_000 }),
-      comment: posted.text("comment", { maxLength: 200, minLength: 0 }),
-      coSignatures:
-        posted.optional("co_signatures", (name) =>
-          posted.list(name, readCoSignature, MAX_CO_SIGNATURES),
-        ) ?? [],
-    };
-    posted.end();
-    if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
-    const key = await addKey(w, { ...given, sig });
-    return json({
-      owner: key.owner,
-      jkt: key.jkt,
-      jwk: { ...key.jwk },
-      kind: key.kind,
-      basis: key.basis,
-    });
-  };
+  async (request) =>
+    json(enrolledView(await addKey(w, await readPostedKey(request))));
 
 async function owners(w: World): Promise<Response> {
   const rows = await w.store.owners();
@@ -153,12 +159,16 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
     ...passkeyRoutes(w),
     "POST /v1/owner/keys": enrolKey(w),
     "DELETE /v1/owner/keys/:jkt": async (_request, _context, { jkt }) => {
-      await removeKey(w, jkt ?? "", by);
-      return json({ removed: true });
+      const { keysLeft, agents } = await removeKey(w, jkt ?? "", by);
+      return json({ removed: true, keys_left: keysLeft, agents });
     },
     "POST /v1/owner/keys/:jkt/resume": async (_request, _context, { jkt }) => {
       await resumeKey(w, jkt ?? "", by);
       return json({ resumed: true });
+    },
+    "POST /v1/owner/agents/:name/unblock": async (_request, _context, { name }) => {
+      await unblock(w, entryId(w.config.trustDomain, name ?? ""), by);
+      return json({ unblocked: true });
     },
     "GET /v1/owner/requests": (request) => inbox(w, request),
     "GET /v1/owner/requests/:id": openForOwner(w),

@@ -6,6 +6,8 @@ import { bundleText, publishedBundle } from "../cases/trust.ts";
 import type { World } from "../world.ts";
 import { application, json } from "@countersign/node";
 import type { Routes } from "@countersign/node";
+import { publicStopCodeRoutes } from "./stop-codes.ts";
+import type { PublicContext } from "./stop-codes.ts";
 import { base64url, utf8 } from "@countersign/core";
 
 const BUNDLE_CACHE = "public, max-age=60";
@@ -25,9 +27,10 @@ function tagged(w: World, request: Request, text: string, type: string): Respons
     : new Response(text, { status: 200, headers });
 }
 
-/** What everybody may read: keys, evidence by its digest, the log. */
-export function publicApp(w: World): Handler<object> {
-  const routes: Routes<object> = {
+/** What everybody may read: keys, evidence by its digest, the log. And the one thing that a printed code is for. */
+export function publicApp(w: World): Handler<PublicContext> {
+  const routes: Routes<PublicContext> = {
+    ...publicStopCodeRoutes(w),
     "GET /bundle": async (request) => tagged(w, request, await bundleText(w), "application/json"),
     "GET /jwks": async (request) =>
       tagged(

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import { commitRules } from "./contract-commit.testing.ts";
+import { ownerRules } from "./contract-owners.testing.ts";
 import { readRules } from "./contract-reads.testing.ts";
 import * as f from "./fixtures.testing.ts";
 import type { Change, Store } from "./store.ts";
@@ -18,6 +19,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
 
     describe("commit", () => {
       commitRules(() => store, put);
+    });
+    describe("owners", () => {
+      ownerRules(() => store, put);
     });
     describe("reads", () => {
       readRules(() => store, put);

@@ -143,6 +143,18 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX signatures_cs ON signatures (cs);
   CREATE INDEX signatures_key ON signatures (owner_jkt);
   `,
+  // Owners who have lost their keys stop what is theirs by printed codes, and come back by a recovery.
+  `
+  CREATE TABLE stop_codes (
+    hash TEXT PRIMARY KEY, owner TEXT NOT NULL, made_at INTEGER NOT NULL, used_at INTEGER) STRICT, WITHOUT ROWID;
+  CREATE INDEX stop_codes_owner ON stop_codes (owner);
+  CREATE TABLE recoveries (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, jkt TEXT NOT NULL, key TEXT NOT NULL, statement BLOB NOT NULL,
+    announced_at INTEGER NOT NULL, enabled_at INTEGER NOT NULL, state TEXT NOT NULL, decided_at INTEGER) STRICT;
+  CREATE UNIQUE INDEX recoveries_one ON recoveries (owner) WHERE state = 'announced';
+  CREATE INDEX recoveries_jkt ON recoveries (jkt);
+  CREATE TABLE unblocks (entry TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

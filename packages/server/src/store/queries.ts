@@ -111,6 +111,7 @@ function denialsOf(db: Sqlite, entry: string): KnownRows["denials"] {
     .all(
       `SELECT state, decided_at FROM asks WHERE entry = :entry AND state IN ('denied', 'expired')
          AND decided_at > (SELECT coalesce(max(decided_at), 0) FROM asks WHERE entry = :entry AND state = 'approved')
+         AND decided_at > (SELECT coalesce(max(at), 0) FROM unblocks WHERE entry = :entry)
        ORDER BY decided_at DESC LIMIT ${MAX_DENIALS}`,
       { entry },
     )
@@ -226,6 +227,7 @@ function stopsFor(db: Sqlite, proxy: string): readonly StopRow[] {
 export function keyOwner(db: Sqlite, jkt: string): KeyOwner | undefined {
   const row = db.get(
     `SELECT 'owner' AS kind, owner AS id FROM owner_keys WHERE jkt = :jkt
+     UNION ALL SELECT 'owner', owner FROM recoveries WHERE jkt = :jkt AND state = 'announced'
      UNION ALL SELECT 'proxy', proxy FROM certificates WHERE jkt = :jkt
      UNION ALL SELECT 'proxy', id FROM proxies WHERE live_jkt = :jkt
      UNION ALL SELECT 'anchor', agent FROM installations WHERE anchor = :jkt

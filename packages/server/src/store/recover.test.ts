@@ -8,6 +8,7 @@ import { generateSigner, nodeCrypto } from "@countersign/node";
 import { afterAll, describe, expect, it } from "vitest";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import { fileCheckpoint } from "./checkpoint-file.ts";
+import { recoveryRow } from "./contract-owners.testing.ts";
 import * as f from "./fixtures.testing.ts";
 import type { StoreOptions } from "./open.ts";
 import { recoverStore } from "./recover.ts";
@@ -68,6 +69,7 @@ async function restored(): Promise<{
         { put: "grant", row: GRANT },
         { put: "ask", row: f.askRow() },
         { put: "credential", row: f.credentialRow("old", { cs: GRANT.cs, n: 1 }) },
+        { put: "recovery", row: recoveryRow() },
         { put: "joinToken", row: { hash: "h", proxy: f.PROXY, exp: f.NOW + 600, replace: false } },
       ],
     }),
@@ -127,6 +129,7 @@ describe("DESIGN 12: recovery", () => {
     expect(await store.grant(GRANT.cs)).toMatchObject({ endedAt: f.NOW, endedWhy: "recovered" });
     expect(await store.asks({ state: "asked" })).toEqual([]);
     expect(await store.joinToken("h")).toMatchObject({ exp: 0 });
+    expect(await store.recovery("r1")).toMatchObject({ state: "cancelled" });
     expect((await store.logRows(0, 9)).map((row) => row.type)).toEqual(["log.gap"]);
     expect(await store.formerLogs()).toEqual([former]);
     expect((await store.formerLogRows(1, 0, 9)).map((row) => row.seq)).toEqual([0]);

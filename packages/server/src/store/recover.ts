@@ -124,6 +124,10 @@ function endAll(db: Sqlite, now: Seconds): { endedGrants: number; endedAsks: num
     "UPDATE asks SET state = 'superseded', decided_at = :now WHERE state = 'asked'",
     { now },
   );
+  // a cancelled recovery must not come back, and an announced one is announced anew
+  db.run("UPDATE recoveries SET state = 'cancelled', decided_at = :now WHERE state = 'announced'", {
+    now,
+  });
   db.run("DELETE FROM statements");
   db.run("DELETE FROM ceremonies");
   db.run("DELETE FROM signatures WHERE cs NOT IN (SELECT cs FROM grants)");

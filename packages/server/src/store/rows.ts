@@ -115,6 +115,38 @@ export interface AuthenticatorRecord {
   readonly counter: number;
 }
 
+/** A printed code with which an owner stops everything of his; the code itself is never stored. */
+export interface StopCodeRow {
+  /** Keyed hash, base64url. */
+  readonly hash: string;
+  readonly owner: string;
+  readonly madeAt: Seconds;
+  readonly usedAt?: Seconds;
+}
+
+/** A new key for an owner who lost every one, on the word of an administrator: enabled when its time has come. */
+export interface RecoveryRow {
+  /** Short random name. */
+  readonly id: string;
+  readonly owner: string;
+  /** The new key, as it will stand among the owner's. */
+  readonly jkt: string;
+  readonly key: JsonObject;
+  /** Octets of its `key` statement. */
+  readonly statement: Bytes;
+  readonly announcedAt: Seconds;
+  /** When it is enabled, unless it was cancelled. */
+  readonly enabledAt: Seconds;
+  readonly state: "announced" | "recovered" | "cancelled";
+  readonly decidedAt?: Seconds;
+}
+
+/** Since when the denials of an entry count anew. */
+export interface UnblockRow {
+  readonly entry: string;
+  readonly at: Seconds;
+}
+
 /** An entry on its proxy. At most one per entry is not retired. */
 export interface InstallationRow {
   /** Agent id. */

@@ -61,7 +61,7 @@ export function takeOnce(db: Sqlite, values: readonly Once[]): void {
 
 /** Checks what the decision rests on, and takes the ordinal that it issues. */
 export function meet(db: Sqlite, expect: Expectation): void {
-  const { epoch, ask, ceremony, entry, issue, liveSerial, ownerKeys = [] } = expect;
+  const { epoch, ask, ceremony, entry, issue, liveSerial, ownerKeys = [], recovery } = expect;
   if (epoch !== undefined) demand(epochOf(db) === epoch, "conflict", "epoch");
   if (ask !== undefined)
     demand(
@@ -82,6 +82,13 @@ export function meet(db: Sqlite, expect: Expectation): void {
         entry.version,
       "conflict",
       "entry",
+    );
+  if (recovery !== undefined)
+    demand(
+      db.get("SELECT state FROM recoveries WHERE id = :id", { id: recovery.id })?.["state"] ===
+        recovery.state,
+      "conflict",
+      "recovery",
     );
   if (liveSerial !== undefined)
     demand(
@@ -208,6 +215,12 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return insert(db, t.GRANTS, change.row, "conflict");
     case "stop":
       return insert(db, t.STOPS, change.row, "conflict");
+    case "stopCode":
+      return insert(db, t.STOP_CODES, change.row, "conflict");
+    case "recovery":
+      return insert(db, t.RECOVERIES, change.row, "conflict");
+    case "unblock":
+      return upsert(db, t.UNBLOCKS, change.row);
     case "request":
       return insert(db, t.REQUESTS, { ...change.row, ...at(seq) }, "used");
     case "credential":
@@ -237,6 +250,10 @@ function set(db: Sqlite, change: Set): void {
       return update(db, t.INSTALLATIONS, { column: "agent", is: change.agent }, change.fields);
     case "stop":
       return update(db, t.STOPS, { column: "id", is: change.id }, change.fields);
+    case "stopCode":
+      return update(db, t.STOP_CODES, { column: "hash", is: change.hash }, change.fields);
+    case "recovery":
+      return update(db, t.RECOVERIES, { column: "id", is: change.id }, change.fields);
   }
 }
 
@@ -249,6 +266,11 @@ function sweep(db: Sqlite, now: Seconds): void {
   db.run("DELETE FROM ceremonies WHERE exp < :before", params);
 }
 
+function drop(db: Sqlite, change: Extract<Other, { drop: string }>): void {
+  if (change.drop === "ceremony") dropCeremony(db, change.req);
+  else db.run("DELETE FROM stop_codes WHERE owner = :owner", { owner: change.owner });
+}
+
 function other(db: Sqlite, change: Other): void {
   if ("end" in change) {
     const { scope, target, at: endedAt, why } = change;
@@ -259,7 +281,7 @@ function other(db: Sqlite, change: Other): void {
   } else if ("bump" in change)
     db.run("UPDATE meta SET value = value + 1 WHERE key = 'bundle_sequence'");
   else if ("sweep" in change) sweep(db, change.now);
-  else if ("drop" in change) dropCeremony(db, change.req);
+  else if ("drop" in change) drop(db, change);
   else if (change.erase === "record")
     demand(
       // with its salt, a guess at an erased record could still be confirmed; the salts of the forms prove inclusion
@@ -310,9 +332,12 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "joinToken":
       case "owner":
       case "registration":
+      case "recovery":
       case "request":
       case "signature":
       case "statement":
+      case "stopCode":
+      case "unblock":
         return [];
     }
   if ("set" in change)
@@ -323,6 +348,8 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
         return [change.id];
       case "certificate":
       case "joinToken":
+      case "recovery":
+      case "stopCode":
         return [];
       case "ownerKey": // the trust bundle names removed ones only: no proxy hears of a counter
         return "removedAt" in change.fields ? "all" : [];

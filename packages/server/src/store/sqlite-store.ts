@@ -18,9 +18,11 @@ import type {
   OwnerRow,
   ProxyRow,
   RegistrationRow,
+  RecoveryRow,
   RequestRow,
   SignatureRow,
   StatementRow,
+  StopCodeRow,
   StopRow,
 } from "./rows.ts";
 import { epochOf, logNumberOf } from "./sql.ts";
@@ -172,6 +174,31 @@ export class SqliteStore implements Store {
 
   ownerKey(jkt: string): Promise<OwnerKeyRow | undefined> {
     return this.#find(t.OWNER_KEYS, "jkt = :key", jkt);
+  }
+
+  stopCode(hash: string): Promise<StopCodeRow | undefined> {
+    return this.#find(t.STOP_CODES, "hash = :key", hash);
+  }
+
+  stopCodes(owner: string): Promise<readonly StopCodeRow[]> {
+    return this.#list(t.STOP_CODES, { owner: ["owner = :owner", owner] }, "made_at, hash");
+  }
+
+  recovery(id: string): Promise<RecoveryRow | undefined> {
+    return this.#find(t.RECOVERIES, "id = :key", id);
+  }
+
+  recoveries(filter: Filter<"recoveries"> = {}): Promise<readonly RecoveryRow[]> {
+    const { owner, jkt, state } = filter;
+    return this.#list(
+      t.RECOVERIES,
+      {
+        owner: ["owner = :owner", owner],
+        jkt: ["jkt = :jkt", jkt],
+        state: ["state = :state", state],
+      },
+      "announced_at DESC, id",
+    );
   }
 
   removedOwnerKeys(): Promise<readonly string[]> {

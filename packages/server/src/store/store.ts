@@ -16,15 +16,17 @@ import type {
   OwnerRow,
   ProxyRow,
   RegistrationRow,
+  RecoveryRow,
   RequestRow,
   SignatureRow,
   StatementRow,
   StopRow,
   StopScope,
 } from "./rows.ts";
+import type { OwnerChange, OwnerReads } from "./owner-store.ts";
 
 /**
- * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation and ceremony also replace); `set` must hit
+ * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation, ceremony and unblock also replace); `set` must hit
  * exactly one row. A `put` of a credential or request that is there already is "used", of anything else "conflict";
  * a `set` that hits nothing is "conflict".
  */
@@ -88,6 +90,7 @@ export type Change =
       readonly id: string;
       readonly fields: { readonly liftedAt: Seconds };
     }
+  | OwnerChange
   /** Ends what was signed of a question that is decided otherwise; may hit nothing. */
   | { readonly drop: "ceremony"; readonly req: Digest }
   /**
@@ -126,6 +129,7 @@ export interface Expectation {
   readonly ask?: { readonly req: Digest; readonly state: AskState };
   /** The ceremony of a question that several owners are asked; `nonce` absent: there is none. */
   readonly ceremony?: { readonly req: Digest; readonly nonce?: string };
+  readonly recovery?: { readonly id: string; readonly state: RecoveryRow["state"] };
   /** Version of an entry; 0: there is none. */
   readonly entry?: { readonly id: string; readonly version: number };
   /** The serial that is the proxy's live one. */
@@ -193,7 +197,7 @@ export interface KnownRows {
   readonly stops: readonly StopRow[];
   /** The entry's open question. */
   readonly openAsk?: AskRow;
-  /** Questions of the entry denied or expired since the last approved one, newest first, at most 16. */
+  /** Questions of the entry denied or expired since the last approved one or unblocking, newest first, at most 16. */
   readonly denials: readonly { readonly state: "denied" | "expired"; readonly at: Seconds }[];
   /** Open questions, before their deadline, of the entry's owner. */
   readonly pending: {
@@ -265,7 +269,7 @@ export interface Seen {
  *
  * Every read and `commit` may throw Refusal `indeterminate` when disk or log key is not available.
  */
-export interface Store {
+export interface Store extends OwnerReads {
   epoch(): Promise<number>;
   known(query: KnownQuery): Promise<KnownRows>;
   outcome(req: Digest): Promise<RequestRow | undefined>;

@@ -15,10 +15,13 @@ import type {
   OwnerRow,
   ProxyRow,
   RegistrationRow,
+  RecoveryRow,
   RequestRow,
   SignatureRow,
   StatementRow,
+  StopCodeRow,
   StopRow,
+  UnblockRow,
 } from "./rows.ts";
 import type { SqlRow, SqlValue } from "./sqlite.ts";
 
@@ -162,6 +165,27 @@ export const OWNER_KEYS: Table<OwnerKeyRow> = table<OwnerKeyRow>("owner_keys", {
   addedAt: "integer",
   removedAt: "integer",
   suspendedAt: "integer",
+});
+export const STOP_CODES: Table<StopCodeRow> = table<StopCodeRow>("stop_codes", {
+  hash: "text",
+  owner: "text",
+  madeAt: "integer",
+  usedAt: "integer",
+});
+export const RECOVERIES: Table<RecoveryRow> = table<RecoveryRow>("recoveries", {
+  id: "text",
+  owner: "text",
+  jkt: "text",
+  key: "json",
+  statement: "blob",
+  announcedAt: "integer",
+  enabledAt: "integer",
+  state: "text",
+  decidedAt: "integer",
+});
+export const UNBLOCKS: Table<UnblockRow> = table<UnblockRow>("unblocks", {
+  entry: "text",
+  at: "integer",
 });
 export const INSTALLATIONS: Table<InstallationRow> = table<InstallationRow>("installations", {
   agent: "text",

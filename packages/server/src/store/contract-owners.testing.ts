@@ -1,0 +1,97 @@
+import { expect, it } from "vitest";
+import * as f from "./fixtures.testing.ts";
+import type { RecoveryRow, StopCodeRow } from "./rows.ts";
+import type { Change, Store } from "./store.ts";
+
+export function recoveryRow(change: Partial<RecoveryRow> = {}): RecoveryRow {
+  return {
+    id: "r1",
+    owner: f.OWNER,
+    jkt: f.hashOf("fresh"),
+    key: { jkt: f.hashOf("fresh") },
+    statement: new Uint8Array([1, 2]),
+    announcedAt: f.NOW,
+    enabledAt: f.NOW + 86_400,
+    state: "announced",
+    ...change,
+  };
+}
+const codeRow = (hash: string, owner = f.OWNER): StopCodeRow => ({ hash, owner, madeAt: f.NOW });
+
+/** What is kept of owners beside their keys. */
+export function ownerRules(store: () => Store, put: f.Put): void {
+  it("keeps stop codes until they are replaced, and says which were used", async () => {
+    await put(
+      { put: "stopCode", row: codeRow("a") },
+      { put: "stopCode", row: codeRow("b") },
+      { put: "stopCode", row: codeRow("c", "urn:other") },
+    );
+    await put({ set: "stopCode", hash: "a", fields: { usedAt: f.NOW + 1 } });
+    expect(await store().stopCode("a")).toEqual({ ...codeRow("a"), usedAt: f.NOW + 1 });
+    expect(await store().stopCodes(f.OWNER)).toHaveLength(2);
+    await put({ drop: "stopCodes", owner: f.OWNER });
+    expect(await store().stopCodes(f.OWNER)).toEqual([]);
+    expect(await store().stopCode("c")).toEqual(codeRow("c", "urn:other"));
+    const again = { set: "stopCode", hash: "a", fields: { usedAt: f.NOW } } as const;
+    expect(await store().commit({ changes: [again] })).toBe("conflict");
+  });
+
+  it("keeps one announced recovery an owner, and knows whose its key is", async () => {
+    const row = recoveryRow();
+    await put({ put: "recovery", row });
+    expect(await store().recovery("r1")).toEqual(row);
+    expect(await store().recoveries({ owner: f.OWNER, state: "announced" })).toEqual([row]);
+    expect(await store().recoveries({ jkt: row.jkt })).toEqual([row]);
+    expect(await store().keyOwner(row.jkt)).toEqual({ kind: "owner", id: f.OWNER });
+    const second = recoveryRow({ id: "r2", jkt: f.hashOf("other"), announcedAt: f.NOW + 1 });
+    expect(await store().commit({ changes: [{ put: "recovery", row: second }] })).toBe("conflict");
+    const done = { state: "cancelled", decidedAt: f.NOW + 1 } as const;
+    await put({ set: "recovery", id: "r1", fields: done });
+    expect(await store().keyOwner(row.jkt)).toBeUndefined();
+    await put({ put: "recovery", row: second });
+    expect(await store().recoveries({ owner: f.OWNER })).toEqual([second, { ...row, ...done }]);
+  });
+
+  it("decides a recovery only as it was read", async () => {
+    await put({ put: "recovery", row: recoveryRow() });
+    const commit = (state: RecoveryRow["state"]): Promise<unknown> =>
+      store().commit({
+        changes: [{ set: "recovery", id: "r1", fields: { state: "cancelled", decidedAt: f.NOW } }],
+        expect: { recovery: { id: "r1", state } },
+      });
+    expect(await commit("recovered")).toBe("conflict");
+    expect(await commit("announced")).toEqual({});
+    expect(await commit("announced")).toBe("conflict");
+  });
+
+  it("counts denials since the entry was unblocked", async () => {
+    const denied = (id: string, decidedAt: number): Change => ({
+      put: "ask",
+      row: f.askRow({ id, req: f.digestOfWord(id), state: "denied", decidedAt }),
+    });
+    await put({ put: "entry", row: f.entryRow() });
+    await put(denied("d1", f.NOW));
+    await put(denied("d2", f.NOW + 10));
+    const query = { proxy: f.PROXY, entry: f.ENTRY, agent: f.AGENT, now: f.NOW + 20 };
+    expect((await store().known(query)).denials).toHaveLength(2);
+    await put({ put: "unblock", row: { entry: f.ENTRY, at: f.NOW + 5 } });
+    expect((await store().known(query)).denials).toEqual([{ state: "denied", at: f.NOW + 10 }]);
+    await put({ put: "unblock", row: { entry: f.ENTRY, at: f.NOW + 10 } });
+    expect((await store().known(query)).denials).toEqual([]);
+  });
+
+  it("gives log rows of some types, and how many there are in all", async () => {
+    for (const [word, type] of [
+      ["one", "approval.asked"],
+      ["two", "credential.refused"],
+      ["three", "approval.denied"],
+    ] as const)
+      await f.written(store(), { log: f.logOf(word, type), changes: [] });
+    const types = ["approval.asked", "approval.denied"];
+    const seqs = async (from: number, to: number): Promise<readonly number[]> =>
+      (await store().logRowsOf(types, from, to)).map(({ seq }) => seq);
+    expect(await seqs(0, 9)).toEqual([0, 2]);
+    expect(await seqs(1, 2)).toEqual([]);
+    expect(await store().logSize()).toBe(3);
+  });
+}
