@@ -8,6 +8,7 @@ import type { Store } from "../store/store.ts";
 import { keysOf, seededRandom, textOf } from "../world.testing.ts";
 import type { RigOptions } from "../world.testing.ts";
 import { bring, presign } from "./presign.testing.ts";
+import { askedOfSeveral } from "./quorum.testing.ts";
 import { approvedScene, askedScene, makeScene } from "./scene.testing.ts";
 import type { Scene } from "./scene.testing.ts";
 
@@ -112,6 +113,31 @@ describe.each(LOSSES)("a commit is %s", (loss) => {
     expect(await resume()).toBe(loss === "lost-before" ? "200" : "not_found");
     key.counter = 6;
     await key.approve(id);
+    await rig.close();
+  });
+
+  it("while keeping one of several signatures: it counts once, and the next one makes the grant", async () => {
+    const { rig, alice, bob, id } = await askedOfSeveral({ wrap: losing("approval.signed", loss) });
+    const bytes = await alice.open(id);
+    expect((await alice.decide(id, bytes)).word).toBe("indeterminate");
+    const again = await alice.decide(id, bytes);
+    expect(again.word).toBe(loss === "lost-before" ? "200" : "already_signed");
+    expect(await rig.world.store.grants()).toEqual([]);
+    await bob.approve(id);
+    expect(await rig.world.store.grants()).toHaveLength(1);
+    await rig.close();
+  });
+
+  it("while keeping the last of several signatures: one grant, and the second post knows", async () => {
+    const { rig, alice, bob, id } = await askedOfSeveral({
+      wrap: losing("approval.approved", loss),
+    });
+    await alice.decide(id, await alice.open(id));
+    const bytes = await bob.open(id);
+    expect((await bob.decide(id, bytes)).word).toBe("indeterminate");
+    const again = await bob.decide(id, bytes);
+    expect(again.word).toBe(loss === "lost-before" ? "200" : "already_decided");
+    expect(await rig.world.store.grants()).toHaveLength(1);
     await rig.close();
   });
 

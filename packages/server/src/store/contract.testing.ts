@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe } from "vitest";
+import { ceremonyRules } from "./contract-ceremony.testing.ts";
 import { commitRules } from "./contract-commit.testing.ts";
 import { ownerRules } from "./contract-owners.testing.ts";
 import { readRules } from "./contract-reads.testing.ts";
@@ -22,6 +23,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
     describe("owners", () => {
       ownerRules(() => store, put);
+    });
+    describe("several owners", () => {
+      ceremonyRules(() => store, put);
     });
     describe("reads", () => {
       readRules(() => store, put);
