@@ -1,6 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeFolder, trustFileOf } from "../../packages/cli/src/folder.testing.ts";
+import { canonicalJson, writeBundle } from "../../packages/core/src/index.ts";
+import { TWO_OF_THREE } from "../../packages/core/src/verify/mutations-parties.testing.ts";
+import { makeStory } from "../../packages/core/src/verify/story.testing.ts";
 import { Sandbox } from "./countersign.ts";
 
 const box = new Sandbox();
@@ -159,6 +162,30 @@ describe("verify and credential inspect", () => {
     const without = await box.run(["verify", "out/bundle.json", "--trust", "trust.json"]);
     expect(without.code).toBe(1);
     expect(without.stderr).toContain("--wit FILE");
+  });
+
+  it("says who of several owners is accepted, and who else signed", async () => {
+    const story = await makeStory({ parties: TWO_OF_THREE });
+    writeFileSync(box.path("several.json"), canonicalJson(writeBundle(story.bundle)));
+    writeFileSync(box.path("several.jwt"), story.presented.wit);
+    writeFileSync(box.path("several-trust.json"), trustFileOf(story));
+    const files = ["several.json", "--wit", "several.jwt", "--trust", "several-trust.json"];
+    const args = ["verify", ...files, "--at", "1800000000", "--proof", "verified"];
+    const { stdout } = await box.run(args);
+    expect(stdout).toContain(
+      [
+        "  takes       2 owners; accepted here:",
+        "    urn:agent-owner:example.org:alice-0001, assurance 2, a key you pinned",
+        "    urn:agent-owner:example.org:bob-000001, assurance 2, a key you pinned",
+      ].join("\n"),
+    );
+    const { verdict } = JSON.parse((await box.run([...args, "--json"])).stdout) as {
+      verdict: unknown;
+    };
+    expect(verdict).toMatchObject({ owner: { parties: { m: 2, accepted: [{ oa: 2 }, {}] } } });
+    const inspected = await box.run(["credential", "inspect", "several.json"]);
+    expect(inspected.stdout).toMatch(/and by {6}urn:agent-owner:example.org:bob-000001, key /);
+    expect(inspected.stdout).toMatch(/signatures: 2\n/);
   });
 
   it("inspects from standard input and says loudly that nothing was verified", async () => {

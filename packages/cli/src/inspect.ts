@@ -30,6 +30,7 @@ import type {
   Jwk,
   OwnerClaim,
   Seconds,
+  Statement,
 } from "@countersign/core";
 import { printable } from "@countersign/node";
 import { duration, instant } from "./terminal.ts";
@@ -195,14 +196,31 @@ function inspectCertificates(c: Crypto, ders: readonly Bytes[], now: Seconds): I
   };
 }
 
+/** A statement to be read, not relied on: signed before or after somebody asked. */
+function readEither(c: Crypto, octets: Bytes): Statement {
+  try {
+    return readStatement(c, octets, { preSigned: true });
+  } catch {
+    return readStatement(c, octets);
+  }
+}
+
+/** What others have signed: the same text, but for who signs and the number. */
+function othersLines(c: Crypto, { sts = [] }: ApprovalPart): readonly string[] {
+  return sts.map(({ st, key }) =>
+    field("and by", `${readEither(c, st).body.owner.id}, key ${keyWords(c, key.jwk)}`),
+  );
+}
+
 function approvalLines(c: Crypto, part: ApprovalPart): readonly string[] {
-  const statement = readStatement(c, part.st, { preSigned: true }); // to be read, not relied on
+  const statement = readEither(c, part.st);
   const kinds = { sshsig: "SSH signature", jws: "JWS", webauthn: "WebAuthn assertion" } as const;
   const touch = part.key.app === undefined ? "" : `, security key for ${part.key.app}`;
   return [
     field("statement", `${statement.cs} (${statement.body.decision})`),
     field("signed as", kinds[part.sig.k]),
     field("by key", `${keyWords(c, part.key.jwk)}${touch}`),
+    ...othersLines(c, part),
     ...(part.enr ?? []).map(({ st, sigs: [, ...coSigners] }) =>
       field(
         "added",

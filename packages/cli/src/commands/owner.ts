@@ -20,6 +20,7 @@ import { askOwner } from "../prompt.ts";
 import { keyOption, signatureFrom, signing, statementFrom } from "../signed-elsewhere.ts";
 import type { SignOptions } from "../signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, signElsewhere } from "../signing.ts";
+import { signedLines, signedSoFar } from "../several-owners.ts";
 import { explain, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
@@ -41,7 +42,7 @@ async function requests(
     const now = Math.floor(Date.now() / 1000);
     const lines = list(answer, "requests").map((row) => {
       const reasons = list(row, "reasons").map((reason) => printable(text(reason, "text")));
-      return `[/_] ${text(row, "id")}  ${text(row, "entry").split("/").at(-1) ?? ""} on ${text(row, "proxy").split("/").at(-1) ?? ""}  ${text(row, "state")}, ${duration(number(row, "deadline") - now)} left  ${reasons.join("; ")}`;
+      return `[/_] ${text(row, "id")}  ${text(row, "entry").split("/").at(-1) ?? ""} on ${text(row, "proxy").split("/").at(-1) ?? ""}  ${text(row, "state")}, ${duration(number(row, "deadline") - now)} left${signedSoFar(row)}  ${reasons.join("; ")}`;
     });
     show(
       cli,
@@ -110,6 +111,10 @@ async function decide(
     statement: base64url(signed.statement),
     sig: { ...signed.sig },
   });
+  if (answer["state"] === "signed") {
+    show(cli, answer, signedLines(id, answer));
+    return;
+  }
   show(cli, answer, [
     `[//] Approved ${text(answer, "agent")}.`,
     `  Stop it at any moment: countersign halt agent ${text(answer, "agent").split("/").at(-2) ?? ""}`,

@@ -128,6 +128,13 @@ function verdictLines(cli: Cli, verdict: Verdict): readonly string[] {
     lines.push(
       `  owner       ${owner.id} (${owner.kind}, ${owner.kindBasis}), assurance ${owner.oa}, ${vouched}`,
     );
+    if (owner.parties !== undefined)
+      lines.push(
+        `  takes       ${owner.parties.m} owners; accepted here:`,
+        ...owner.parties.accepted.map(
+          ({ id, oa, vouchedBy }) => `    ${id}, assurance ${oa}, ${VOUCHED[vouchedBy]}`,
+        ),
+      );
     if (owner.attestation !== "none") lines.push(`  hardware    ${HARDWARE[owner.attestation]}`);
     if (owner.assuranceLowered)
       lines.push(cli.paint("yellow", "  ! the credential claims more assurance than is proved"));
