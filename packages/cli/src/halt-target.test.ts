@@ -9,6 +9,8 @@ const AGENT = `${ENTRY}/0123456789abcdef`;
 const OTHER = "spiffe://example.org/agent/mailer2/0123456789abcdef";
 const PROXY = "spiffe://example.org/proxy/here";
 const OWNER = "urn:agent-owner:example.org:alice-0001";
+const BOB = "urn:agent-owner:example.org:bob-000001";
+const CAROL = "urn:agent-owner:example.org:carol-0001";
 const HASH = "A".repeat(43);
 
 const KNOWN: Known = {
@@ -65,7 +67,7 @@ const CREDENTIALS = [
 ];
 const GRANTS = [
   { cs: "sha-256:one", owner: OWNER },
-  { cs: "sha-256:two", owner: "urn:agent-owner:example.org:someone-else" },
+  { cs: "sha-256:two", owner: BOB, owners: [BOB, CAROL] },
 ];
 
 const CONCERNED: readonly (readonly [Target["scope"], string, readonly string[]])[] = [
@@ -73,6 +75,7 @@ const CONCERNED: readonly (readonly [Target["scope"], string, readonly string[]]
   ["entry", ENTRY, ["1", "2"]],
   ["grant", "sha-256:two", ["3"]],
   ["owner", OWNER, ["1"]],
+  ["owner", CAROL, ["3"]],
   ["proxy", PROXY, ["1", "2"]],
   ["domain", "example.org", ["1", "2", "3"]],
 ];

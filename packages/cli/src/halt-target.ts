@@ -7,7 +7,7 @@ import {
   proxyId,
   Refusal,
 } from "@countersign/core";
-import type { JsonObject, StopScope } from "@countersign/core";
+import type { Json, JsonObject, StopScope } from "@countersign/core";
 import { text } from "./sockets.ts";
 
 /** What a person may name to stop it. */
@@ -102,6 +102,11 @@ export function resolveTarget(what: What, name: string, known: Known): Target {
   }
 }
 
+/** Every owner whom a grant names. */
+function names({ owner, owners }: JsonObject): readonly Json[] {
+  return Array.isArray(owners) ? (owners as readonly Json[]) : [owner ?? null]; // a list, as was seen just now
+}
+
 /** Live credentials that a stop concerns: relying parties that look at expiry only accept them until they end. */
 export function concerned(
   { scope, target }: Target,
@@ -123,7 +128,7 @@ export function concerned(
         return credential["cs"] === target;
       case "owner":
         return live.grants.some(
-          (grant) => grant["owner"] === target && grant["cs"] === credential["cs"],
+          (grant) => grant["cs"] === credential["cs"] && names(grant).includes(target),
         );
       case "proxy":
         return live.entries.some(

@@ -78,12 +78,28 @@ export function grantTerms(
   };
 }
 
+/** As many signatures as fit the header in which an agent shows its owners' approval. */
+const MAX_SIGNATURES_IN_HEADER = 2;
+
+/** What several owners signed must reach a relying party: by the header, by the certificate, or as published. */
+function checkShowable({ parties, evidence, x509Evidence }: Entry): void {
+  const needed = parties?.m ?? 1;
+  const isCarried = evidence === "carried" && x509Evidence === undefined;
+  if (!isCarried || needed <= MAX_SIGNATURES_IN_HEADER) return;
+  throw new Refusal(
+    "malformed_request",
+    `${needed} signatures fit no header`,
+    "Let the server publish the evidence, or have the certificate carry the approval: leave --carried out, or add --approval-in-certificate.",
+  );
+}
+
 /**
  * Refuses terms from which no statement could be made: a steady renewal of so many would need more credentials than
  * one approval can give. Said when the agent is registered, not to the owner who opens its first request.
  * @throws Refusal `malformed_request`
  */
 export function checkTerms(entry: Entry): void {
+  checkShowable(entry);
   const { max_issue: needed } = grantTerms(entry, { isSoftware: false }, 0);
   if (entry.binding === "none" || needed <= MAX_COUNT) return;
   throw new Refusal(

@@ -6,7 +6,7 @@ import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { outcomeOf } from "../outcome.testing.ts";
-import { draftStatement, isStanding } from "./approve.ts";
+import { checkTerms, draftStatement, isStanding } from "./approve.ts";
 import type { Ask, EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NONCE, NOW, OWNER, PROXY } from "./attested.testing.ts";
 import type { Entry } from "./entry.ts";
@@ -147,6 +147,26 @@ describe("the terms that several owners sign", () => {
     ["wider terms", grant({ maxLive: 9 }), KEYS, NOW, true],
   ])("stand until they are over or something else holds: %s", (_name, entry, keys, now, wanted) => {
     expect(isStanding(draft(alice), entry, quorumOfSeveral(keys, entry), now)).toBe(wanted);
+  });
+});
+
+describe("what several owners signed reaches a relying party", () => {
+  const entry = (m: number, change: Partial<Entry>): Entry => ({
+    ...ENTRY,
+    parties: { m, owners: [ALICE, BOB, CAROL] },
+    ...change,
+  });
+  it.each<readonly [string, Entry, string]>([
+    ["three, published", entry(3, { evidence: "public" }), "accepted"],
+    ["two, in the header", entry(2, { evidence: "carried" }), "accepted"],
+    ["three, in the header", entry(3, { evidence: "carried" }), "malformed_request"],
+    [
+      "three, in the certificate",
+      entry(3, { evidence: "carried", x509Evidence: "approval" }),
+      "accepted",
+    ],
+  ])("%s → %#", async (_name, of, code) => {
+    expect(await outcomeOf(() => checkTerms(of))).toBe(code);
   });
 });
 

@@ -154,6 +154,7 @@ async function grants(w: World): Promise<Response> {
       cs: row.cs,
       agent: row.agent,
       owner: row.owner,
+      ...(row.parties === undefined ? {} : { owners: [...row.parties] }),
       nbf: row.nbf,
       exp: row.exp,
       use: row.use,
