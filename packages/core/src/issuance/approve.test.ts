@@ -128,6 +128,11 @@ describe("an approval", () => {
     ["another measurement", { agent: { meas: [{ n: "binary", d: d(7) }] } }, bad],
     ["the entry was removed", { entryNow: "removed" }, bad],
     ["the entry has another owner now", { entryNow: { owner: `${OWNER}9` } }, bad],
+    [
+      "the entry takes several owners now",
+      { entryNow: { parties: { m: 2, owners: [OWNER, `${OWNER}9`] } } },
+      bad,
+    ],
     ["the entry has no owner now", { entryNow: { binding: "none" } }, bad],
     ["longer than the registration allows", { grant: { exp: NOW + DAY + 1 } }, bad],
     ["a shorter grant", { grant: { exp: NOW + 60 } }, "accepted"],

@@ -210,6 +210,8 @@ export function checkAnswer(
   if (!sameMeasurements(body.agent.meas, ask.measurements)) return unsuitable("measurements");
   if (entry === undefined || entry.binding !== "owner" || entry.owner !== ask.owner)
     return unsuitable("the registration changed");
+  if ((entry.parties === undefined) !== (quorum === undefined))
+    return unsuitable("the registration takes several owners, and one has signed");
   // it names the signer too: that is a rule of the statement
   if (!sameParties(body.grant.parties, quorum?.parties))
     throw new Refusal("stale", "the owners who must sign, or their keys, have changed");
