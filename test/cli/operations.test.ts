@@ -8,6 +8,7 @@ import { fromBase64url, writeOpensshPrivateKey } from "../../packages/core/src/i
 import type { OkpJwk } from "../../packages/core/src/index.ts";
 import { nodeRandom } from "../../packages/node/src/index.ts";
 import { generatePrivateKey, publicJwkOf } from "../../packages/node/src/crypto.ts";
+import { jwsInputLine } from "../../packages/cli/src/sign-lines.ts";
 import { SERVER_SCHEMA } from "../../packages/server/src/config.ts";
 import { peer } from "../strangers/peers.ts";
 import { Sandbox } from "./countersign.ts";
@@ -209,8 +210,17 @@ describe("docs/operations.md", () => {
 
   it("has no other commands than these, but for installing, for signing at a terminal and for one agent", async () => {
     const others = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
-    const [install = "", presign = "", agent = "", ...more] = others;
+    const [install = "", token = "", lines = "", ca = "", presign = "", agent = "", ...more] =
+      others;
     expect(more).toEqual([]);
+    // with a token, and with a company's CA: test/strangers/pkcs11-owner.test.ts, test/strangers/owner-certificate.test.ts
+    expect(token).toContain("owner enrol alice --pkcs11 'pkcs11:token=corp;object=approve'");
+    const key = { jwk: { kty: "EC", crv: "P-256", x: "", y: "" } } as const;
+    const [input, hash, sign] = lines.trim().split("\n");
+    expect(input).toBe(jwsInputLine(key, "statement.json"));
+    expect(hash).toMatch(/^openssl dgst -sha256 -binary -out statement\.json\.hash/);
+    expect(sign).toMatch(/^pkcs11-tool .* --login --sign --mechanism ECDSA --id 01 --input-file/);
+    expect(ca).toMatch(/owner enrol alice --key alice\.pem --print[^]*--certificate/);
     // typed at a terminal while the server is away: test/e2e/presign.test.ts
     expect(presign).toMatch(/^sudo \S+ countersign owner presign reader --key \S+\n$/);
     expect(

@@ -14,12 +14,19 @@ export function signingLines(err: string): readonly string[] {
   return lines.slice(from, to).map((line) => line.trim());
 }
 
-/** What a service that trusts as `countersign dev` says makes of a call by this agent, log and all. */
-export async function judged(home: Home, agent: Running): Promise<Verdict> {
+/**
+ * What a service that trusts as `countersign dev` says makes of a call by this agent, log and all.
+ * @param otherwise members of its one trust domain that are otherwise
+ */
+export async function judged(home: Home, agent: Running, otherwise: object = {}): Promise<Verdict> {
   const asked = { aud: "http://localhost:4000/", evidence: true };
   const { wit, evidence } = await tell(agent, "/v1/proof", asked);
   const now = systemClock();
-  const trust = readTrust(await readFile(join(home.data, "relying-party.json"), "utf8"), now);
+  const file = JSON.parse(await readFile(join(home.data, "relying-party.json"), "utf8")) as {
+    readonly domains: readonly object[];
+  }; // as our own program writes it
+  const domains = file.domains.map((domain) => ({ ...domain, ...otherwise }));
+  const trust = readTrust(JSON.stringify({ ...file, domains }), now);
   const bundle = readBundle(fromBase64url(String(evidence)));
   const presented = presentedOf(String(wit), undefined, bundle);
   return verify(nodeCrypto, presented, trust, { proof: "logged" }, now);

@@ -26,7 +26,7 @@ import { makeScene } from "../../packages/server/src/cases/scene.testing.ts";
 import type { Scene } from "../../packages/server/src/cases/scene.testing.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { readAnswer, seededRandom } from "../../packages/server/src/world.testing.ts";
-import type { Answered } from "../../packages/server/src/world.testing.ts";
+import type { Answered, RigOptions } from "../../packages/server/src/world.testing.ts";
 
 /** A connection that the test can cut, and what passes over it changed. */
 class Wire implements Target {
@@ -79,6 +79,7 @@ export interface Between {
   /** What the proxy calls in place of the server. */
   readonly gateway?: (scene: Scene) => Promise<Target>;
   readonly entry?: JsonObject;
+  readonly server?: RigOptions;
   /** Stands before the anchors' files. */
   readonly anchors?: (anchors: Anchors) => Anchors;
   /** How far the clock of the proxy's host is from the server's; may be set again at any time. Default 0. */
@@ -188,7 +189,7 @@ export class Whole {
 }
 
 export async function makeWhole(between: Between = {}): Promise<Whole> {
-  const scene = await makeScene({}, between.entry);
+  const scene = await makeScene(between.server, between.entry);
   const { rig, host } = scene;
   const folder = await mkdtemp(join(tmpdir(), "whole-"));
   const timers = new ManualTimers();

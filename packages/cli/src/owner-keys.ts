@@ -11,6 +11,7 @@ import {
 import type { JsonObject, OwnerPublicKey, OwnerSignature, Statement } from "@countersign/core";
 import { nodeCrypto, printable } from "@countersign/node";
 import { refuseInsideRun } from "./inside-run.ts";
+import { acceptedHow, certificatesFrom, certifiedUntil } from "./owner-certificate.ts";
 import { pinsFromInput } from "./pkcs11/pins.ts";
 import type { PinSource } from "./pkcs11/pins.ts";
 import { keyOption, signatureFrom, statementFrom } from "./signed-elsewhere.ts";
@@ -26,6 +27,8 @@ export interface EnrolOptions extends SignOptions {
   /** File of a key that the owner has already. */
   readonly coSigner?: string;
   readonly coSignature?: string;
+  /** PEM file: the owner's certificate for the new key, and the CAs above it. */
+  readonly certificate?: string;
   /** PINs of tokens come from standard input, one a line: the new key's, then the co-signer's. */
   readonly pinStdin?: boolean;
 }
@@ -76,13 +79,13 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
     const key = await readOwnerKey(cli, options.key);
+    const { certificate } = options;
+    const certified = certificate === undefined ? {} : { x5c: await certificatesFrom(certificate) };
     if (options.signature !== undefined) {
       const statement = await statementFrom(options);
-      await finishEnrolment(cli, api, name, {
-        statement,
-        sig: await signatureFrom(options.signature, statement, key),
-        coSignatures: await coSign(cli, options, statement),
-      });
+      const sig = await signatureFrom(options.signature, statement, key);
+      const coSignatures = await coSign(cli, options, statement);
+      await finishEnrolment(cli, api, name, { statement, sig, coSignatures, ...certified });
       return;
     }
     const offered = await explain(
@@ -99,7 +102,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
     const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
     checkKeyStatement(statement, key);
     if (options.print) {
-      await printForElsewhere(cli, name, statement.bytes, options);
+      await printForElsewhere(cli, name, statement, options);
       return;
     }
     const rendered = renderKeyStatement(statement);
@@ -107,7 +110,8 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
       cli.stdout.write(
         `${rendered.title}\n${rendered.lines.map((line) => `  ${line}\n`).join("")}`,
       );
-    await finishEnrolment(cli, api, name, await signHere(cli, options, statement.bytes));
+    const signed = await signHere(cli, options, statement.bytes);
+    await finishEnrolment(cli, api, name, { ...signed, ...certified });
   });
 }
 
@@ -116,6 +120,7 @@ interface SignedStatement {
   readonly statement: Uint8Array;
   readonly sig: OwnerSignature;
   readonly coSignatures: readonly JsonObject[];
+  readonly x5c?: readonly string[];
   readonly comment?: string;
 }
 
@@ -139,12 +144,13 @@ async function signHere(
 async function printForElsewhere(
   cli: Cli,
   name: string,
-  statement: Uint8Array,
+  { bytes, body }: Statement,
   options: EnrolOptions,
 ): Promise<void> {
-  if (options.statement === undefined) cli.stdout.write(statement);
-  else await writeFile(options.statement, statement);
+  if (options.statement === undefined) cli.stdout.write(bytes);
+  else await writeFile(options.statement, bytes);
   const file = options.statement ?? "statement.json";
+  say(cli, `The owner is ${body.owner.id}: a certificate for --certificate has exactly this URI.`);
   say(cli, "Sign it within the hour:");
   for (const line of await signElsewhere(cli, options.key, file)) say(cli, `  ${line}`);
   say(
@@ -174,12 +180,14 @@ async function finishEnrolment(
     sig: { ...signed.sig },
     comment: signed.comment ?? "",
     ...(signed.coSignatures.length === 0 ? {} : { co_signatures: signed.coSignatures }),
+    ...(signed.x5c === undefined ? {} : { x5c: signed.x5c }),
   });
   show(cli, answer, [
     `Enrolled the key ${cli.paint("bold", text(answer, "jkt").slice(0, 8))} of ${name} (${text(answer, "owner")}).`,
-    signed.coSignatures.length === 0
-      ? `  Services that verify offline pin this key: thumbprint ${text(answer, "jkt")}.`
-      : "  Services that pin the key which co-signed accept this one too.",
+    acceptedHow(text(answer, "jkt"), {
+      isCertified: signed.x5c !== undefined,
+      isCoSigned: signed.coSignatures.length > 0,
+    }),
     `Next: countersign agent register NAME --owner ${name} --audience URL`,
   ]);
 }
@@ -191,7 +199,7 @@ export async function listOwners(cli: Cli): Promise<void> {
       `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
       ...list(owner, "keys").map(
         (key) =>
-          `  key ${text(key, "jkt").slice(0, 8)}  ${HELD_BY[text(key, "held_by")] ?? "key"}  ${printable(text(key, "comment"))}${vouchers(key)}${standing(key)}`,
+          `  key ${text(key, "jkt").slice(0, 8)}  ${HELD_BY[text(key, "held_by")] ?? "key"}  ${printable(text(key, "comment"))}${certifiedUntil(key)}${vouchers(key)}${standing(key)}`,
       ),
     ]);
     show(

@@ -28,6 +28,7 @@ export interface ServerFile {
   readonly attestation_roots?: readonly string[];
   readonly witnesses?: readonly string[];
   readonly recovery_delay_seconds?: number;
+  readonly owner_cas?: readonly string[];
   readonly development: boolean;
 }
 
@@ -110,6 +111,10 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     max: 30 * 86_400,
     doc: "how long the recovery of an owner who lost every key can be cancelled; default 86400, and never less",
   },
+  owner_cas: {
+    type: "strings",
+    doc: "who certifies owners' keys, each as OID@FILE: the extended key usage of an owner's certificate, and the PEM file of the CA",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -130,6 +135,14 @@ export interface WitnessAddress {
   readonly url: string;
   /** Path before `/add-checkpoint`; often empty. */
   readonly prefix: string;
+}
+
+/** A CA of owners as configured. */
+export interface OwnerCaFile {
+  /** Extended key usage of an owner's certificate, in dotted form. */
+  readonly eku: string;
+  /** Absolute path of its certificates in PEM. */
+  readonly file: string;
 }
 
 /** The server's configuration, parsed once. */
@@ -155,6 +168,8 @@ export interface ServerConfig {
   readonly witnesses: readonly WitnessAddress[];
   /** From the announcement of a recovery until its key is enabled. */
   readonly recoveryDelaySeconds: Seconds;
+  /** Whose certificates enrol owners' keys as `x509`. */
+  readonly ownerCas: readonly OwnerCaFile[];
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -200,6 +215,17 @@ function rootsOf(texts: readonly string[]): readonly Bytes[] {
   return texts.map(readAttestationRoot);
 }
 
+function ownerCaFileOf(text: string): OwnerCaFile {
+  const [, eku, file] = /^([0-9.]{3,200})@(\/[^\0]+)$/.exec(text) ?? [];
+  if (eku === undefined || file === undefined)
+    throw new Refusal(
+      "configuration_invalid",
+      "owner_cas holds something that is no OID@FILE",
+      "Write the extended key usage of owners' certificates, then @ and the absolute path of the CA's PEM file.",
+    );
+  return { eku, file };
+}
+
 /**
  * The configuration that a file means.
  * @throws Refusal `configuration_invalid`, `invalid_identifier`
@@ -229,6 +255,7 @@ export function configOf(file: ServerFile): ServerConfig {
     attestationRoots: rootsOf(file.attestation_roots ?? []),
     witnesses: witnessesOf(file.witnesses ?? []),
     recoveryDelaySeconds: file.recovery_delay_seconds ?? DAY_SECONDS,
+    ownerCas: (file.owner_cas ?? []).map(ownerCaFileOf),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,
   };

@@ -31,6 +31,7 @@ import type { Witness } from "./log/witnesses.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
 import { KeyRing, renewEnded } from "./signer/key-ring.ts";
+import { readOwnerCas } from "./signer/owner-cas.ts";
 import { createKeys, foldersOf, loadKeys } from "./signer/keys.ts";
 import { laterLogSigner } from "./signer/log-keys.ts";
 import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
@@ -142,6 +143,7 @@ async function openWorld(
     store,
     keys,
     config: { ...loaded, logOrigin },
+    ownerCas: await readOwnerCas(loaded),
     log,
   };
   return { world, ring: new KeyRing({ ...held, keys }) };

@@ -8,7 +8,7 @@ import {
   parseJson,
   vkeyOf,
 } from "@countersign/core";
-import type { Bytes, Json, JsonObject, Random, Seconds, Signer } from "@countersign/core";
+import type { Bytes, Json, JsonObject, OwnerCa, Random, Seconds, Signer } from "@countersign/core";
 import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersign/node";
 import type { Handler, Log, Timers } from "@countersign/node";
 import { configOf } from "./config.ts";
@@ -81,6 +81,8 @@ export interface RigOptions {
   ) => Promise<{ readonly keys: ServerKeys; readonly logSigner: Signer }>;
   /** Of the state stream. Default: the event loop's. */
   readonly timers?: Timers;
+  /** CAs of owners; default none. */
+  readonly ownerCas?: readonly OwnerCa[];
   /** Default: nobody reads it. */
   readonly log?: Log;
   /** Stands before the store: `faulty`, or one that lets something happen in between. */
@@ -213,7 +215,8 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   });
   const store = options.wrap?.(opened) ?? opened;
   const log = options.log ?? silentLog;
-  const world: World = { c: nodeCrypto, random, clock, store, keys, config, log };
+  const { ownerCas = [] } = options;
+  const world: World = { c: nodeCrypto, random, clock, store, keys, config, ownerCas, log };
   const feed = new StateFeed(world, options.timers);
   const owners = new OwnerFeed(world, options.timers);
   const counted = countAnswers(metrics);

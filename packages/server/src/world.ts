@@ -1,5 +1,5 @@
 import type { Bytes, Crypto, Random, Seconds, Signer } from "@countersign/core";
-import type { Certificate } from "@countersign/core";
+import type { Certificate, OwnerCa } from "@countersign/core";
 import type { Log } from "@countersign/node";
 import type { ServerConfig } from "./config.ts";
 import type { Store } from "./store/store.ts";
@@ -42,5 +42,7 @@ export interface World {
   readonly store: Store;
   readonly keys: ServerKeys;
   readonly config: ServerConfig;
+  /** CAs that certify owners, read from the files that the configuration names; absent: none. */
+  readonly ownerCas?: readonly OwnerCa[];
   readonly log: Log;
 }

@@ -189,6 +189,10 @@ export function build(cli: Cli): Command {
     )
     .option("--co-signature <file>", "bring back its signature, made elsewhere")
     .option(
+      "--certificate <file>",
+      "PEM: the owner's certificate for the key, then the CAs above it",
+    )
+    .option(
       "--pin-stdin",
       "PINs of tokens from standard input, one a line, as the keys sign",
       false,

@@ -1,4 +1,3 @@
-import type { Bytes } from "../crypto.ts";
 import { Members } from "../json/read.ts";
 import type { Json } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
@@ -40,14 +39,16 @@ export function readOwnerCa(value: Json): OwnerCa {
 export function ownerCaOf(pem: string, eku: string): OwnerCa {
   if (!OBJECT_ID.test(eku) || eku === OID.anyExtendedKeyUsage)
     return refuse("eku is no object identifier of one extended key usage");
-  const certificates = pemDecode(pem, "CERTIFICATE", MAX_OWNER_CAS, "configuration_invalid");
-  for (const der of certificates) if (!isCa(der)) return refuse("a certificate is not a CA's");
+  const certificates = read(() => pemDecode(pem, "CERTIFICATE", MAX_OWNER_CAS));
+  for (const der of certificates)
+    if (read(() => parseCertificate(der)).basicConstraints?.isCa !== true)
+      return refuse("a certificate is not a CA's");
   return { certificates, eku };
 }
 
-function isCa(der: Bytes): boolean {
+function read<T>(reader: () => T): T {
   try {
-    return parseCertificate(der).basicConstraints?.isCa === true;
+    return reader();
   } catch (error) {
     if (error instanceof Refusal) return refuse(error.message);
     throw error;

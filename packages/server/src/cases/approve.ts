@@ -13,6 +13,7 @@ import type { World } from "../world.ts";
 import { askedOf, askOf, enrolledOf, findAsk } from "./asked.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { notEnrolled } from "./not-enrolled.ts";
+import { checkCertificate } from "./owner-certificate.ts";
 import { moveCounters } from "./owner-counter.ts";
 import { knownOf } from "./known.ts";
 import { chainOf } from "./owner-chain.ts";
@@ -62,6 +63,7 @@ async function tryOnce(
     ownerKind: keyRow.kind,
     pages: w.config.consent,
   });
+  await checkCertificate(w, keyRow, statement.body.iat);
   if (known.entry?.body.parties !== undefined) return signAsParty(w, { req: row.req, approval });
   const grant = decideApproval(
     askOf(row),

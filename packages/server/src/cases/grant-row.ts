@@ -1,4 +1,5 @@
 import type { Grant, OwnerSignature, Statement } from "@countersign/core";
+import { bundleKeyOf } from "./owner-chain.ts";
 import type { AskRow, GrantRow, OwnerKeyRow } from "../store/rows.ts";
 
 /** A grant as it is kept, with what its owner signed. */
@@ -7,7 +8,7 @@ export function grantRowOf(
   grant: Grant,
   statement: Statement,
   sig: OwnerSignature,
-  key: Pick<OwnerKeyRow, "jwk" | "app">,
+  key: Pick<OwnerKeyRow, "jwk" | "app" | "x5c">,
   chain: GrantRow["chain"],
 ): GrantRow {
   const { grant: bounds, agent, owner } = grant.statement;
@@ -24,7 +25,7 @@ export function grantRowOf(
     model: grant.model,
     statement: statement.bytes,
     signature: { ...sig },
-    key: { jwk: key.jwk, ...(key.app === undefined ? {} : { app: key.app }) },
+    key: bundleKeyOf(key),
     ...(chain === undefined ? {} : { chain }),
     nbf: bounds.nbf,
     exp: bounds.exp,

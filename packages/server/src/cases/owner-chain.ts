@@ -4,12 +4,18 @@ import {
   MAX_ATTESTATION_BYTES,
   MAX_CHAIN_STEPS,
   Members,
-  readJwk,
+  readCertifiedKey,
   readOwnerSignature,
   Refusal,
   thumbprint,
 } from "@countersign/core";
-import type { EnrolmentStep, JsonObject, KeySignature, Seconds } from "@countersign/core";
+import type {
+  CertifiedKey,
+  EnrolmentStep,
+  JsonObject,
+  KeySignature,
+  Seconds,
+} from "@countersign/core";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 
@@ -19,21 +25,26 @@ export interface CoSignature {
   readonly sig: JsonObject;
 }
 
+/** The key as it stands in a bundle. */
+export function bundleKeyOf({
+  jwk,
+  app,
+  x5c,
+}: Pick<OwnerKeyRow, "jwk" | "app" | "x5c">): CertifiedKey {
+  return { jwk, ...(app === undefined ? {} : { app }), ...(x5c === undefined ? {} : { x5c }) };
+}
+
 /** A signature of a key statement as it is kept. */
 export function keptSignature({ signature, key }: KeySignature): JsonObject {
-  const { jwk, app } = key;
-  return { ...signature, key: { jwk: { ...jwk }, ...(app === undefined ? {} : { app }) } };
+  const { jwk, app, x5c } = key;
+  const shown = { ...(app === undefined ? {} : { app }), ...(x5c === undefined ? {} : { x5c }) };
+  return { ...signature, key: { jwk: { ...jwk }, ...shown } };
 }
 
 function readKept(kept: JsonObject): KeySignature {
   const { key, ...sig } = kept;
-  const members = new Members(key, "malformed_request", "key");
-  const app = members.optional("app", (name) => members.text(name, { maxLength: 256 }));
-  const jwk = readJwk(members.raw("jwk"));
-  return {
-    signature: readOwnerSignature(sig),
-    key: { jwk, ...(app === undefined ? {} : { app }) },
-  };
+  const read = readCertifiedKey(new Members(key, "malformed_request", "key"));
+  return { signature: readOwnerSignature(sig), key: read };
 }
 
 /** A co-signature, and its key as it was read. */
@@ -51,9 +62,7 @@ async function coSignerOf(
   if (row === undefined || row.removedAt !== undefined || !isMeant(row.owner))
     throw new Refusal("key_not_enrolled", "a co-signer is none of the keys that may vouch");
   if (row.suspendedAt !== undefined) throw new Refusal("key_suspended");
-  const { jwk, app } = row;
-  const key = { jwk, ...(app === undefined ? {} : { app }) };
-  return { signature: readOwnerSignature(sig), key, row };
+  return { signature: readOwnerSignature(sig), key: bundleKeyOf(row), row };
 }
 
 /**

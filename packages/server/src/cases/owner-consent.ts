@@ -25,6 +25,7 @@ import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { signsFor } from "./gateways.ts";
 import { chainOf } from "./owner-chain.ts";
+import { checkCertificate } from "./owner-certificate.ts";
 import { moveCounters } from "./owner-counter.ts";
 import { logRow } from "./record.ts";
 import { logRefusal } from "./refusals.ts";
@@ -111,6 +112,7 @@ async function accept(
     ownerKind: keyRow.kind,
     pages: w.config.consent,
   });
+  await checkCertificate(w, keyRow, statement.body.iat);
   const brought = { peer, posted, keyRow, approval };
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const committed = await tryOnce(w, brought);

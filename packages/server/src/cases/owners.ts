@@ -29,6 +29,7 @@ import type {
 import type { AuthenticatorRecord, OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import type { Committed, Once } from "../store/store.ts";
+import { checkCertificate } from "./owner-certificate.ts";
 import { coSignersOf, coSignerThumbprints, keptSignature } from "./owner-chain.ts";
 import type { CoSignature, CoSigner } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
@@ -146,7 +147,7 @@ function keyRowOf(
   { body, bytes }: Statement<KeyStatement>,
   jwk: Jwk,
   sigs: readonly KeySignature[],
-  { counter, authenticator }: Pick<OwnerKeyRow, "counter" | "authenticator">,
+  { counter, authenticator, x5c }: Pick<OwnerKeyRow, "counter" | "authenticator" | "x5c">,
   comment: string,
   now: Seconds,
 ): OwnerKeyRow {
@@ -158,7 +159,8 @@ function keyRowOf(
     comment: comment.slice(0, 100),
     ...(body.key.app === undefined ? {} : { app: body.key.app }),
     spki: body.key.spki,
-    basis: "admin",
+    basis: x5c === undefined ? "admin" : "x509",
+    ...(x5c === undefined ? {} : { x5c }),
     statement: bytes,
     sigs: sigs.map(keptSignature),
     ...(counter === undefined ? {} : { counter }),
@@ -197,15 +199,18 @@ export interface PostedKey {
   readonly statement: string;
   readonly sig: JsonObject;
   readonly comment: string;
+  /** DER in base64, leaf first: the owner's certificate for the new key. */
+  readonly x5c?: readonly string[];
   readonly coSignatures: readonly CoSignature[];
 }
 
 /**
- * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`). Keys that the owner
- * has already may co-sign, and under the first one keys of other persons: then relying parties that accept one of them,
- * and for a person that he enrols others, accept this one (formats.md 4).
+ * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`), or of a CA that is
+ * configured for owners (`eb: x509`). Keys that the owner has already may co-sign, and under the first one keys of other
+ * persons: then relying parties that accept one of them, and for a person that he enrols others, accept this one
+ * (formats.md 4).
  * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `key_not_enrolled`, `key_suspended`,
- * `replayed`, `counter_regressed`; `stale` when a co-signer was removed meanwhile
+ * `replayed`, `counter_regressed`; `stale` when a co-signer was removed meanwhile; as `checkCertificate`
  */
 export async function addKey(w: World, posted: PostedKey): Promise<OwnerKeyRow> {
   for (let attempt = 1; ; attempt += 1) {
@@ -255,7 +260,8 @@ export interface VerifiedKey {
 /**
  * Verifies a posted key statement: the new key's signature, and those of whoever may vouch for it.
  * @param findCoSigners the keys that may, of an owner's id
- * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, and as `findCoSigners`
+ * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, and as `findCoSigners` and
+ * `checkCertificate`
  */
 export async function verifiedKey(
   w: World,
@@ -272,11 +278,15 @@ export async function verifiedKey(
   const coSigners = await findCoSigners(body.owner.id);
   const sigs = [{ signature: readOwnerSignature(posted.sig), key }, ...coSigners];
   const enrolment = await verifyKeyStatement(w.c, statement, sigs, { pages: w.config.consent });
+  const { x5c } = posted;
+  const certified = x5c === undefined ? {} : { x5c };
+  await checkCertificate(w, { ...key, ...certified, owner: body.owner.id }, body.iat);
   const { facts: own } = enrolment.added;
   checkRegistered(authenticator, own);
   const made = {
     ...(own.counter === undefined ? {} : { counter: own.counter }),
     ...(authenticator === undefined ? {} : { authenticator }),
+    ...certified,
   };
   const row = keyRowOf(statement, key.jwk, sigs, made, posted.comment, now);
   const signing = enrolment.coSigners.flatMap(({ jkt, facts }) =>
@@ -285,8 +295,12 @@ export async function verifiedKey(
   return { statement, row, signing };
 }
 
-/** In development the first key of an owner is trusted because it came first; nobody has looked at it. */
-async function basisOf(w: World, { row, signing }: VerifiedKey): Promise<"admin" | "tofu"> {
+/**
+ * Whose word a key is enrolled on. In development the first key of an owner is trusted because it came first; nobody has
+ * looked at it.
+ */
+async function basisOf(w: World, { row, signing }: VerifiedKey): Promise<string> {
+  if (row.x5c !== undefined) return row.basis;
   const isFirst = signing.length === 0 && (await w.store.ownerKeys(row.owner)).length === 0;
   return isFirst && w.config.isDevelopment ? "tofu" : "admin";
 }

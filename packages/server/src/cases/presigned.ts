@@ -24,6 +24,7 @@ import { enrolledOf, measurementsOf } from "./asked.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { grantRowOf } from "./grant-row.ts";
+import { checkCertificate } from "./owner-certificate.ts";
 import { chainOf } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
 import { logRow } from "./record.ts";
@@ -90,6 +91,7 @@ async function verified(
     ownerKind: keyRow.kind,
     pages: w.config.consent,
   });
+  await checkCertificate(w, keyRow, statement.body.iat);
   return { keyRow, approval };
 }
 

@@ -34,7 +34,7 @@ import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import { checkRoom } from "./bundle.ts";
 import { grantRowOf } from "./grant-row.ts";
-import { chainOf } from "./owner-chain.ts";
+import { bundleKeyOf, chainOf } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
 import { logRow } from "./record.ts";
 
@@ -242,7 +242,7 @@ async function signatureOf(w: World, of: PartyAnswer, ruled: Ruled): Promise<Sig
     cs: kept[0]?.cs ?? statement.cs,
     statement: statement.bytes,
     signature: { ...of.approval.signature },
-    key: { jwk: keyRow.jwk, ...(keyRow.app === undefined ? {} : { app: keyRow.app }) },
+    key: bundleKeyOf(keyRow),
     ...(chain === undefined ? {} : { chain }),
     at: now,
   };

@@ -1,3 +1,4 @@
+import { fromBase64, parseCertificate } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import { coSignerThumbprints } from "../cases/owner-chain.ts";
 import type { OwnerKeyRow, OwnerRow } from "../store/rows.ts";
@@ -25,12 +26,20 @@ function authenticatorView(made: NonNullable<OwnerKeyRow["authenticator"]>): Jso
   };
 }
 
+/** When the owner's certificate for a key ends. */
+function certifiedUntil({ x5c }: OwnerKeyRow): JsonObject {
+  const [leaf] = x5c ?? [];
+  if (leaf === undefined) return {};
+  return { certified_until: parseCertificate(fromBase64(leaf)).notAfter };
+}
+
 export function keyView(w: World, key: OwnerKeyRow): JsonObject {
   const { authenticator, removedAt, suspendedAt } = key;
   return {
     jkt: key.jkt,
     comment: key.comment,
     basis: key.basis,
+    ...certifiedUntil(key),
     co_signers: coSignerThumbprints(w, key),
     added_at: key.addedAt,
     software: key.app === undefined,

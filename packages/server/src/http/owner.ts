@@ -1,4 +1,12 @@
-import { base64url, entryId, isObject, Members, readJwk, Refusal } from "@countersign/core";
+import {
+  base64url,
+  entryId,
+  isObject,
+  Members,
+  readJwk,
+  readX5c,
+  Refusal,
+} from "@countersign/core";
 import type { Json, JsonObject, OwnerKind } from "@countersign/core";
 import { json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
@@ -97,10 +105,17 @@ function readCoSignature(value: Json, where: string): CoSignature {
   return { jkt, sig };
 }
 
-/** A signed key statement as it is posted. @throws Refusal `malformed_request` */
-export async function readPostedKey(request: Request): Promise<PostedKey> {
+/**
+ * A signed key statement as it is posted.
+ * @throws Refusal `malformed_request`
+ */
+export async function readPostedKey(
+  request: Request,
+  { mayBeCertified = false }: { readonly mayBeCertified?: boolean } = {},
+): Promise<PostedKey> {
   const posted = new Members(await body(request), "malformed_request", "key");
   const sig = posted.raw("sig");
+  const x5c = mayBeCertified ? posted.optional("x5c", (name) => readX5c(posted, name)) : undefined;
   const given = {
     statement: posted.text("statement", { maxLength: 12_000 }),
     comment: posted.text("comment", { maxLength: 200, minLength: 0 }),
@@ -111,7 +126,7 @@ export async function readPostedKey(request: Request): Promise<PostedKey> {
   };
   posted.end();
   if (!isObject(sig)) throw new Refusal("malformed_request", "sig is not an object");
-  return { ...given, sig };
+  return { ...given, sig, ...(x5c === undefined ? {} : { x5c }) };
 }
 
 /** A key that was enrolled. */
@@ -122,7 +137,7 @@ export function enrolledView({ owner, jkt, jwk, kind, basis }: OwnerKeyRow): Jso
 const enrolKey =
   (w: World): OwnerCall =>
   async (request) =>
-    json(enrolledView(await addKey(w, await readPostedKey(request))));
+    json(enrolledView(await addKey(w, await readPostedKey(request, { mayBeCertified: true }))));
 
 async function owners(w: World): Promise<Response> {
   const rows = await w.store.owners();

@@ -33,6 +33,7 @@ export function readRules(store: () => Store, put: f.Put): void {
       app: "ssh:",
       counter: 7,
       authenticator: f.AUTHENTICATOR,
+      x5c: ["AAAA", "BBBB"],
       suspendedAt: f.NOW,
     });
     const proxy = f.proxyRow({ forkedAt: f.NOW, development: true });

@@ -155,6 +155,10 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX recoveries_jkt ON recoveries (jkt);
   CREATE TABLE unblocks (entry TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // What a company's CA says of an owner's key goes with what the key approves.
+  `
+  ALTER TABLE owner_keys ADD COLUMN x5c TEXT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

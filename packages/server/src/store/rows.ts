@@ -76,6 +76,8 @@ export interface OwnerKeyRow {
   readonly spki: string;
   /** How the server knows the key: `admin`, `tofu`, `pinned`, `x509`, `oidc:…` */
   readonly basis: string;
+  /** Certificates that name its owner, as they stand in bundles: DER in base64, leaf first. */
+  readonly x5c?: readonly string[];
   /** Octets of the `key` statement, and the signatures over them. */
   readonly statement: Bytes;
   readonly sigs: readonly JsonObject[];
@@ -224,7 +226,7 @@ export interface SignatureRow {
   /** As in `GrantRow`. */
   readonly statement: Bytes;
   readonly signature: JsonObject;
-  readonly key: { readonly jwk: Jwk; readonly app?: string };
+  readonly key: { readonly jwk: Jwk; readonly app?: string; readonly x5c?: readonly string[] };
   readonly chain?: readonly string[];
   readonly at: Seconds;
 }
@@ -243,7 +245,7 @@ export interface GrantRow {
   /** Octets as signed, the owner's signature, and the key as it stands in the bundle. */
   readonly statement: Bytes;
   readonly signature: JsonObject;
-  readonly key: { readonly jwk: Jwk; readonly app?: string };
+  readonly key: { readonly jwk: Jwk; readonly app?: string; readonly x5c?: readonly string[] };
   /** Thumbprints of the keys whose adding leads to this one, oldest first; absent where nobody co-signed it. */
   readonly chain?: readonly string[];
   /** Ids of every owner whom the statement names, where it takes several: what they signed stands in `SignatureRow`. */

@@ -156,6 +156,7 @@ export const OWNER_KEYS: Table<OwnerKeyRow> = table<OwnerKeyRow>("owner_keys", {
   app: "text",
   spki: "text",
   basis: "text",
+  x5c: "json",
   statement: "blob",
   sigs: "json",
   seq: "integer",
