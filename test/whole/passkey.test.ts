@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  fromBase64url,
   LinkRefusal,
+  parseCertificate,
+  pemDecode,
   presentedOf,
   readBundle,
   readStatement,
@@ -8,6 +11,7 @@ import {
   verify,
 } from "../../packages/core/src/index.ts";
 import type {
+  Bundle,
   Bytes,
   ConsentPages,
   CredentialStatement,
@@ -33,8 +37,32 @@ let whole: Whole;
 beforeEach(async () => (whole = await makeWhole()));
 afterEach(() => whole.end());
 
-/** A relying party that has pinned this key. */
-async function judged(pin: OwnerPin, roots: readonly Bytes[] = []): Promise<Verdict | string> {
+/** Where the evidence comes from that is shown to a relying party, and whether it sees the certificate too. */
+interface Shown {
+  readonly from: "fetch" | "header";
+  readonly withCertificate: boolean;
+}
+
+async function bundleFrom(from: Shown["from"]): Promise<Bundle> {
+  if (from === "header") {
+    const wanted = { aud: "https://mail.example.com/", evidence: true };
+    const { body } = await whole.call("POST /v1/proof", wanted);
+    return readBundle(fromBase64url(textOf(body["evidence"])));
+  }
+  const { rig } = whole.scene;
+  const [row] = await rig.world.store.credentials();
+  const at = `/e/${(row?.cs ?? "").slice("sha-256:".length)}`;
+  const approval = (await rig.call("public", `GET ${at}`)).body;
+  const credential = (await rig.call("public", `GET ${at}/${row?.jti ?? ""}`)).body;
+  return readBundle({ approval, credential });
+}
+
+/** What a relying party finds that has pinned this key. */
+async function judged(
+  pin: OwnerPin,
+  roots: readonly Bytes[] = [],
+  { from, withCertificate }: Shown = { from: "fetch", withCertificate: false },
+): Promise<Verdict | string> {
   const { rig } = whole.scene;
   const { body } = await rig.call("public", "GET /bundle");
   const bundle = readTrustBundle(JSON.stringify(body), rig.now());
@@ -50,15 +78,11 @@ async function judged(pin: OwnerPin, roots: readonly Bytes[] = []): Promise<Verd
   const trust: Trust = new Map([[domain.origin, domain]]);
   const held = await whole.credential();
   expect(held.status).toBe(200);
-  const [row] = await rig.world.store.credentials();
-  const at = `/e/${(row?.cs ?? "").slice("sha-256:".length)}`;
-  const approval = (await rig.call("public", `GET ${at}`)).body;
-  const credential = (await rig.call("public", `GET ${at}/${row?.jti ?? ""}`)).body;
-  const shown = presentedOf(
-    textOf(held.body["wit"]),
-    undefined,
-    readBundle({ approval, credential }),
+  const wic = (held.body["wic"] as readonly string[]).map((pem) =>
+    pemDecode(pem, "CERTIFICATE", 1),
   );
+  const chain = withCertificate ? wic.flat() : undefined;
+  const shown = presentedOf(textOf(held.body["wit"]), chain, await bundleFrom(from));
   try {
     return await verify(c, shown, trust, { proof: "logged" }, rig.now());
   } catch (error) {
@@ -219,12 +243,25 @@ describe("an approval by a passkey", () => {
     await whole.heard();
     await whole.until(async () => (await whole.status())["state"] === "held");
     const { root } = await usualMaker();
-    for (const [roots, attestation] of [
-      [[], "untrusted"],
-      [[root], "verified"],
-    ] as const)
-      expect(await judged({ jkt: owner.jkt, owner: owner.id }, roots)).toMatchObject({
-        owner: { id: owner.id, vouchedBy: "chain", oa: 2, attestation },
-      });
+    const finding = async (roots: readonly Bytes[], shown?: Shown): Promise<unknown> => {
+      const verdict = await judged({ jkt: owner.jkt, owner: owner.id }, roots, shown);
+      if (typeof verdict === "string") return verdict;
+      expect(verdict.owner).toMatchObject({ id: owner.id, vouchedBy: "chain", oa: 2 });
+      return verdict.owner?.attestation;
+    };
+    expect(await finding([])).toBe("untrusted");
+    expect(await finding([root])).toBe("verified");
+    // neither header nor certificate has room for it beside a chain
+    expect(await finding([root], { from: "header", withCertificate: false })).toBe("none");
+    await whole.scene.put({ x509_evidence: "approval" });
+    await whole.heard();
+    await whole.pass(600); // it renews, with the approval in the certificate
+    const [leaf = ""] = (await whole.credential()).body["wic"] as readonly string[];
+    const { ownerBinding } = parseCertificate(
+      pemDecode(leaf, "CERTIFICATE", 1)[0] ?? new Uint8Array(),
+    );
+    expect(ownerBinding?.evidence).toBeDefined();
+    expect(await finding([root], { from: "fetch", withCertificate: true })).toBe("verified");
+    expect(await finding([root], { from: "header", withCertificate: true })).toBe("none");
   });
 });

@@ -364,6 +364,7 @@ export {
   writeApprovalPart,
   writeBundle,
   writeCredentialPart,
+  withoutAttestations,
   writeEvidenceHeader,
 } from "./credential/bundle.ts";
 export type {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { utf8 } from "../bytes.ts";
+import { fromBase64url, fromUtf8, utf8 } from "../bytes.ts";
 import type { Json, JsonObject } from "../json/strict.ts";
 import { outcomeOf } from "../outcome.testing.ts";
 import { makeStory } from "../verify/story.testing.ts";
@@ -11,7 +11,10 @@ import {
   writeApprovalPart,
   writeBundle,
   writeCredentialPart,
+  writeEvidenceHeader,
 } from "./bundle.ts";
+import type { Bundle } from "./bundle.ts";
+import type { EnrolmentStep } from "./enrolment.ts";
 
 const { bundle } = await makeStory();
 const text = JSON.stringify(writeBundle(bundle));
@@ -25,6 +28,32 @@ const bad = "malformed_request";
 const without = (object: JsonObject, name: string): JsonObject =>
   Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
 const KEY = APPROVAL["key"] as JsonObject; // as written above
+
+describe("in a header", () => {
+  const step = (octets: number): EnrolmentStep => ({
+    st: approval.st,
+    sigs: [{ signature: approval.sig, key: { jwk: approval.key.jwk ?? expect.fail("no key") } }],
+    att: { fmt: "packed", obj: new Uint8Array(octets), cd: new Uint8Array(100) },
+  });
+  const shown = (...enr: readonly EnrolmentStep[]): Bundle =>
+    readBundle(
+      fromUtf8(fromBase64url(writeEvidenceHeader({ ...bundle, approval: { ...approval, enr } }))),
+    );
+
+  it("an attestation travels where it fits", () => {
+    expect(shown(step(100)).approval?.enr).toEqual([step(100)]);
+  });
+
+  it("one that does not fit is left out, and all else stays", () => {
+    const { att: _left, ...rest } = step(3000);
+    const { enr, ...others } = shown(step(3000)).approval ?? {};
+    expect([enr, others]).toEqual([[rest], approval]);
+  });
+
+  it("what does not fit without it either is refused", async () => {
+    expect(await outcomeOf(() => shown(step(100), step(100), step(100)))).toBe("too_large");
+  });
+});
 
 describe("the approval part", () => {
   it.each<readonly [string, JsonObject, string]>([

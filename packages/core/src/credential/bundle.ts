@@ -158,9 +158,35 @@ export function writeBundle(bundle: Bundle): object {
   };
 }
 
-/** A bundle as the value of `Agent-Owner-Evidence`. @throws Refusal `too_large` */
+const bareSteps = ({ enr }: OwnerApproval): Pick<OwnerApproval, "enr"> =>
+  enr === undefined ? {} : { enr: enr.map(({ att: _left, ...step }) => step) };
+
+/**
+ * Leaves attestations out, where there is no room for them: nothing that is signed names them, and without one a key
+ * proves less and nothing else.
+ */
+export function withoutAttestations(part: ApprovalPart): ApprovalPart {
+  const { sts } = part;
+  return {
+    ...part,
+    ...bareSteps(part),
+    ...(sts === undefined ? {} : { sts: sts.map((one) => ({ ...one, ...bareSteps(one) })) }),
+  };
+}
+
+const headerOf = (bundle: Bundle): string => base64url(utf8(JSON.stringify(writeBundle(bundle))));
+
+/**
+ * A bundle as the value of `Agent-Owner-Evidence`. Where it does not fit otherwise it goes without attestations: a
+ * service that demands what they prove fetches the bundle. @throws Refusal `too_large`
+ */
 export function writeEvidenceHeader(bundle: Bundle): string {
-  const value = base64url(utf8(JSON.stringify(writeBundle(bundle))));
+  const { approval } = bundle;
+  const whole = headerOf(bundle);
+  const value =
+    whole.length > MAX_EVIDENCE_CHARACTERS && approval !== undefined
+      ? headerOf({ ...bundle, approval: withoutAttestations(approval) })
+      : whole;
   if (value.length > MAX_EVIDENCE_CHARACTERS)
     throw new Refusal(
       "too_large",

@@ -1,4 +1,4 @@
-import { readApprovalPart, writeApprovalPart } from "../credential/bundle.ts";
+import { readApprovalPart, withoutAttestations, writeApprovalPart } from "../credential/bundle.ts";
 import type { ApprovalPart } from "../credential/bundle.ts";
 import { canonicalJson } from "../json/canonical.ts";
 import { parseJsonObject } from "../json/strict.ts";
@@ -8,7 +8,9 @@ import type { Examination } from "./examination.ts";
 /** As much as an owner binding may be long (formats.md 2). */
 const MAX_CARRIED_BYTES = 15_360;
 
-const textOf = (part: ApprovalPart): string => canonicalJson(writeApprovalPart(part));
+/** What two verifiers must judge alike. Attestations go where there is room, and no certificate has it. */
+const textOf = (part: ApprovalPart): string =>
+  canonicalJson(writeApprovalPart(withoutAttestations(part)));
 
 /**
  * The approval part, from the bundle or from the certificate. A certificate that carries another one than was shown
@@ -27,5 +29,5 @@ export function approvalShown(x: Examination): ApprovalPart {
   );
   if (shown !== undefined && textOf(shown) !== textOf(carried))
     throw new Refusal("forms_differ", "the certificate carries another approval");
-  return carried;
+  return shown ?? carried;
 }

@@ -2,6 +2,7 @@ import {
   canonicalJson,
   fromBase64url,
   Refusal,
+  withoutAttestations,
   writeApprovalPart,
   writeBundle,
   writeCredentialPart,
@@ -50,7 +51,8 @@ export async function checkRoom(
   all: readonly SignatureRow[],
   isCarried: boolean,
 ): Promise<void> {
-  const parts = await Promise.all(all.map((one) => ownerApprovalOf(w, one)));
+  const whole = await Promise.all(all.map((one) => ownerApprovalOf(w, one)));
+  const parts = isCarried ? whole.map(withoutAttestations) : whole;
   const bytes = parts.reduce((sum, one) => sum + canonicalJson(writeApprovalPart(one)).length, 0);
   if (bytes <= (isCarried ? MAX_CARRIED_PART_BYTES : MAX_PART_BYTES)) return;
   const next = isCarried

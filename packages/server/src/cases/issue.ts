@@ -7,6 +7,7 @@ import {
   thumbprint,
   utf8,
   verify,
+  withoutAttestations,
   writeIssueRecord,
 } from "@countersign/core";
 import type {
@@ -64,7 +65,7 @@ async function signAndVerify(
     ca: w.keys.agents,
     jti,
     serial: w.random(SERIAL_BYTES),
-    ...(isCarried ? { carried: approval } : {}),
+    ...(isCarried ? { carried: withoutAttestations(approval) } : {}),
   });
   const evidence =
     approval === undefined ? {} : { approval, endorsement: of.attested.endorsement.octets };
