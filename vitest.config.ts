@@ -37,6 +37,7 @@ export default defineConfig({
             "test/e2e/**/*.test.ts",
             "test/cli/**/*.test.ts",
             "test/strangers/**/*.test.ts",
+            "test/console/**/*.test.ts",
           ],
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -13,7 +13,7 @@ for (const [name, text] of Object.entries({ runs: given.runs, seed }))
     console.error(`--${name} is no number`);
     process.exit(2);
   }
-const build = await run("tsc", ["-b"], { show: true });
+const build = await run("npm", ["run", "--silent", "build"], { show: true });
 if (build.code !== 0) process.exit(build.code);
 const env = { CRASH_RUNS: given.runs, CRASH_SEED: seed };
 const args = ["run", "--project", "whole", "test/e2e/crash.test.ts"];

@@ -18,7 +18,7 @@ function readArguments() {
 async function build() {
   process.stdout.write("building … ");
   const begun = performance.now();
-  const { code, output } = await run("tsc", ["-b"]);
+  const { code, output } = await run("npm", ["run", "--silent", "build"]);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(code === 0 ? `built in ${seconds} s` : `failed\n${output}`);
   return code === 0;

@@ -77,6 +77,13 @@ const PLANTS = [
   ["sdk/src/verify/planted.test.ts", 'import * as f6 from "../../../core/src/refusal.ts"; void f6;', "lint", IMPORT],
   ["sdk/src/verify/planted.test.ts", 'import * as p8 from "../../../core/src/verify/story.testing.ts"; void p8;', "lint", "pass"],
 
+  // console: core only, in a browser, and no HTML from data
+  ["console/src/planted.ts", 'import * as h1 from "@countersign/sdk/verify"; void h1;', "lint", IMPORT],
+  ["console/src/planted.ts", 'import * as h2 from "node:crypto"; void h2;', "lint", IMPORT],
+  ["console/src/planted.ts", 'document.body.innerHTML = "";', "lint", "eslint(no-restricted-properties)"],
+  ["console/src/planted.ts", 'document.body.insertAdjacentHTML("beforeend", "");', "lint", "eslint(no-restricted-properties)"],
+  ["console/src/planted.ts", 'import * as p9 from "@countersign/core"; void p9;', "lint", "pass"],
+
   // cli: one file, and only the mains
   ["cli/src/planted.ts", 'void import("@countersign/server/main");', "lint", IMPORT],
   ["cli/src/planted.ts", 'import * as g1 from "@countersign/proxy/main"; void g1;', "lint", IMPORT],

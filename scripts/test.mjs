@@ -19,7 +19,7 @@ function count(report) {
 }
 
 async function main(args) {
-  const build = await run("tsc", ["-b"], { show: true });
+  const build = await run("npm", ["run", "--silent", "build"], { show: true });
   if (build.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
   const folder = mkdtempSync(join(tmpdir(), "countersign-test-"));
   try {

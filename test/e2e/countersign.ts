@@ -208,16 +208,19 @@ export class Home {
   }
 
   /** A local API, asked as the command line asks it. */
-  async local(socket: string, path: string): Promise<Record<string, unknown>> {
+  async local(socket: string, path: string, json?: object): Promise<Record<string, unknown>> {
     const socketPath = join(this.data, "run", socket);
     const text = await new Promise<string>((resolve, reject) => {
-      const options = { socketPath, path, headers: { host: "localhost" } };
+      const body = json === undefined ? undefined : JSON.stringify(json);
+      const type = body === undefined ? {} : { "content-type": "application/json" };
+      const method = body === undefined ? "GET" : "POST";
+      const options = { socketPath, path, method, headers: { host: "localhost", ...type } };
       const sent = request(options, (answer) => {
-        let body = "";
-        answer.setEncoding("utf8").on("data", (piece: string) => (body += piece));
-        answer.on("end", () => resolve(body));
+        let heard = "";
+        answer.setEncoding("utf8").on("data", (piece: string) => (heard += piece));
+        answer.on("end", () => resolve(heard));
       });
-      sent.on("error", reject).end();
+      sent.on("error", reject).end(body);
     });
     return JSON.parse(text) as Record<string, unknown>;
   }

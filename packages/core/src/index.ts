@@ -201,15 +201,16 @@ export type {
 } from "./consent/approval.ts";
 export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
 export { checkEligibility, counterStep } from "./consent/counter.ts";
-export { readCode, requestCode, statementId } from "./consent/code.ts";
+export { loginChallenge } from "./consent/login.ts";
+export { readCode, requestCode, requestCodeOf, statementId } from "./consent/code.ts";
+export { fenceNote, noteRuns } from "./consent/note.ts";
+export type { FencedNote, NoteRun } from "./consent/note.ts";
 export {
   makeStopCode,
   readStopCode,
   STOP_CODE_COUNT,
   stopCodePayload,
 } from "./consent/stop-code.ts";
-export { fenceNote } from "./consent/note.ts";
-export type { FencedNote } from "./consent/note.ts";
 export { makeOwnerJws, ownerJwsHeader, ownerJwsInput, ownerJwsOf } from "./consent/owner-jws.ts";
 export { ownersOf } from "./consent/parties.ts";
 export type { Parties, Party } from "./consent/parties.ts";
@@ -274,6 +275,7 @@ export {
   isCredentialStatement,
   isKeyStatement,
   readStatement,
+  statementChallenge,
   statementDigest,
   writeStatement,
 } from "./consent/statement.ts";

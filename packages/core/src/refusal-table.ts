@@ -80,6 +80,8 @@ export type RefusalCode =
   | "co_signers_insufficient"
   | "recovery_pending"
   | "stop_code_invalid"
+  | "session_needed"
+  | "sign_in_failed"
   | "already_decided"
   | "already_signed"
   | "quorum_unmet"
@@ -501,6 +503,12 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     403,
     "The code is not valid",
     "Type another one of the newest printed codes, or stop it on the server's host: countersign halt.",
+  ),
+  session_needed: row(401, "Nobody is signed in", "Sign in with a passkey of this console."),
+  sign_in_failed: row(
+    401,
+    "This passkey does not sign in here",
+    "Use a passkey that you made for this console. If it was removed or suspended, use another one.",
   ),
   already_decided: row(409, "The request was decided already", "Look at the agent's status."),
   already_signed: row(

@@ -23,6 +23,8 @@ export interface ServerFile {
   readonly ips: readonly string[];
   readonly policy: string;
   readonly proxy_uid?: number;
+  readonly console_host: string;
+  readonly console_port?: number;
   readonly consent_rp_id?: string;
   readonly consent_origins?: readonly string[];
   readonly attestation_roots?: readonly string[];
@@ -86,6 +88,18 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "integer",
     max: 0xffff_fffe,
     doc: "uid that the proxies run as, where it is one and the same: an agent of that uid is refused under standard",
+  },
+  console_host: {
+    type: "string",
+    default: "127.0.0.1",
+    pattern: HOST,
+    doc: "address of the owners' console (plain HTTP: loopback, or behind your own TLS at consent_origins)",
+  },
+  console_port: {
+    type: "integer",
+    min: 1,
+    max: 65_535,
+    doc: "TCP port of the console; without one there is no console",
   },
   consent_rp_id: {
     type: "string",
@@ -161,6 +175,8 @@ export interface ServerConfig {
   readonly ips: readonly string[];
   readonly policy: Policy;
   readonly proxyUid?: number;
+  /** Where the owners' console listens, if there is one. */
+  readonly console?: Bind;
   readonly consent: { readonly rpId: string; readonly origins: readonly string[] };
   /** DER of the roots of makers whose attestations let this server claim assurance 4; default none. */
   readonly attestationRoots: readonly Bytes[];
@@ -251,6 +267,9 @@ export function configOf(file: ServerFile): ServerConfig {
     ips: file.ips,
     policy: POLICIES.find((policy) => policy === file.policy) ?? "standard",
     ...(file.proxy_uid === undefined ? {} : { proxyUid: file.proxy_uid }),
+    ...(file.console_port === undefined
+      ? {}
+      : { console: { host: file.console_host, port: file.console_port } }),
     consent: { rpId, origins: file.consent_origins ?? [`https://${rpId}`] },
     attestationRoots: rootsOf(file.attestation_roots ?? []),
     witnesses: witnessesOf(file.witnesses ?? []),

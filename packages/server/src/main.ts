@@ -16,6 +16,7 @@ import {
 } from "@countersign/node";
 import { expireAsks, sweep } from "./cases/expire.ts";
 import { enableRecoveries } from "./cases/recoveries.ts";
+import { OwnerSessions } from "./cases/owner-sessions.ts";
 import { keepKeys } from "./cases/rotate.ts";
 import { configOf, SERVER_SCHEMA, urlOf } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
@@ -23,9 +24,11 @@ import { OwnerFeed } from "./feed/owner-feed.ts";
 import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
+import { consoleApp } from "./http/console.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
 import type { PublicContext } from "./http/stop-codes.ts";
+import { readSite } from "./http/static-site.ts";
 import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
@@ -99,6 +102,8 @@ export interface RunningServer {
   readonly apiUrl: string;
   readonly publicUrl: string;
   readonly adminSocket: string;
+  /** Where owners sign in, if there is a console. */
+  readonly consoleUrl?: string;
   /** Called after each group of decisions; returns how to stop that. */
   onRelease(listener: () => void): () => void;
   close(): Promise<void>;
@@ -110,6 +115,8 @@ export interface RunOptions {
   /** Runtime directory, where the admin socket is made. */
   readonly runtime: string;
   readonly log: Log;
+  /** Folder of the console's pages; needed where the configuration has a console. */
+  readonly site?: string;
   /** Set by `countersign dev` only: `server run` refuses a directory that dev has made. */
   readonly isDevelopment: boolean;
 }
@@ -248,6 +255,21 @@ function askWitnesses(world: World, witnesses: readonly Witness[]): () => Promis
   };
 }
 
+/** The owners' console, where it is configured. @throws Refusal `configuration_invalid` without pages */
+async function listenConsole(
+  world: World,
+  feed: OwnerFeed,
+  site: string | undefined,
+  counted: (app: Handler<object>) => Handler<object>,
+): Promise<Listener | undefined> {
+  const { console: bind } = world.config;
+  if (bind === undefined) return undefined;
+  const pages = await readSite(site ?? "");
+  const sessions = new OwnerSessions(world.c, world.random);
+  const app = counted(consoleApp(world, { feed, sessions, site: pages }));
+  return serve({ on: bind, app, contextOf: () => ({}), log: world.log });
+}
+
 function listenPublic(world: World, app: Handler<PublicContext>): Promise<Listener> {
   const contextOf = ({
     remoteAddress,
@@ -289,6 +311,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     contextOf: () => ({}),
     log: world.log,
   });
+  const site = await listenConsole(world, owners, options.site, (app) => counted("console", app));
   const stopRenewal = renewTls(world, ring, api);
   const stopKeys = keepKeysDaily(world, ring);
   const stopHousekeeping = keepHouse(world);
@@ -303,6 +326,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
     apiUrl: world.config.apiUrl,
     publicUrl: urlOf("http", { host: world.config.public.host, port: publicListener.port }),
     adminSocket,
+    ...(site === undefined ? {} : { consoleUrl: world.config.consent.origins[0] ?? "" }),
     onRelease: (listener) => world.store.subscribe(listener),
     close: async () => {
       stopRenewal();
@@ -312,7 +336,8 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
       feed.close();
       owners.close();
       await stopWitnesses();
-      await Promise.all([api.close(), publicListener.close(), admin.close()]);
+      const listeners = [api, publicListener, admin, ...(site === undefined ? [] : [site])];
+      await Promise.all(listeners.map((listener) => listener.close()));
       await world.store.close();
     },
   };

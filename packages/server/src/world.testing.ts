@@ -6,19 +6,23 @@ import {
   isObject,
   parseCertificate,
   parseJson,
+  utf8,
   vkeyOf,
 } from "@countersign/core";
 import type { Bytes, Json, JsonObject, OwnerCa, Random, Seconds, Signer } from "@countersign/core";
 import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersign/node";
 import type { Handler, Log, Timers } from "@countersign/node";
+import { OwnerSessions } from "./cases/owner-sessions.ts";
 import { configOf } from "./config.ts";
 import type { ServerConfig, ServerFile } from "./config.ts";
 import { OwnerFeed } from "./feed/owner-feed.ts";
 import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
+import { consoleApp } from "./http/console.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
+import type { Site } from "./http/static-site.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { memoryCheckpoint } from "./store/checkpoint-file.ts";
 import { openStore } from "./store/open.ts";
@@ -110,7 +114,13 @@ export interface Answered {
   readonly word: string;
 }
 
-/** A whole server in memory: the three applications, a clock that stands still, keys that lie nowhere. */
+/** In place of the built pages. */
+const PAGES_OF_CONSOLE: Site = new Map([
+  ["/index.html", { octets: utf8("<!doctype html>"), type: "text/html; charset=utf-8" }],
+  ["/assets/a.js", { octets: utf8("export {};"), type: "text/javascript; charset=utf-8" }],
+]);
+
+/** A whole server in memory: the four applications, a clock that stands still, keys that lie nowhere. */
 export interface Rig {
   readonly world: World;
   readonly feed: StateFeed;
@@ -121,7 +131,11 @@ export interface Rig {
   now(): Seconds;
   advance(seconds: Seconds): void;
   api: Handler<ApiContext>;
-  call(app: "api" | "admin" | "public", what: string, options?: CallOptions): Promise<Answered>;
+  call(
+    app: "api" | "admin" | "public" | "console",
+    what: string,
+    options?: CallOptions,
+  ): Promise<Answered>;
   close(): Promise<void>;
 }
 
@@ -195,6 +209,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     api_port: 8443,
     public_host: "127.0.0.1",
     public_port: 8080,
+    console_host: "127.0.0.1",
     dns: [],
     ips: ["127.0.0.1"],
     policy: "standard",
@@ -224,6 +239,14 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const apps = {
     admin: counted("admin", adminApp(world, watchServer(metrics, world, feed), owners)),
     public: counted("public", publicApp(world)),
+    console: counted(
+      "console",
+      consoleApp(world, {
+        feed: owners,
+        sessions: new OwnerSessions(nodeCrypto, random),
+        site: PAGES_OF_CONSOLE,
+      }),
+    ),
   };
   return {
     world,

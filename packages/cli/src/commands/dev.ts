@@ -43,6 +43,7 @@ async function serverConfiguration(): Promise<string> {
     ...(process.getuid === undefined ? {} : { proxy_uid: process.getuid() }),
     api_port: api,
     public_port: publicPort,
+    console_port: consent,
     consent_rp_id: "localhost",
     consent_origins: [`http://localhost:${consent}`],
   };
@@ -86,13 +87,14 @@ async function writeTrustFile(path: string, server: RunningServer, admin: Target
 }
 
 async function startServer(data: string, log: Log): Promise<RunningServer> {
-  const { initServer, runServer } = await import("../daemons.ts");
+  const { initServer, runServer, siteFolder } = await import("../daemons.ts");
   const isNew = (await readPrivateFile(join(data, "server", "server.yaml"))) === undefined;
   if (isNew) await initServer(join(data, "server"), await serverConfiguration());
   return runServer({
     data: join(data, "server"),
     runtime: join(data, "run"),
     log,
+    site: siteFolder(),
     isDevelopment: true,
   });
 }
@@ -163,6 +165,7 @@ async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<vo
     trust_domain: server.config.trustDomain,
     api: server.apiUrl,
     public: server.publicUrl,
+    ...(server.consoleUrl === undefined ? {} : { console: server.consoleUrl }),
     relying_party: trustFile,
   };
   if (cli.isJson) cli.stdout.write(`${JSON.stringify({ ready })}\n`);

@@ -95,6 +95,18 @@ export const SETTINGS: readonly Setting[] = [
     kind: "integer",
   },
   {
+    name: "console_host",
+    flag: "--console-host <host>",
+    about: "address of the owners' console (default: 127.0.0.1)",
+    kind: "text",
+  },
+  {
+    name: "console_port",
+    flag: "--console-port <n>",
+    about: "its port (default: no console)",
+    kind: "integer",
+  },
+  {
     name: "consent_rp_id",
     flag: "--consent-rp-id <host>",
     about: "host at which owners sign (default: consent.<trust domain>)",
@@ -175,11 +187,17 @@ async function run(cli: Cli): Promise<void> {
       `no server in ${places.data}`,
       `Make one: countersign server init --trust-domain NAME${dataWords(cli, places)}`,
     );
-  const { runServer } = await import("../daemons.ts");
+  const { runServer, siteFolder } = await import("../daemons.ts");
   await prepareRuntime(places);
   const log = daemonLog(cli);
   const { data, runtime } = places;
-  const running = await runServer({ data, runtime, log, isDevelopment: false });
+  const running = await runServer({
+    data,
+    runtime,
+    log,
+    site: siteFolder(),
+    isDevelopment: false,
+  });
   onShutdown({ close: () => running.close(), log });
 }
 

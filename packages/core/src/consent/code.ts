@@ -1,5 +1,5 @@
-import type { Bytes, Crypto, Random, Seconds } from "../crypto.ts";
-import { concat, utf8 } from "../bytes.ts";
+import type { Bytes, Crypto, Digest, Random, Seconds } from "../crypto.ts";
+import { concat, fromBase64url, utf8 } from "../bytes.ts";
 
 const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const CODE = /^[0-9A-HJKMNP-TV-Z]{10}$/;
@@ -28,7 +28,16 @@ export function crockford(data: Bytes, charCount: number): string {
  * characters in two groups of five (formats.md 1). Always computed from the octets, never taken from an answer.
  */
 export function requestCode(c: Crypto, octets: string): string {
-  const text = crockford(c.sha256(utf8(octets)).subarray(0, CODE_BYTES), 10);
+  return codeOf(c.sha256(utf8(octets)));
+}
+
+/** The code of a request that is known by its digest alone: for a list of questions, never for what is signed. */
+export function requestCodeOf(req: Digest): string {
+  return codeOf(fromBase64url(req.slice("sha-256:".length)));
+}
+
+function codeOf(hash: Bytes): string {
+  const text = crockford(hash.subarray(0, CODE_BYTES), 10);
   return `${text.slice(0, 5)}-${text.slice(5)}`;
 }
 

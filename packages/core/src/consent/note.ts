@@ -22,9 +22,33 @@ function count(text: string, pattern: RegExp): number {
   return text.match(pattern)?.length ?? 0;
 }
 
-function show(character: string): string {
-  const point = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
-  return `<U+${point}>`;
+function pointOf(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+const show = (character: string): string => `<${pointOf(character)}>`;
+
+/** A piece of an agent's words as a page shows it: plain text, or one character that a reader would not have seen. */
+export type NoteRun = { readonly text: string } | { readonly hidden: string };
+
+/** The agent's words in pieces, in order. Line feeds stay in the text; a hidden character is named `U+202E`. */
+export function noteRuns(note: string): readonly NoteRun[] {
+  const runs: NoteRun[] = [];
+  let text = "";
+  const flush = (): void => {
+    if (text !== "") runs.push({ text });
+    text = "";
+  };
+  for (const character of note) {
+    if (character === "\n" || character.replace(HIDDEN, "") === character) {
+      text += character;
+      continue;
+    }
+    flush();
+    runs.push({ hidden: pointOf(character) });
+  }
+  flush();
+  return runs;
 }
 
 /**

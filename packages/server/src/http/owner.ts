@@ -35,7 +35,8 @@ const body = async (request: Request): Promise<JsonObject> => readJsonBody(reque
 const query = (request: Request, name: string): string | undefined =>
   new URL(request.url).searchParams.get(name) ?? undefined;
 
-const openForOwner =
+/** A question, and with `jkt` the statement made for that key. */
+export const openForOwner =
   (w: World): OwnerCall =>
   async (request, _context, { id }) => {
     const jkt = query(request, "jkt");
@@ -58,7 +59,8 @@ const openForOwner =
     });
   };
 
-const decide =
+/** A decision: approving is a signature of the owner, whoever posts it. */
+export const decide =
   (w: World, by: string): OwnerCall =>
   async (request, _context, { id }) => {
     const posted = new Members(await body(request), "malformed_request", "decision");
@@ -148,14 +150,24 @@ async function owners(w: World): Promise<Response> {
   return json({ owners: await Promise.all(withKeys) });
 }
 
-async function inbox(w: World, request: Request): Promise<Response> {
-  const owner = query(request, "owner");
-  const filter = owner === undefined ? {} : { owner: (await findOwner(w, owner)).id };
+/** Questions to one owner, or to all; with `all=1` decided ones too. */
+export async function listRequests(
+  w: World,
+  request: Request,
+  owner: string | undefined,
+): Promise<JsonObject> {
+  const filter = owner === undefined ? {} : { owner };
   const rows = await w.store.asks(
     query(request, "all") === "1" ? filter : { ...filter, state: "asked" },
   );
   const views = rows.map(async (row) => ({ ...askView(row), ...(await partiesView(w, row)) }));
-  return json({ requests: await Promise.all(views) });
+  return { requests: await Promise.all(views) };
+}
+
+async function inbox(w: World, request: Request): Promise<Response> {
+  const named = query(request, "owner");
+  const owner = named === undefined ? undefined : (await findOwner(w, named)).id;
+  return json(await listRequests(w, request, owner));
 }
 
 /**

@@ -62,6 +62,8 @@ export function readRules(store: () => Store, put: f.Put): void {
     const placed = { ...key, seq: 0, log: 1 };
     expect(await store().ownerKey(key.jkt)).toEqual(placed);
     expect(await store().ownerKeys(f.OWNER)).toEqual([placed]);
+    expect(await store().passkeys(f.AUTHENTICATOR.credential)).toEqual([placed]);
+    expect(await store().passkeys("BBBB")).toEqual([]);
     expect(await store().installations({ entry: f.ENTRY })).toEqual([f.installationRow()]);
     expect(await store().ask("k3x9")).toEqual(f.askRow());
     expect(await store().ask(f.askRow().req)).toEqual(f.askRow());

@@ -159,6 +159,10 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE owner_keys ADD COLUMN x5c TEXT;
   `,
+  // Who signs in is found by what his passkey calls itself.
+  `
+  CREATE INDEX owner_keys_credential ON owner_keys (json_extract(authenticator, '$.credential'));
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

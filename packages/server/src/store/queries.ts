@@ -223,6 +223,16 @@ function stopsFor(db: Sqlite, proxy: string): readonly StopRow[] {
     .map((row) => t.STOPS.read(row));
 }
 
+/** Condition on owners' keys: the passkey calls itself so. */
+export const CREDENTIAL_ID = "json_extract(authenticator, '$.credential') = :id";
+
+/** Thumbprints, sorted. */
+export function removedOwnerKeys(db: Sqlite): readonly string[] {
+  return db
+    .all("SELECT jkt FROM owner_keys WHERE removed_at IS NOT NULL ORDER BY jkt")
+    .map((row) => String(row["jkt"]));
+}
+
 /** Whose key it is, whether still in use or not: a key is never taken by a second holder. */
 export function keyOwner(db: Sqlite, jkt: string): KeyOwner | undefined {
   const row = db.get(

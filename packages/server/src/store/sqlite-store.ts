@@ -201,12 +201,12 @@ export class SqliteStore implements Store {
     );
   }
 
+  passkeys(credentialId: string): Promise<readonly OwnerKeyRow[]> {
+    return this.#list(t.OWNER_KEYS, { id: [q.CREDENTIAL_ID, credentialId] }, "added_at, jkt");
+  }
+
   removedOwnerKeys(): Promise<readonly string[]> {
-    return this.#read((db) =>
-      db
-        .all("SELECT jkt FROM owner_keys WHERE removed_at IS NOT NULL ORDER BY jkt")
-        .map((row) => String(row["jkt"])),
-    );
+    return this.#read(q.removedOwnerKeys);
   }
 
   bundleSequence(): Promise<number> {

@@ -294,6 +294,11 @@ export interface Store extends OwnerReads {
   /** Removed ones too, oldest first. */
   ownerKeys(owner: string): Promise<readonly OwnerKeyRow[]>;
   ownerKey(jkt: string): Promise<OwnerKeyRow | undefined>;
+  /**
+   * Passkeys by credential id, base64url; removed ones too. One as a rule: nothing keeps an authenticator from giving
+   * an id that another one gave.
+   */
+  passkeys(credentialId: string): Promise<readonly OwnerKeyRow[]>;
   /** Thumbprints, sorted: `removed_owner_keys` of the trust bundle. */
   removedOwnerKeys(): Promise<readonly string[]>;
   bundleSequence(): Promise<number>;

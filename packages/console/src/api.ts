@@ -1,0 +1,92 @@
+import { isObject, parseJsonObject } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+
+/** What the server refused, in its own words (RFC 9457): what happened, and what to do next. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly reason: string;
+  readonly next: string;
+
+  constructor(status: number, reason: string, title: string, next: string) {
+    super(title);
+    this.status = status;
+    this.reason = reason;
+    this.next = next;
+  }
+}
+
+/** The server was not reached. */
+export class Unreachable extends Error {}
+
+export interface Api {
+  get(path: string): Promise<JsonObject>;
+  post(path: string, json: JsonObject): Promise<JsonObject>;
+  remove(path: string): Promise<JsonObject>;
+  /** The answer as it comes, for events. */
+  open(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Response>;
+}
+
+const SESSION_HEADER = "countersign-session";
+const MAX_ANSWER_BYTES = 4_194_304;
+const LIMITS = {
+  maxBytes: MAX_ANSWER_BYTES,
+  maxDepth: 32,
+  nullAllowed: true,
+  fractionsAllowed: true,
+};
+
+async function problemOf(response: Response): Promise<Problem> {
+  const said: unknown = await response.json().catch(() => undefined);
+  const of = (name: string): string | undefined => {
+    const value: unknown =
+      typeof said === "object" && said !== null ? Reflect.get(said, name) : undefined;
+    return typeof value === "string" ? value : undefined;
+  };
+  return new Problem(
+    response.status,
+    of("reason") ?? "unknown",
+    of("title") ?? `The server answered ${response.status}`,
+    of("next") ?? "Try again; if it stays so, tell your administrator.",
+  );
+}
+
+/**
+ * The calls of one session. The token is a header, never a cookie that another page could ride on, where the server
+ * gave one; on https the server keeps the session in a cookie of its own origin.
+ * @param tokenOf the session's token, if it has one
+ */
+export function apiOf(fetched: typeof fetch, tokenOf: () => string | undefined): Api {
+  const send = async (path: string, init: RequestInit): Promise<Response> => {
+    const token = tokenOf();
+    const headers = new Headers(init.headers);
+    // a custom header, so that no page of another origin can make this call without being asked first
+    headers.set(SESSION_HEADER, token ?? "cookie");
+    try {
+      return await fetched(path, { ...init, headers, cache: "no-store", redirect: "error" });
+    } catch {
+      throw new Unreachable("the server was not reached");
+    }
+  };
+  const call = async (path: string, init: RequestInit): Promise<JsonObject> => {
+    const response = await send(path, init);
+    if (!response.ok) throw await problemOf(response);
+    const octets = new Uint8Array(await response.arrayBuffer());
+    const json = parseJsonObject(octets, LIMITS);
+    return isObject(json) ? json : {};
+  };
+  const headers = { "content-type": "application/json" };
+  return {
+    get: (path) => call(path, {}),
+    post: (path, json) => call(path, { method: "POST", headers, body: JSON.stringify(json) }),
+    remove: (path) => call(path, { method: "DELETE" }),
+    open: async (path, more, signal) => {
+      const response = await send(path, { headers: more, signal });
+      if (!response.ok) throw await problemOf(response);
+      return response;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { JsonObject, Seconds } from "@countersign/core";
+import type { App, Page } from "../app.ts";
+import { list, nameOf, number, optional, text } from "../read.ts";
+import { h } from "../ui/dom.ts";
+import type { Child } from "../ui/dom.ts";
+import { mark } from "../ui/mark.ts";
+import type { MarkState } from "../ui/mark.ts";
+import { head, loaded } from "../ui/parts.ts";
+import { left, moment } from "../ui/time.ts";
+
+const STATES: Readonly<Record<string, readonly [mark: MarkState, words: string]>> = {
+  waiting: ["agent", "waits for you"],
+  approved: ["signed", "approved"],
+  stopped: ["stopped", "stopped"],
+  idle: ["nobody", "no approval"],
+};
+
+const COLUMNS = ["Agent", "State", "Approved until", "Credential until", "Given"];
+
+function agentRow(row: JsonObject, now: Seconds): HTMLElement {
+  const [state, words] = STATES[text(row, "state")] ?? (["nobody", "not known"] as const);
+  const until = optional(row, "grant_until", number);
+  const credential = optional(row, "credential_until", number);
+  const issued = optional(row, "issued", number);
+  return h(
+    "tr",
+    {},
+    h(
+      "th",
+      { attrs: { scope: "row" } },
+      h("strong", {}, nameOf(text(row, "entry"))),
+      h("span", { class: "on-host" }, ` on ${nameOf(text(row, "proxy"))}`),
+    ),
+    h("td", {}, h("span", { class: "with-mark" }, mark(state, "mark mark-small"), words)),
+    h("td", {}, until === undefined ? "–" : `${moment(until, now)} (${left(until - now)})`),
+    h("td", {}, credential === undefined ? "–" : moment(credential, now)),
+    h(
+      "td",
+      { class: "numeric" },
+      issued === undefined ? "–" : `${issued} of ${number(row, "max_issue")}`,
+    ),
+  );
+}
+
+function agentTable(rows: readonly JsonObject[], now: Seconds): HTMLElement {
+  const columns = COLUMNS.map((name) => h("th", { attrs: { scope: "col" } }, name));
+  const table = h(
+    "table",
+    { class: "table" },
+    h("thead", {}, h("tr", {}, columns)),
+    h(
+      "tbody",
+      {},
+      rows.map((row) => agentRow(row, now)),
+    ),
+  );
+  const region = { tabindex: 0, role: "region", "aria-label": "Agents" };
+  return h("div", { class: "table-frame", attrs: region }, table);
+}
+
+/** The owner's agents: who waits, who has what until when, who is stopped. */
+export function agentsPage(app: App): Page {
+  const body = h("div", {});
+  const load = async (): Promise<readonly Child[]> => {
+    const rows = list(await app.api.get("/v1/owner/agents"), "agents");
+    if (rows.length > 0) return [agentTable(rows, app.now())];
+    return [
+      h("p", { class: "empty" }, "No agent is registered for you. Your administrator adds one."),
+    ];
+  };
+  const again = (): void => void loaded(body, load);
+  again();
+  const lead = "What you approved, what is left of it, and what is stopped.";
+  return {
+    title: "Agents",
+    root: h("div", {}, head("Agents", lead), body),
+    close: app.onChange(again),
+  };
+}

@@ -1,0 +1,249 @@
+import type { Crypto } from "@countersign/core";
+import type { Api } from "./api.ts";
+import type { App, Page, PageMaker, Place, Session } from "./app.ts";
+import { goLive } from "./live.ts";
+import type { Liveness } from "./live.ts";
+import { agentsPage } from "./pages/agents.ts";
+import { inboxPage } from "./pages/inbox.ts";
+import { requestPage } from "./pages/request.ts";
+import { stopPage } from "./pages/stop.ts";
+import { fill, h } from "./ui/dom.ts";
+import { icon } from "./ui/icons.ts";
+import type { IconName } from "./ui/icons.ts";
+import { mark } from "./ui/mark.ts";
+import { simpleButton } from "./ui/parts.ts";
+import { clockTime, moment } from "./ui/time.ts";
+
+const PAGES: Readonly<Record<string, PageMaker>> = {
+  inbox: inboxPage,
+  requests: requestPage,
+  agents: agentsPage,
+  stop: stopPage,
+};
+const TABS: readonly (readonly [page: string, label: string, icon: IconName])[] = [
+  ["inbox", "Inbox", "inbox"],
+  ["agents", "Agents", "agents"],
+];
+const CHANGES_SETTLE_MS = 150;
+const CLOCK_MS = 1000;
+
+interface Parts {
+  readonly c: Crypto;
+  readonly api: Api;
+  readonly place: Place;
+  readonly session: Session;
+}
+
+/** Everything around a page: side bar, liveness, what is spoken, which page the address names. */
+export class Shell {
+  readonly #parts: Parts;
+  readonly #signedOut: () => void;
+  readonly #listeners = new Set<() => void>();
+  readonly #main: HTMLElement = h("main", { class: "content", attrs: { id: "content" } });
+  readonly #polite: HTMLElement = h("p", { class: "hidden", attrs: { "aria-live": "polite" } });
+  readonly #loud: HTMLElement = h("p", { class: "hidden", attrs: { "aria-live": "assertive" } });
+  readonly #status: HTMLElement = h("p", { class: "live", attrs: { role: "status" } });
+  readonly #clock: HTMLElement = h("span", {
+    class: "live-clock",
+    attrs: { "aria-hidden": "true" },
+  });
+  readonly #navigation: HTMLElement = h("ul", {});
+  readonly #stops: readonly (() => void)[];
+  #liveness: Liveness = "lost";
+  #waiting = 0;
+  #page: Page | undefined;
+  #changed = 0;
+
+  constructor(parts: Parts, signedOut: () => void) {
+    this.#parts = parts;
+    this.#signedOut = signedOut;
+    const routed = (): void => this.#show();
+    window.addEventListener("hashchange", routed);
+    const tick = window.setInterval(() => this.#tellTime(), CLOCK_MS);
+    fill(document.body, this.#frame());
+    this.#stops = [
+      () => window.removeEventListener("hashchange", routed),
+      () => window.clearInterval(tick),
+      goLive(parts.api, {
+        event: () => this.#change(),
+        liveness: (liveness) => this.#setLiveness(liveness),
+      }),
+    ];
+    this.#tellLiveness();
+    this.#show();
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
+    this.#page?.close();
+    window.clearTimeout(this.#changed);
+  }
+
+  #frame(): readonly HTMLElement[] {
+    const { session, place } = this.#parts;
+    const leave = simpleButton("Sign out", "plain", () => void this.#leave());
+    return [
+      h(
+        "a",
+        { class: "skip", attrs: { href: "#content" }, on: { click: (event) => this.#skip(event) } },
+        "Skip to content",
+      ),
+      h(
+        "nav",
+        { class: "side", attrs: { "aria-label": "Console" } },
+        h("p", { class: "logo" }, mark("signed", "mark mark-logo"), h("span", {}, "countersign")),
+        this.#navigation,
+        h(
+          "div",
+          { class: "side-foot" },
+          h(
+            "p",
+            { class: "note" },
+            h("strong", {}, session.owner.name),
+            ` · ${place.trustDomain}. Signed in until ${moment(session.until, Date.now() / 1000).replace("today ", "")}. This session can read, deny and stop. Approving needs your passkey each time.`,
+          ),
+          leave,
+        ),
+      ),
+      h(
+        "div",
+        { class: "column" },
+        h("div", { class: "live-line" }, this.#status, this.#clock),
+        this.#main,
+      ),
+      this.#polite,
+      this.#loud,
+    ];
+  }
+
+  #skip(event: Event): void {
+    event.preventDefault();
+    this.#main.querySelector("h1")?.focus();
+  }
+
+  async #leave(): Promise<void> {
+    await this.#parts.api.post("/v1/owner/sign-out", {}).catch(() => undefined);
+    this.#signedOut();
+  }
+
+  #app(): App {
+    const { c, api, place, session } = this.#parts;
+    return {
+      c,
+      api,
+      place,
+      session,
+      now: () => Math.floor(Date.now() / 1000),
+      liveness: () => this.#liveness,
+      onChange: (listener) => {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+      },
+      say: (text, how = "polite") => {
+        (how === "polite" ? this.#polite : this.#loud).textContent = text;
+      },
+      go: (hash) => {
+        window.location.hash = hash;
+      },
+      waiting: (count) => this.#tellWaiting(count),
+    };
+  }
+
+  #show(): void {
+    const [, name = "inbox", parameter = ""] =
+      /^#\/([a-z]+)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(window.location.hash) ?? [];
+    this.#page?.close();
+    this.#page = (PAGES[name] ?? inboxPage)(this.#app(), parameter);
+    document.body.classList.toggle("without-tabs", this.#page.hidesTabs === true);
+    fill(this.#main, this.#page.root);
+    this.#tellPlace(name === "requests" ? "inbox" : name);
+    this.#tellTitle();
+    window.scrollTo(0, 0);
+    this.#main.querySelector("h1")?.focus({ preventScroll: true });
+  }
+
+  #tellPlace(current: string): void {
+    const item = ([page, label, name]: (typeof TABS)[number]): HTMLElement =>
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          { attrs: { href: `#/${page}`, "aria-current": page === current ? "page" : undefined } },
+          icon(name),
+          h("span", {}, label),
+          page === "inbox" && this.#waiting > 0
+            ? h(
+                "span",
+                { class: "count" },
+                String(this.#waiting),
+                h("span", { class: "hidden" }, " wait"),
+              )
+            : undefined,
+        ),
+      );
+    fill(
+      this.#navigation,
+      TABS.map(item),
+      h(
+        "li",
+        { class: "side-stop" },
+        h(
+          "a",
+          { attrs: { href: "#/stop", "aria-current": current === "stop" ? "page" : undefined } },
+          icon("stop"),
+          h("span", {}, "Stop…"),
+        ),
+      ),
+    );
+  }
+
+  #tellWaiting(count: number): void {
+    if (count > this.#waiting)
+      this.#polite.textContent = `${count} ${count === 1 ? "request waits" : "requests wait"} for your signature`;
+    this.#waiting = count;
+    const icons = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+    if (icons !== null) icons.href = count > 0 ? "./waiting.svg" : "./signed.svg";
+    this.#tellPlace(/^#\/(agents|stop)/.exec(window.location.hash)?.[1] ?? "inbox");
+    this.#tellTitle();
+  }
+
+  #tellTitle(): void {
+    const waiting = this.#waiting > 0 ? `(${this.#waiting}) ` : "";
+    document.title = `${waiting}${this.#page?.title ?? "Inbox"} · countersign`;
+  }
+
+  #setLiveness(liveness: Liveness): void {
+    if (liveness === "signed-out") {
+      this.#signedOut();
+      return;
+    }
+    const was = this.#liveness;
+    this.#liveness = liveness;
+    if (was !== liveness) this.#tellLiveness();
+    // what changed while nobody listened
+    if (liveness === "live" && was === "lost") this.#change();
+  }
+
+  /** Speaks only when its kind changes; the seconds beside it are for the eye. */
+  #tellLiveness(): void {
+    const isLive = this.#liveness === "live";
+    this.#status.classList.toggle("is-live", isLive);
+    this.#status.textContent = isLive ? "Live" : "Offline. Nothing is sent later by itself.";
+    document.body.classList.toggle("is-offline", !isLive);
+    this.#tellTime();
+  }
+
+  #tellTime(): void {
+    this.#clock.textContent =
+      this.#liveness === "live" ? `\u00a0· ${clockTime(Date.now() / 1000)}` : "";
+  }
+
+  /** Many changes at once are one. */
+  #change(): void {
+    window.clearTimeout(this.#changed);
+    this.#changed = window.setTimeout(() => {
+      for (const listener of this.#listeners) listener();
+    }, CHANGES_SETTLE_MS);
+  }
+}

@@ -1,0 +1,100 @@
+import { Members, Refusal } from "@countersign/core";
+import type { JsonObject, Json } from "@countersign/core";
+import { halt } from "../cases/halt.ts";
+import type { OwnerSession } from "../cases/owner-sessions.ts";
+import type { CredentialRow, EntryRow, GrantRow } from "../store/rows.ts";
+import type { World } from "../world.ts";
+import { keyView, ownerView } from "./owner-view.ts";
+
+const SCOPES = ["owner", "entry"] as const;
+
+/** Who is signed in, and with which keys he could sign. */
+export async function meOf(w: World, { owner, jkt, until }: OwnerSession): Promise<JsonObject> {
+  const row = await w.store.owner(owner);
+  if (row === undefined) throw new Refusal("session_needed");
+  const keys = await w.store.ownerKeys(owner);
+  return { owner: ownerView(row), jkt, until, keys: keys.map((key) => keyView(w, key)) };
+}
+
+interface Around {
+  readonly grants: readonly GrantRow[];
+  readonly credentials: readonly CredentialRow[];
+  readonly waiting: ReadonlySet<string>;
+  readonly stopped: ReadonlySet<string>;
+}
+
+function stateOf(entry: EntryRow, grant: GrantRow | undefined, around: Around): string {
+  const { stopped, waiting } = around;
+  if ([entry.id, entry.proxy].some((id) => stopped.has(id))) return "stopped";
+  if (waiting.has(entry.id)) return "waiting";
+  return grant === undefined ? "idle" : "approved";
+}
+
+const latest = (times: readonly number[]): number | undefined =>
+  times.length === 0 ? undefined : Math.max(...times);
+
+function agentView(entry: EntryRow, around: Around): JsonObject & { readonly state: string } {
+  const grant = around.grants.find((row) => row.entry === entry.id);
+  const credential = latest(
+    around.credentials.filter((row) => row.entry === entry.id).map((row) => row.exp),
+  );
+  return {
+    entry: entry.id,
+    proxy: entry.proxy,
+    state: stateOf(entry, grant, around),
+    ...(grant === undefined
+      ? {}
+      : { cs: grant.cs, grant_until: grant.exp, issued: grant.issued, max_issue: grant.maxIssue }),
+    ...(credential === undefined ? {} : { credential_until: credential }),
+  };
+}
+
+/** The owner's agents: those that wait first, stopped ones last. */
+export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
+  const now = w.clock();
+  const entries = await w.store.entries({ owner, removed: false });
+  const asks = await w.store.asks({ owner, state: "asked" });
+  const stops = await w.store.stops({ inForce: true });
+  const isAllStopped = stops.some(
+    ({ scope, target }) => scope === "domain" || (scope === "owner" && target === owner),
+  );
+  const credentials = await w.store.credentials({ liveAt: now });
+  const around: Around = {
+    grants: await w.store.grants({ owner, liveAt: now }),
+    credentials,
+    waiting: new Set(asks.filter((ask) => ask.deadline > now).map((ask) => ask.entry)),
+    stopped: new Set(
+      isAllStopped ? entries.map(({ id }) => id) : stops.map(({ target }) => target),
+    ),
+  };
+  const order = ["waiting", "approved", "idle", "stopped"];
+  const agents = entries
+    .map((entry) => agentView(entry, around))
+    .toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  return { now, agents };
+}
+
+/** Stops everything of this owner's, or one of his agents: a session is enough (DESIGN 6). */
+export async function haltOf(
+  w: World,
+  { owner }: OwnerSession,
+  posted: Json | undefined,
+): Promise<JsonObject> {
+  const members = new Members(posted, "malformed_request", "halt");
+  const scope = members.choice("scope", SCOPES);
+  const named = members.optional("target", (name) => members.text(name, { maxLength: 512 }));
+  members.end();
+  if (scope === "entry") {
+    const entry = named === undefined ? undefined : await w.store.entry(named);
+    if (entry === undefined || entry.body.owner !== owner)
+      throw new Refusal("not_found", "no such agent");
+  }
+  const target = scope === "owner" ? owner : (named ?? "");
+  const stop = await halt(w, {
+    scope,
+    target,
+    reason: "stopped by its owner",
+    by: "owner's session",
+  });
+  return { id: stop.id, scope: stop.scope, target: stop.target, since: stop.since };
+}

@@ -1,0 +1,154 @@
+import { Members, Refusal } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+import { application, json, readJsonBody } from "@countersign/node";
+import type { Endpoint, Handler, Routes } from "@countersign/node";
+import { findAsk } from "../cases/asked.ts";
+import type { OwnerSession, OwnerSessions } from "../cases/owner-sessions.ts";
+import { signIn, signInNonce } from "../cases/sign-in.ts";
+import type { OwnerFeed } from "../feed/owner-feed.ts";
+import type { World } from "../world.ts";
+import { checkPlace } from "./console-place.ts";
+import { agentsOf, haltOf, meOf } from "./console-views.ts";
+import { decide, listRequests, openForOwner } from "./owner.ts";
+import { pageOf } from "./static-site.ts";
+import type { Site } from "./static-site.ts";
+
+const MAX_BODY_BYTES = 65_536;
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
+const SESSION_HEADER = "countersign-session";
+const COOKIE = "__Host-countersign";
+
+type Console = Endpoint<object>;
+type Signed = (
+  session: OwnerSession,
+  request: Request,
+  parameters: Readonly<Record<string, string>>,
+) => Promise<Response>;
+
+/** Over https the session is a cookie that no script reads; a development console keeps it as a header (owner.md 1.3). */
+const isCookied = (w: World): boolean =>
+  w.config.consent.origins.every((origin) => origin.startsWith("https://"));
+
+function tokenOf(w: World, request: Request): string | undefined {
+  const header = request.headers.get(SESSION_HEADER);
+  // the header is demanded in both ways: a page of another origin cannot send it without being asked first
+  if (header === null) return undefined;
+  const cookies = request.headers.get("cookie") ?? "";
+  const token = isCookied(w)
+    ? cookies
+        .split(/; */)
+        .find((cookie) => cookie.startsWith(`${COOKIE}=`))
+        ?.slice(COOKIE.length + 1)
+    : header;
+  return token !== undefined && TOKEN.test(token) ? token : undefined;
+}
+
+const cookieOf = (token: string, seconds: number): string =>
+  `${COOKIE}=${token}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+
+async function enter(w: World, sessions: OwnerSessions, request: Request): Promise<Response> {
+  const posted = new Members(
+    await readJsonBody(request, MAX_BODY_BYTES),
+    "malformed_request",
+    "sign-in",
+  );
+  const sig = posted.object("sig").whole();
+  const asked = {
+    nonce: posted.text("nonce", { maxLength: 128 }),
+    credentialId: posted.text("credential_id", { maxLength: 1364 }),
+    sig,
+  };
+  posted.optional("user_handle", (name) => posted.text(name, { maxLength: 128 }));
+  posted.end();
+  const { token, until, jkt } = await signIn(w, sessions, asked);
+  const body: JsonObject = { until, jkt };
+  if (!isCookied(w)) return json({ ...body, token });
+  const headers = {
+    "cache-control": "no-store",
+    "set-cookie": cookieOf(token, until - w.clock()),
+  };
+  return json(body, 200, headers);
+}
+
+/** A question of this owner's, or nothing: what is another's does not exist here. */
+async function ownAsk(w: World, session: OwnerSession, id: string | undefined): Promise<void> {
+  const row = await findAsk(w, id ?? "");
+  if (row.owner !== session.owner) throw new Refusal("not_found", "no such request");
+}
+
+/** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
+function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed>> {
+  const by = "owner's session";
+  const open = openForOwner(w);
+  const decided = decide(w, by);
+  return {
+    "GET /v1/owner/me": async (session) => json(await meOf(w, session)),
+    "GET /v1/owner/requests": async (session, request) =>
+      json(await listRequests(w, request, session.owner)),
+    "GET /v1/owner/requests/:id": async (session, request, parameters) => {
+      await ownAsk(w, session, parameters["id"]);
+      return open(request, {}, parameters);
+    },
+    "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
+      await ownAsk(w, session, parameters["id"]);
+      return decided(request, {}, parameters);
+    },
+    "GET /v1/owner/events": (session, request) =>
+      feed.open(session.owner, request.headers.get("last-event-id") ?? undefined, request.signal),
+    "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
+    "POST /v1/owner/halt": async (session, request) => {
+      const posted = await readJsonBody(request, MAX_BODY_BYTES);
+      return json(await haltOf(w, session, posted));
+    },
+  };
+}
+
+/**
+ * The owner's console: its pages, and his calls under a session. It has an origin of its own; who comes from another
+ * place, or would have it stand in another's frame, is refused before anything is looked at.
+ */
+export function consoleApp(
+  w: World,
+  {
+    feed,
+    sessions,
+    site,
+  }: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions; readonly site: Site },
+): Handler<object> {
+  const routes: Record<string, Console> = {
+    "GET /v1/owner/console": (request) => {
+      const { trustDomain, issuer, consent } = w.config;
+      const isSignedIn = sessions.has(tokenOf(w, request), w.clock());
+      const place = { trust_domain: trustDomain, issuer, rp_id: consent.rpId };
+      return Promise.resolve(json({ ...place, signed_in: isSignedIn }));
+    },
+    "POST /v1/owner/sign-in/nonce": () => Promise.resolve(json({ nonce: signInNonce(w) })),
+    "POST /v1/owner/sign-in": (request) => enter(w, sessions, request),
+    "POST /v1/owner/sign-out": (request) => {
+      const token = tokenOf(w, request);
+      if (token !== undefined) sessions.end(token);
+      const headers = { "cache-control": "no-store", "set-cookie": cookieOf("", 0) };
+      return Promise.resolve(
+        isCookied(w) ? json({ signed_out: true }, 200, headers) : json({ signed_out: true }),
+      );
+    },
+  };
+  for (const [name, signed] of Object.entries(signedRoutes(w, feed)))
+    routes[name] = async (request, _context, parameters) =>
+      signed(sessions.find(tokenOf(w, request), w.clock()), request, parameters);
+  for (const path of site.keys()) routes[`GET ${path}`] = () => Promise.resolve(pageOf(site, path));
+  routes["GET /"] = () => Promise.resolve(pageOf(site, "/"));
+  const placed: Routes<object> = Object.fromEntries(
+    Object.entries(routes).map(
+      ([name, endpoint]) =>
+        [
+          name,
+          async (request, context, parameters) => {
+            checkPlace(w.config.consent, request);
+            return endpoint(request, context, parameters);
+          },
+        ] satisfies readonly [string, Console],
+    ),
+  );
+  return application(placed, w.log);
+}

@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+} from "node:fs";
+import { createWriteStream, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createRequire } from "node:module";
+import { pipeline } from "node:stream/promises";
+import { createBrotliDecompress } from "node:zlib";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chromium } from "playwright-core";
+import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
+
+/** Where the package's binaries lie: `CHROME=` names another browser. */
+const PACKED = join(
+  dirname(createRequire(import.meta.url).resolve("@sparticuz/chromium")),
+  "../../bin",
+);
+
+/** A folder of our own for what is unpacked, named by its content: another user's file of that name is never run. */
+function folderOf(): string {
+  const hash = createHash("sha256")
+    .update(readFileSync(join(PACKED, "chromium.br")))
+    .digest("hex");
+  const uid = process.getuid?.() ?? 0;
+  return join(tmpdir(), `countersign-chromium-${uid}-${hash.slice(0, 16)}`);
+}
+
+async function unpack(from: string, to: string): Promise<void> {
+  const part = `${to}.${process.pid}`;
+  await pipeline(createReadStream(from), createBrotliDecompress(), createWriteStream(part));
+  renameSync(part, to);
+}
+
+async function extract(tar: string, folder: string): Promise<void> {
+  const child = spawn("tar", ["-xf", tar, "-C", folder], { stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0) throw new Error(`tar ended with ${code}`);
+}
+
+async function executable(): Promise<{ path: string; libraries?: string }> {
+  const { CHROME } = process.env;
+  if (CHROME !== undefined) return { path: CHROME };
+  const folder = folderOf();
+  const path = join(folder, "chromium");
+  if (!existsSync(path)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const tar = join(folder, "libraries.tar");
+    await unpack(join(PACKED, "al2023.tar.br"), tar);
+    await extract(tar, folder);
+    rmSync(tar);
+    await unpack(join(PACKED, "chromium.br"), join(folder, "chromium.unready"));
+    chmodSync(join(folder, "chromium.unready"), 0o755);
+    renameSync(join(folder, "chromium.unready"), path);
+  }
+  return { path, libraries: join(folder, "lib") };
+}
+
+/** A real Chromium. No switch takes a protection of the web away; only the sandbox of its own processes needs root. */
+export async function openBrowser(): Promise<Browser> {
+  const { path, libraries } = await executable();
+  return chromium.launch({
+    executablePath: path,
+    chromiumSandbox: false,
+    args: ["--disable-gpu", "--disable-quic"],
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: tmpdir(),
+      ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }),
+    },
+  });
+}
+
+/** How a virtual authenticator is made; default a device-bound one that knows its user. */
+export interface AuthenticatorOptions {
+  readonly isSynced?: boolean;
+}
+
+/** A page with an authenticator of its own. */
+export class Desk {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  readonly #cdp: CDPSession;
+  readonly #authenticator: string;
+  /** What the page logged as an error, and what it threw. */
+  readonly complaints: string[] = [];
+
+  private constructor(context: BrowserContext, page: Page, cdp: CDPSession, authenticator: string) {
+    this.context = context;
+    this.page = page;
+    this.#cdp = cdp;
+    this.#authenticator = authenticator;
+    page.on("console", (message) => {
+      if (message.type() === "error") this.complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => this.complaints.push(error.message));
+  }
+
+  static async open(
+    browser: Browser,
+    options: Parameters<Browser["newContext"]>[0] & AuthenticatorOptions = {},
+  ): Promise<Desk> {
+    const { isSynced = false, ...rest } = options;
+    const context = await browser.newContext(rest);
+    const page = await context.newPage();
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("WebAuthn.enable");
+    const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", {
+      options: {
+        protocol: "ctap2",
+        ctap2Version: "ctap2_1",
+        transport: "internal",
+        hasResidentKey: true,
+        hasUserVerification: true,
+        isUserVerified: true,
+        automaticPresenceSimulation: true,
+        defaultBackupEligibility: isSynced,
+        defaultBackupState: isSynced,
+      },
+    });
+    return new Desk(context, page, cdp, authenticatorId);
+  }
+
+  /** The authenticator knows its user, or does not any more. */
+  async setUserVerified(isUserVerified: boolean): Promise<void> {
+    await this.#cdp.send("WebAuthn.setUserVerified", {
+      authenticatorId: this.#authenticator,
+      isUserVerified,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.context.close();
+  }
+}

@@ -1,0 +1,267 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { assertionOf, FLAG } from "../../packages/core/src/consent/authenticator.testing.ts";
+import type { Otherwise } from "../../packages/core/src/consent/authenticator.testing.ts";
+import { base64url, loginChallenge } from "../../packages/core/src/index.ts";
+import type { JsonObject } from "../../packages/core/src/index.ts";
+import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
+import { SESSION_SECONDS } from "../../packages/server/src/cases/owner-sessions.ts";
+import { textOf } from "../../packages/server/src/world.testing.ts";
+import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
+import { BOUND, enrolPasskey, PAGES } from "./passkey.ts";
+import type { Passkey } from "./passkey.ts";
+import { makeWhole } from "./whole.ts";
+import type { Whole } from "./whole.ts";
+
+const [ORIGIN] = PAGES.origins;
+const HOST = "consent.example.org";
+const CREDENTIAL = base64url(new Uint8Array(16).fill(9));
+const HERE = { host: HOST, origin: ORIGIN, "sec-fetch-site": "same-origin" };
+
+const FAILED = "sign_in_failed";
+
+let whole: Whole;
+let rig: Rig;
+let passkey: Passkey;
+beforeEach(async () => {
+  whole = await makeWhole();
+  rig = whole.scene.rig;
+  passkey = await enrolPasskey(rig);
+});
+afterEach(() => whole.end());
+
+/** A call of the console's page; `cookie` is the session's. */
+function call(
+  what: string,
+  json?: object,
+  headers: Readonly<Record<string, string | undefined>> = {},
+): Promise<Answered> {
+  const sent = Object.entries({ ...HERE, "countersign-session": "cookie", ...headers }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return rig.call("console", what, {
+    headers: Object.fromEntries(sent),
+    ...(json === undefined ? {} : { json }),
+  });
+}
+
+async function signInOf(
+  otherwise: Otherwise & { readonly nonce?: string; readonly id?: string } = {},
+): Promise<JsonObject> {
+  const { body } = await call("POST /v1/owner/sign-in/nonce", {});
+  const { nonce = textOf(body["nonce"]), id = CREDENTIAL, ...rest } = otherwise;
+  const challenge = base64url(loginChallenge(c, nonce));
+  const client = { origin: ORIGIN, challenge, ...rest.client };
+  const usual = { rpId: PAGES.rpId, counter: 0, flags: BOUND, ...rest, client };
+  const sig = await assertionOf(passkey.signer, new Uint8Array(0), usual);
+  return { nonce, credential_id: id, sig: { ...sig } };
+}
+
+const cookieIn = (answer: Answered): string =>
+  (answer.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+
+async function signedIn(): Promise<string> {
+  const answer = await call("POST /v1/owner/sign-in", await signInOf());
+  expect(answer.word).toBe("200");
+  return cookieIn(answer);
+}
+
+describe("signing in (owner.md 1.3)", () => {
+  it("takes a passkey of the console, and keeps the session in a cookie that no script reads", async () => {
+    const answer = await call("POST /v1/owner/sign-in", await signInOf());
+    expect(answer.body).toEqual({ until: rig.now() + SESSION_SECONDS, jkt: passkey.jkt });
+    expect(answer.headers.get("set-cookie")).toMatch(
+      /^__Host-countersign=[A-Za-z0-9_-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict; Max-Age=28800$/,
+    );
+    const me = await call("GET /v1/owner/me", undefined, { cookie: cookieIn(answer) });
+    expect(me.body).toMatchObject({ owner: { id: passkey.id, name: "alice" }, jkt: passkey.jkt });
+  });
+
+  type Row = readonly [string, Parameters<typeof signInOf>[0], string];
+  it.each<Row>([
+    [
+      "over a challenge that is not made from the nonce",
+      { client: { challenge: "A".repeat(43) } },
+      FAILED,
+    ],
+    ["at another origin", { client: { origin: "https://evil.test" } }, FAILED],
+    ["for another RP ID", { rpId: "example.org" }, FAILED],
+    ["without PIN or finger", { flags: FLAG.UP }, FAILED],
+    ["without touch", { flags: FLAG.UV }, FAILED],
+    ["with a credential that nobody has", { id: "AAAA" }, FAILED],
+    [
+      "with a nonce that was not made here",
+      { nonce: base64url(new Uint8Array(40)) },
+      "nonce_unknown",
+    ],
+  ])("refuses a passkey %s → %s", async (_name, otherwise, word) => {
+    expect((await call("POST /v1/owner/sign-in", await signInOf(otherwise))).word).toBe(word);
+  });
+
+  it("refuses a sign-in that was used, with the answer of any other failure", async () => {
+    const body = await signInOf();
+    expect((await call("POST /v1/owner/sign-in", body)).word).toBe("200");
+    expect((await call("POST /v1/owner/sign-in", body)).word).toBe(FAILED);
+  });
+
+  it("refuses a nonce of more than two minutes", async () => {
+    const body = await signInOf();
+    rig.advance(122);
+    expect((await call("POST /v1/owner/sign-in", body)).word).toBe("nonce_expired");
+  });
+
+  it("refuses a key that was removed or suspended", async () => {
+    await rig.world.store.commit({
+      changes: [{ set: "ownerKey", jkt: passkey.jkt, fields: { suspendedAt: rig.now() } }],
+    });
+    expect((await call("POST /v1/owner/sign-in", await signInOf())).word).toBe(FAILED);
+  });
+
+  it("is never the signature of a statement, nor the other way round", async () => {
+    expect((await whole.credential()).status).toBe(202);
+    const [ask] = await rig.world.store.asks({ state: "asked" });
+    const bytes = await passkey.open(ask?.id ?? "");
+    const sig = (await signInOf())["sig"];
+    const statement = base64url(bytes);
+    const posted = { decision: "approve", statement, sig };
+    const what = `POST /v1/owner/requests/${ask?.id ?? ""}/decision`;
+    expect((await rig.call("admin", what, { json: posted })).word).toBe("challenge_mismatch");
+    const body = { ...(await signInOf()), sig: await passkey.sign(bytes) };
+    expect((await call("POST /v1/owner/sign-in", body)).word).toBe(FAILED);
+  });
+});
+
+describe("a session", () => {
+  let cookie: string;
+  let id: string;
+  beforeEach(async () => {
+    cookie = await signedIn();
+    expect((await whole.credential()).status).toBe(202);
+    id = (await rig.world.store.asks({ state: "asked" }))[0]?.id ?? "";
+  });
+
+  it("reads the owner's requests, opens one, and denies it", async () => {
+    const { body } = await call("GET /v1/owner/requests", undefined, { cookie });
+    expect(body["requests"]).toMatchObject([{ id, owner: passkey.id, state: "asked" }]);
+    const opened = await call(`GET /v1/owner/requests/${id}?jkt=${passkey.jkt}`, undefined, {
+      cookie,
+    });
+    expect(opened.body).toMatchObject({ id, jcs: expect.any(String), request: expect.any(String) });
+    const denied = await call(
+      `POST /v1/owner/requests/${id}/decision`,
+      { decision: "deny" },
+      { cookie },
+    );
+    expect(denied.body).toMatchObject({ state: "denied" });
+  });
+
+  it("does not grant: only the signature does", async () => {
+    const statement = base64url(await passkey.open(id));
+    const other = generateSigner();
+    const sig = { ...(await passkey.sign(new Uint8Array(3), other)) };
+    const posted = { decision: "approve", statement, sig };
+    const answer = await call(`POST /v1/owner/requests/${id}/decision`, posted, { cookie });
+    expect(answer.word).toBe("challenge_mismatch");
+    expect(await rig.world.store.grants()).toEqual([]);
+  });
+
+  it("stops everything of its owner at once", async () => {
+    const { body } = await call("POST /v1/owner/halt", { scope: "owner" }, { cookie });
+    expect(body).toMatchObject({ scope: "owner", target: passkey.id });
+    expect(await rig.world.store.stops({ inForce: true })).toMatchObject([{ target: passkey.id }]);
+    const { body: after } = await call("GET /v1/owner/agents", undefined, { cookie });
+    expect(after["agents"]).toMatchObject([{ state: "stopped" }]);
+  });
+
+  it("sees and stops nothing of another owner", async () => {
+    await rig.world.store.commit({
+      changes: [
+        {
+          put: "owner",
+          row: {
+            id: "urn:agent-owner:example.org:another1",
+            name: "bob",
+            kind: "person",
+            createdAt: rig.now(),
+          },
+        },
+      ],
+    });
+    const entry = await rig.world.store.entry("spiffe://example.org/agent/mailer");
+    if (entry === undefined) return expect.fail("no entry");
+    const body = { ...entry.body, owner: "urn:agent-owner:example.org:another1" };
+    await rig.world.store.commit({
+      changes: [{ put: "entry", row: { ...entry, body, version: entry.version + 1 } }],
+    });
+    const halt = { scope: "entry", target: entry.id };
+    expect((await call("POST /v1/owner/halt", halt, { cookie })).word).toBe("not_found");
+  });
+
+  it("ends when it is over, and when its owner leaves", async () => {
+    expect((await call("POST /v1/owner/sign-out", {}, { cookie })).word).toBe("200");
+    expect((await call("GET /v1/owner/me", undefined, { cookie })).word).toBe("session_needed");
+    const again = await signedIn();
+    rig.advance(SESSION_SECONDS);
+    expect((await call("GET /v1/owner/me", undefined, { cookie: again })).word).toBe(
+      "session_needed",
+    );
+  });
+
+  type Row = readonly [string, Readonly<Record<string, string | undefined>>, string];
+  const PLACE = "origin_mismatch";
+  it.each<Row>([
+    ["as the page makes it", {}, "200"],
+    ["without a cookie", { cookie: undefined }, "session_needed"],
+    ["with another cookie", { cookie: `__Host-countersign=${"A".repeat(43)}` }, "session_needed"],
+    [
+      "without the header that another page cannot send",
+      { "countersign-session": undefined },
+      "session_needed",
+    ],
+    ["to another name of this machine", { host: "rebound.test" }, PLACE],
+    ["to another port", { host: `${HOST}:8443` }, PLACE],
+    ["without a name", { host: undefined }, PLACE],
+    ["from another origin", { origin: "https://evil.test" }, PLACE],
+    ["from an origin that is the console's at another port", { origin: `${ORIGIN}:8443` }, PLACE],
+    ["from nobody", { origin: undefined }, PLACE],
+    ["from another site", { "sec-fetch-site": "cross-site" }, PLACE],
+    ["from another origin of this site", { "sec-fetch-site": "same-site" }, PLACE],
+  ])("a stop %s → %s", async (_name, headers, word) => {
+    const answer = await call("POST /v1/owner/halt", { scope: "owner" }, { cookie, ...headers });
+    expect(answer.word).toBe(word);
+    expect(await rig.world.store.stops({ inForce: true })).toHaveLength(word === "200" ? 1 : 0);
+  });
+
+  it.each([
+    ["GET /v1/owner/me"],
+    ["GET /v1/owner/requests"],
+    ["GET /v1/owner/requests/x"],
+    ["POST /v1/owner/requests/x/decision"],
+    ["GET /v1/owner/events"],
+    ["GET /v1/owner/agents"],
+    ["POST /v1/owner/halt"],
+  ])("%s needs one", async (what) => {
+    const json = what.startsWith("POST") ? {} : undefined;
+    expect((await call(what, json)).word).toBe("session_needed");
+  });
+});
+
+describe("the pages", () => {
+  it("come with a policy that allows nothing but themselves", async () => {
+    const { headers, text } = await call("GET /");
+    expect(text).toBe("<!doctype html>");
+    expect(headers.get("content-security-policy")).toMatch(
+      /default-src 'none'.*frame-ancestors 'none'.*require-trusted-types-for 'script'/,
+    );
+    expect(headers.get("x-frame-options")).toBe("DENY");
+    expect(headers.get("cache-control")).toBe("no-cache");
+    expect((await call("GET /assets/a.js")).headers.get("cache-control")).toMatch(/immutable/);
+  });
+
+  it.each([
+    ["a file that is not there", "GET /assets/b.js"],
+    ["a path that climbs", "GET /assets/..%2f..%2fserver.yaml"],
+    ["what a related origin would need", "GET /.well-known/webauthn"],
+  ])("are all there is: %s", async (_name, what) => {
+    expect((await call(what)).word).toBe("not_found");
+  });
+});
