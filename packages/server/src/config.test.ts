@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Refusal, vkeyOf } from "@countersign/core";
+import { base64, buildRoot, pemEncode, Refusal, vkeyOf } from "@countersign/core";
 import { generateSigner, nodeCrypto as c, parseConfig } from "@countersign/node";
 import { configOf, SERVER_SCHEMA } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
@@ -59,5 +59,35 @@ describe("how long a recovery can be cancelled", () => {
     ["a word", "recovery_delay_seconds: never"],
   ])("is not %s", (_what, line) => {
     expect(() => secondsOf(line)).toThrow(Refusal);
+  });
+});
+
+describe("roots of authenticators' makers in the configuration", async () => {
+  const signer = generateSigner();
+  const name = { origin: "spiffe://example.org", hierarchy: "agents", name: "a root" } as const;
+  const dates = { serial: new Uint8Array(16).fill(7), notBefore: 0, notAfter: 86_400 };
+  const root = await buildRoot(c, { ...name, ...dates }, signer);
+  const configOfRoots = (roots: readonly string[]): ServerConfig =>
+    configOf(
+      parseConfig(
+        `trust_domain: example.org\nattestation_roots: ${JSON.stringify(roots)}\n`,
+        SERVER_SCHEMA,
+      ),
+    );
+
+  it("takes PEM and base64, and none by default", () => {
+    expect(configOfRoots([pemEncode("CERTIFICATE", root), base64(root)]).attestationRoots).toEqual([
+      root,
+      root,
+    ]);
+    expect(configWith().attestationRoots).toEqual([]);
+  });
+
+  it.each([
+    ["a path to a file", ["/etc/countersign/root.pem"]],
+    ["octets that are no certificate", ["AAAA"]],
+    ["65 roots", Array.from({ length: 65 }, () => base64(root))],
+  ])("refuses %s", (_name, roots) => {
+    expect(() => configOfRoots(roots)).toThrow(Refusal);
   });
 });

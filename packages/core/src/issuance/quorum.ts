@@ -1,4 +1,5 @@
 import type { Digest, Jwk } from "../crypto.ts";
+import { assuranceOf } from "../consent/approval.ts";
 import type { Approval } from "../consent/approval.ts";
 import { compareParties, MAX_PARTIES, ownersOf } from "../consent/parties.ts";
 import type { Parties } from "../consent/parties.ts";
@@ -98,7 +99,7 @@ export interface PartySignature {
 export function partySignatureOf(approval: Approval, key: EnrolledKey): PartySignature {
   const { cs, body } = approval.statement;
   const { owner, jwk, ownerKind, basis } = key;
-  const assurance = Math.min(approval.assurance, ownerKind === "person" ? 4 : 1);
+  const assurance = assuranceOf(approval.facts, ownerKind, key.isAttested === true);
   return { cs, statement: body, owner, jwk, ownerKind, basis, assurance };
 }
 

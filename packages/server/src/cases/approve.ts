@@ -10,7 +10,8 @@ import type { Approval, Grant, JsonObject, Seconds } from "@countersign/core";
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { Committed } from "../store/store.ts";
 import type { World } from "../world.ts";
-import { askedOf, askOf, enrolledOf, findAsk } from "./asked.ts";
+import { askedOf, askOf, findAsk } from "./asked.ts";
+import { signingKeyOf } from "./attested.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { notEnrolled } from "./not-enrolled.ts";
 import { checkCertificate } from "./owner-certificate.ts";
@@ -70,7 +71,7 @@ async function tryOnce(
     approval,
     {
       entry: known.entry?.body,
-      key: enrolledOf(keyRow),
+      key: await signingKeyOf(w, keyRow),
       stops: known.stops,
       issuer: w.config.issuer,
     },

@@ -130,7 +130,7 @@ async function loggedOf(w: World, row: OwnerKeyRow): Promise<EnrolmentStep["logg
 }
 
 /** What the key's authenticator said of itself, where it is short enough to travel. */
-function attestationOf({ authenticator }: OwnerKeyRow): EnrolmentStep["att"] {
+export function attestationOf({ authenticator }: OwnerKeyRow): EnrolmentStep["att"] {
   if (authenticator === undefined || authenticator.fmt === "none") return undefined;
   const obj = fromBase64url(authenticator.obj);
   if (obj.length > MAX_ATTESTATION_BYTES) return undefined;

@@ -21,7 +21,8 @@ import type {
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { grantRowOf } from "./grant-row.ts";
-import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import { askOf, findAsk } from "./asked.ts";
+import { signingKeyOf } from "./attested.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { signsFor } from "./gateways.ts";
 import { chainOf } from "./owner-chain.ts";
@@ -154,7 +155,7 @@ async function knownOf(
     keyRow: key ?? keyRow, // its counter as it is now
     signsForOwner,
     entry: rows.entry?.body,
-    key: key === undefined ? undefined : enrolledOf(key),
+    key: key === undefined ? undefined : await signingKeyOf(w, key),
     stops: rows.stops,
     wasStopped: stops.length > 0,
     isOfServer: prepared !== undefined,

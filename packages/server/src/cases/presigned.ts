@@ -20,7 +20,8 @@ import type {
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { KnownRows } from "../store/store.ts";
 import type { World } from "../world.ts";
-import { enrolledOf, measurementsOf } from "./asked.ts";
+import { measurementsOf } from "./asked.ts";
+import { signingKeyOf } from "./attested.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
 import { grantRowOf } from "./grant-row.ts";
@@ -148,7 +149,7 @@ async function tryOnce(
     of,
     {
       entry: rows.entry?.body,
-      key: key === undefined ? undefined : enrolledOf(key),
+      key: key === undefined ? undefined : await signingKeyOf(w, key),
       stops: rows.stops,
       wasStopped: stops.length > 0,
       isOfServer: prepared !== undefined,

@@ -32,6 +32,7 @@ import type { AskRow, CeremonyRow, OwnerKeyRow, SignatureRow } from "../store/ro
 import type { Change, Decision } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
+import { signingKeyOf } from "./attested.ts";
 import { checkRoom } from "./bundle.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { bundleKeyOf, chainOf } from "./owner-chain.ts";
@@ -203,7 +204,7 @@ async function rule(w: World, { req, approval }: PartyAnswer): Promise<Ruled> {
     approval,
     {
       entry,
-      key: keyRow === undefined ? undefined : enrolledOf(keyRow),
+      key: keyRow === undefined ? undefined : await signingKeyOf(w, keyRow),
       quorum: entry === undefined ? undefined : await quorumFor(w, entry),
       stops: known.stops,
       issuer: w.config.issuer,
