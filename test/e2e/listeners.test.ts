@@ -11,7 +11,7 @@ import { freePort, Production } from "./production.ts";
 import { exchange, requestOf } from "./wire.ts";
 import type { Dial, Reply } from "./wire.ts";
 
-const PLACES = ["api", "public", "admin", "door", "run", "proxy", "witness"] as const;
+const PLACES = ["api", "gateway", "public", "admin", "door", "run", "proxy", "witness"] as const;
 type Place = (typeof PLACES)[number];
 
 interface Known {
@@ -22,6 +22,7 @@ interface Known {
 }
 const KNOWN: Readonly<Record<Place, Known>> = {
   api: { get: "/.well-known/est/cacerts", post: "/v1/nonce" },
+  gateway: { get: "/.well-known/est/cacerts", post: "/v1/nonce" },
   public: { get: "/healthz" },
   admin: { get: "/v1/status", post: "/v1/halts" },
   door: { get: "/v1/status", post: "/v1/proof" },
@@ -39,6 +40,7 @@ let made: Production;
 let dials: Readonly<Record<Place, Dial>>;
 let nobody: Dial;
 let witness: Running;
+let gateway: Running;
 let secret = "";
 let slow: ReadonlyMap<string, Promise<Reply>>;
 let before: Readonly<Record<string, unknown>>;
@@ -48,6 +50,18 @@ async function startWitness(home: Production["home"], vkey: string): Promise<Run
   const listen = `127.0.0.1:${await freePort()}`;
   const started = home.start(["log", "witness", "run", "--listen", listen, "--log", vkey]);
   await started.when("witness", ({ err }) => err.find((line) => line.includes("witness.running")));
+  return started;
+}
+/** A gateway before the one proxy that there is. */
+async function startGateway(home: Production["home"]): Promise<Running> {
+  const token = home.file("edge.token");
+  const named = ["--gateway", "edge", "--proxy", "here", "--out", token];
+  await home.json(["server", "gateway-token", ...named]);
+  const port = String(await freePort());
+  const init = ["--token-file", token, "--proxy", "here", "--listen-port", port];
+  await home.json(["owner", "gateway", "init", ...init]);
+  const started = home.start(["owner", "gateway", "run"]);
+  await started.when("gateway", ({ err }) => err.find((line) => line.includes("gateway.running")));
   return started;
 }
 /** The secret of a join token that nobody has used. */
@@ -83,11 +97,13 @@ beforeAll(async () => {
   await until("door", () => existsSync(door) || undefined);
   const { keys } = (await home.json(["server", "status"])) as { keys: { log: string } };
   witness = await startWitness(home, keys.log);
+  gateway = await startGateway(home);
   const { cert, key } = await loadIdentity(join(home.data, "proxy"), "example.org", "here");
   const api = addressIn(made.server, "server.running", "api");
   nobody = { url: api };
   dials = {
     api: { url: api, cert, key },
+    gateway: { url: addressIn(gateway, "gateway.running", "address"), cert, key },
     public: { url: addressIn(made.server, "server.running", "public") },
     admin: { unix: join(home.data, "run/server.sock") },
     door: { unix: door },
@@ -249,7 +265,7 @@ const BODIES: readonly (readonly [
   ["what is compressed", gzipSync("{}"), bad, [JSON_TYPE, "content-encoding: gzip"]],
 ];
 
-describe.each(["api", "admin", "door", "run"] as const)(
+describe.each(["api", "gateway", "admin", "door", "run"] as const)(
   "%s takes one strict JSON object",
   (place) => {
     const rows = BODIES.map(
@@ -297,6 +313,7 @@ describe("a credential at the wrong place", () => {
     "/v1/nonce",
     "/v1/credential-requests",
     "/v1/presigned-consents",
+    "/v1/owner-consents",
     "/.well-known/est/simplereenroll",
   ])("%s takes no header for a client certificate", async (path) => {
     const { cert = "" } = dials.api as { cert?: string };
@@ -309,6 +326,43 @@ describe("a credential at the wrong place", () => {
     ];
     const octets = requestOf(`POST ${path}`, { headers, body: "{}" });
     expect((await exchange(nobody, ...octets)).word).toBe("client_certificate_required");
+  });
+
+  it("a proxy passes no certificate on, its own neither, and a gateway takes none from it", async () => {
+    const { cert = "" } = dials.api as { cert?: string };
+    const der = cert.slice(0, cert.indexOf("-----END")).replaceAll(/-----[^-]+-----|\s/g, "");
+    const call = (...lines: readonly string[]): Octets =>
+      requestOf("POST /v1/nonce", { headers: [JSON_TYPE, ...lines], body: "{}" });
+    const own = `client-cert: :${der}:`;
+    expect((await exchange(dials.api, ...call(own))).word).toBe("gateway_not_allowed");
+    expect((await exchange(dials.api, ...call(own, own))).word).toBe("malformed_request");
+    expect((await exchange(dials.api, ...call("client-cert: x"))).word).toBe("malformed_request");
+    // the gateway writes its own line, whatever came
+    for (const lines of [[own, own], ["client-cert: x"], [`client-cert: :${"A".repeat(4000)}:`]])
+      expect((await exchange(dials.gateway, ...call(...lines))).word).toBe("200");
+  });
+
+  it.each([
+    "POST /v1/nonce",
+    "POST /v1/credential-requests",
+    "GET /v1/state",
+    "GET /.well-known/est/cacerts",
+  ])("at a gateway, %s is for its proxies only", async (what) => {
+    const anybody = { url: (dials.gateway as { url: URL }).url };
+    const octets = requestOf(what, {
+      headers: [JSON_TYPE],
+      body: what.startsWith("GET") ? "" : "{}",
+    });
+    expect((await exchange(anybody, ...octets)).word).toBe("client_certificate_required");
+  });
+
+  it.each([
+    "POST /.well-known/est/simpleenroll",
+    "POST /v1/owner-consents",
+    "POST /v1/gateway-tokens",
+  ])("a gateway does not pass %s on", async (what) => {
+    const octets = requestOf(what, { headers: [JSON_TYPE, basic(secret)], body: "{}" });
+    expect((await exchange(dials.gateway, ...octets)).word).toBe("not_found");
   });
 
   it("the stream of states is nobody's", async () => {
@@ -328,11 +382,8 @@ describe("after all of that", () => {
   it("nothing is stored, and everything still serves", async () => {
     await Promise.all(slow.values());
     expect(await state()).toEqual(before); // also no row of a refusal: whoever asked was not heard as a proxy
-    expect([made.server.end, made.proxy.end, witness.end]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ]);
+    const running = [made.server, made.proxy, witness, gateway];
+    expect(running.map(({ end }) => end)).toEqual(running.map(() => undefined));
     const words = await Promise.all(
       PLACES.map(async (place) => {
         const octets = requestOf(`${methodOf(place)} ${pathOf(place)}`, { headers: [JSON_TYPE] });
@@ -341,6 +392,7 @@ describe("after all of that", () => {
     );
     expect(Object.fromEntries(words)).toEqual({
       api: "200",
+      gateway: "200",
       public: "200",
       admin: "200",
       door: expect.stringMatching(/^(200|loader_forbidden)$/), // as this process was started
@@ -348,7 +400,7 @@ describe("after all of that", () => {
       proxy: "200",
       witness: "400 as text/plain; charset=utf-8", // as C2SP says
     });
-    const errors = [made.server, made.proxy, witness].flatMap(({ err }) =>
+    const errors = running.flatMap(({ err }) =>
       err.filter((text) => text.includes('"level":"error"')),
     );
     expect(errors).toEqual([]);

@@ -29,7 +29,7 @@ export class Production {
     this.proxy = proxy;
   }
 
-  static async create(): Promise<Production> {
+  static async create(trustDomain = "example.org"): Promise<Production> {
     const home = await Home.create();
     const [api, open] = [await freePort(), await freePort()];
     const ports = ["--api-port", String(api), "--public-port", String(open)];
@@ -37,7 +37,7 @@ export class Production {
       "server",
       "init",
       "--trust-domain",
-      "example.org",
+      trustDomain,
       "--policy",
       "laptop",
       ...ports,
