@@ -258,7 +258,7 @@ describe("a proxy's certificate is renewed through a gateway", () => {
     expect(await post(csr, renewal)).toBe("nonce_unknown");
   });
 
-  it("T: a gateway that was taken over gets no certificate for a key of its own", async () => {
+  it("a gateway that was taken over gets no certificate for a key of its own", async () => {
     const [own, mine] = [await csrOf(next), await csrOf(foreign)];
     const before = await scene.rig.world.store.proxy(scene.host.id);
     expect(await post(mine, undefined)).toBe("renewal_invalid");
