@@ -24,6 +24,7 @@ const DAEMONS = [
   "dev",
   "server run",
   "proxy run",
+  "owner policy run",
   "owner gateway run",
   "log witness run",
   "log monitor",

@@ -208,28 +208,43 @@ describe("docs/operations.md", () => {
     expect(output).not.toContain('"hold"');
   });
 
-  it("has no other commands than these, but for installing, for signing at a terminal and for one agent", async () => {
-    const others = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
-    const [install = "", token = "", lines = "", ca = "", presign = "", agent = "", ...more] =
-      others;
-    expect(more).toEqual([]);
-    // with a token, and with a company's CA: test/strangers/pkcs11-owner.test.ts, test/strangers/owner-certificate.test.ts
-    expect(token).toContain("owner enrol alice --pkcs11 'pkcs11:token=corp;object=approve'");
-    const key = { jwk: { kty: "EC", crv: "P-256", x: "", y: "" } } as const;
-    const [input, hash, sign] = lines.trim().split("\n");
-    expect(input).toBe(jwsInputLine(key, "statement.json"));
-    expect(hash).toMatch(/^openssl dgst -sha256 -binary -out statement\.json\.hash/);
-    expect(sign).toMatch(/^pkcs11-tool .* --login --sign --mechanism ECDSA --id 01 --input-file/);
-    expect(ca).toMatch(/owner enrol alice --key alice\.pem --print[^]*--certificate/);
-    // typed at a terminal while the server is away: test/e2e/presign.test.ts
-    expect(presign).toMatch(/^sudo \S+ countersign owner presign reader --key \S+\n$/);
+  /** Blocks that nobody runs here: what each holds, and where that is shown. */
+  const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
+    [/^git clone \S+ \/opt\/countersign\n/, ".ci/run"],
+    [/server gateway-token --gateway edge[^]*server gateways/, "test/e2e/gateway.test.ts"],
+    [/owner gateway init --token-file[^]*owner gateway run/, "test/e2e/gateway.test.ts"],
+    [/owner enrol alice --pkcs11 'pkcs11:token=/, "test/strangers/pkcs11-owner.test.ts"],
+    [/^\{ printf [^]*--login --sign --mechanism ECDSA/, "test/strangers/pkcs11-owner.test.ts"],
+    [/owner enrol alice [^]*--certificate/, "test/strangers/owner-certificate.test.ts"],
+    [/^sudo \S+ countersign owner presign reader --key \S+\n$/, "test/e2e/presign.test.ts"],
+    [/agent register payer [^]*--quorum 2/, "test/whole/quorum.test.ts"],
+    [/owner policy run --rules/, "test/e2e/policy.test.ts"],
+    [/^countersign doctor --agent reader\n$/, "test/cli/operations.test.ts"],
+  ];
+  const others = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
+
+  it("has no other commands than these, but for installing, for what is typed elsewhere and for one agent", async () => {
+    const unknown = others.filter((body) => !ELSEWHERE.some(([holds]) => holds.test(body)));
+    expect(unknown).toEqual([]);
+    const [install = ""] = others;
     expect(
       existsSync(`${root}${/countersign\/(packages\/\S+)/.exec(install)?.[1] ?? "none"}`),
     ).toBe(true);
-    const { code, output } = await run(agent.trim());
+    const { code, output } = await run((others.at(-1) ?? "").trim());
     // nobody runs it: the step that fails comes last, with what to do
     expect(code).toBe(1);
     expect(output).toMatch(/✗ .+\n {4}next: \w/);
+  });
+
+  it.each(ELSEWHERE)("runs elsewhere what holds %s", (holds, path) => {
+    expect(others.filter((body) => holds.test(body))).toHaveLength(1);
+    expect(existsSync(`${root}${path}`)).toBe(true);
+  });
+
+  it("shows the lines for a token as --print shows them", () => {
+    const key = { jwk: { kty: "EC", crv: "P-256", x: "", y: "" } } as const;
+    const lines = others.find((body) => body.startsWith("{ printf")) ?? "";
+    expect(lines.split("\n")[0]).toBe(jwsInputLine(key, "statement.json"));
   });
 
   it("names only metrics that the server has", async () => {
