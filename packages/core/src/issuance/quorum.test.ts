@@ -1,16 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { generateSigner, nodeCrypto as c } from "../../../node/src/crypto.ts";
+import type { Approval } from "../consent/approval.ts";
 import { MAX_PARTIES } from "../consent/parties.ts";
 import { readStatement, writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { outcomeOf } from "../outcome.testing.ts";
-import { checkTerms, draftStatement, isStanding } from "./approve.ts";
+import { checkTerms, draftStatement, grantOf, isStanding } from "./approve.ts";
 import type { Ask, EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NONCE, NOW, OWNER, PROXY } from "./attested.testing.ts";
 import type { Entry } from "./entry.ts";
-import { decideParty, forParty, isByOwnersOf, quorumOf } from "./quorum.ts";
+import { decideParty, forParty, isByOwnersOf, partySignatureOf, quorumOf } from "./quorum.ts";
 import type { PartySignature, Quorum } from "./quorum.ts";
 
 const idOf = (name: string): string => `urn:agent-owner:example.org:zz-${name}-0001`;
@@ -240,6 +241,21 @@ describe("what one more signature comes to", () => {
     ["after somebody else", [by(alice), by(bob)], alice],
   ])("is refused by who has signed already: %s", async (_name, kept, key) => {
     expect(await outcomeOf(() => decideParty(kept, by(key), three))).toBe("already_signed");
+  });
+
+  it.each<readonly [string, Partial<EnrolledKey>, boolean, number]>([
+    ["software", {}, false, 2],
+    ["a key that was touched", {}, true, 3],
+    ["one whose hardware is attested", { isAttested: true }, true, 4],
+    ["software that is said to be attested", { isAttested: true }, false, 2],
+    ["a device", { ownerKind: "device", isAttested: true }, true, 1],
+  ])("proves as much as with one owner: %s", (_name, change, isTouched, wanted) => {
+    const statement = writeStatement(c, draft(alice));
+    const facts = { kind: "sshsig", userPresent: isTouched, userVerified: isTouched } as const;
+    const approval = { statement, facts } as unknown as Approval; // what was verified, without its signature
+    const key = { ...alice, ...change };
+    expect(partySignatureOf(approval, key).assurance).toBe(wanted);
+    expect(grantOf(approval, key, "server").assurance).toBe(wanted);
   });
 
   it.each<readonly [string, readonly number[], number]>([
