@@ -48,6 +48,11 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner gateway config": ["example.org", 0],
   "owner deny": ["a", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
+  "owner recover start": ["a --key id", 1, "unreachable"],
+  "owner recover list": ["", 1, "unreachable"],
+  "owner recover cancel": ["a", 1, "unreachable"],
+  "owner stop-codes": ["a", 1, "unreachable"],
+  "owner unblock": ["a", 1, "unreachable"],
   "owner resume-key": ["a", 1, "unreachable"],
   "credential inspect": ["nowhere", 1, "not_found"],
   verify: ["nowhere --trust nowhere", 1, "not_found"],
@@ -134,6 +139,10 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["owner remove-key nope", "not_found", /countersign owner list/],
   ["owner resume-key nope", "not_found", /countersign owner list/],
   ["owner enrol me --key id", "key_reused", /countersign owner list/],
+  ["owner recover start nope --key id", "not_found", /countersign owner list/],
+  ["owner recover cancel nope", "not_found", /countersign owner recover list/],
+  ["owner stop-codes nope", "not_found", /countersign owner list/],
+  ["owner unblock nope", "not_found", /countersign agent list/],
   ["lift nope", "not_found", /countersign lift/],
   ["log show 99999", "not_found", /countersign log show/],
   ["halt agent nope", "not_found", /hello/],
@@ -251,6 +260,14 @@ describe("every command, where everything runs", () => {
     const { stops } = (await run("lift")) as { stops: readonly { id: string }[] };
     expect(stops.length).toBeGreaterThanOrEqual(5);
     for (const { id } of stops) await run("lift", id);
+    await run("owner unblock", "hello");
+    await run("owner stop-codes", "me");
+    const { path: fresh } = await home.keyFile("fresh");
+    const { recovery } = (await run("owner recover start", `me --key ${fresh}`)) as {
+      recovery: { id: string };
+    };
+    await run("owner recover list", "--owner me");
+    await run("owner recover cancel", recovery.id);
     await run("owner resume-key", await suspendedKey(home));
     const [owner] = ((await run("owner list")) as { owners: { keys: { jkt: string }[] }[] }).owners;
     await run("owner remove-key", owner?.keys[0]?.jkt);
@@ -263,6 +280,7 @@ describe("every command, where everything runs", () => {
     const elsewhere = [
       "run",
       "owner approve",
+      "owner policy run",
       "owner presign",
       "owner deny",
       "verify",

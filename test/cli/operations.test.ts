@@ -9,6 +9,9 @@ import type { OkpJwk } from "../../packages/core/src/index.ts";
 import { nodeRandom } from "../../packages/node/src/index.ts";
 import { generatePrivateKey, publicJwkOf } from "../../packages/node/src/crypto.ts";
 import { jwsInputLine } from "../../packages/cli/src/sign-lines.ts";
+import { fakeCli } from "../../packages/cli/src/cli.testing.ts";
+import { vocabulary } from "../../packages/cli/src/commands/completion.ts";
+import type { Word } from "../../packages/cli/src/completion-script.ts";
 import { SERVER_SCHEMA } from "../../packages/server/src/config.ts";
 import { peer } from "../strangers/peers.ts";
 import { Sandbox } from "./countersign.ts";
@@ -116,6 +119,19 @@ afterAll(async () => {
   box.remove();
 });
 
+/** Whether a line is a command with options that it has. */
+function isCommand(line: string, words: readonly Word[]): boolean {
+  let at: Pick<Word, "options" | "verbs"> | undefined = { options: [], verbs: words };
+  for (const word of line.split(" ")) {
+    const verb: Word | undefined = at?.verbs.find(({ name }) => name === word);
+    if (verb === undefined) break;
+    at = verb;
+  }
+  const flags = [...line.matchAll(/ (--[a-z0-9-]+)/g)].map(([, flag]) => flag);
+  const known = at?.options.map(({ name }) => name) ?? [];
+  return at?.verbs !== words && flags.every((flag) => known.includes(flag ?? ""));
+}
+
 /** What an output has to say, by a piece of the command. */
 const SAYS: readonly (readonly [string, RegExp])[] = [
   ["server init", /Made the server of example.org/],
@@ -219,9 +235,22 @@ describe("docs/operations.md", () => {
     [/^sudo \S+ countersign owner presign reader --key \S+\n$/, "test/e2e/presign.test.ts"],
     [/agent register payer [^]*--quorum 2/, "test/whole/quorum.test.ts"],
     [/owner policy run --rules/, "test/e2e/policy.test.ts"],
+    [/^countersign halt --code\n/, "test/e2e/lost-keys.test.ts"],
+    [/owner recover start alice [^]*--co-signer bob_key/, "test/e2e/lost-keys.test.ts"],
+    [/owner recover start [^]*owner recover cancel ID/, "test/e2e/lost-keys.test.ts"],
     [/^countersign doctor --agent reader\n$/, "test/cli/operations.test.ts"],
   ];
   const others = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, body]) => body ?? "");
+
+  it("has no other command of ours than such as there are, with options that they have", async () => {
+    const ours = others
+      .flatMap((body) => body.trim().split("\n"))
+      .filter((line) => /^(sudo .*)?countersign /.test(line))
+      .map((line) => line.slice(line.lastIndexOf("countersign ") + "countersign ".length));
+    const words = await vocabulary(fakeCli());
+    expect(ours.length).toBeGreaterThan(10);
+    expect(ours.filter((line) => !isCommand(line, words))).toEqual([]);
+  });
 
   it("has no other commands than these, but for installing, for what is typed elsewhere and for one agent", async () => {
     const unknown = others.filter((body) => !ELSEWHERE.some(([holds]) => holds.test(body)));

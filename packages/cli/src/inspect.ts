@@ -74,7 +74,10 @@ function keyWords(c: Crypto, key: Jwk): string {
 function ownerLines(c: Crypto, owner: OwnerClaim, now: Seconds): readonly string[] {
   return [
     field("owner", `${owner.id} (${owner.kind})`),
-    field("  key", `${keyWords(c, owner.jwk)}, enrolled by ${owner.eb}`),
+    field(
+      "  key",
+      `${keyWords(c, owner.jwk)}, enrolled by ${owner.eb}${owner.eb === "tofu" ? " (first use: nobody has checked whose it is)" : ""}`,
+    ),
     field("  statement", owner.cs),
     field("  approval", `ends ${when(owner.exp, now)}`),
     field("  assurance", `${owner.oa} of 4, ${owner.model}-mediated, issue ${owner.n} under it`),

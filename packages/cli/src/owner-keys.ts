@@ -17,7 +17,7 @@ import type { PinSource } from "./pkcs11/pins.ts";
 import { keyOption, signatureFrom, statementFrom } from "./signed-elsewhere.ts";
 import type { SignOptions } from "./signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, signElsewhere } from "./signing.ts";
-import { explain, list, text, withApi } from "./sockets.ts";
+import { explain, list, number, text, withApi } from "./sockets.ts";
 import type { LocalApi } from "./sockets.ts";
 import { say, show } from "./terminal.ts";
 import type { Cli } from "./terminal.ts";
@@ -69,6 +69,9 @@ const HELD_BY: Readonly<Record<string, string>> = {
   device_bound_passkey: "device-bound passkey",
 };
 
+/** Development takes the first key of an owner as it comes. */
+const TOFU = "trusted on first use (tofu): nobody has checked whose it is";
+
 /** A suspended key may have been copied: its counter went back. */
 function standing(key: JsonObject): string {
   if (key["removed_at"] !== undefined) return "  removed";
@@ -88,17 +91,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
       await finishEnrolment(cli, api, name, { statement, sig, coSignatures, ...certified });
       return;
     }
-    const offered = await explain(
-      api.post("/v1/owner/keys/options", {
-        name,
-        kind: options.kind,
-        jwk: { ...key.jwk },
-        ...(key.app === undefined ? {} : { app: key.app }),
-      }),
-      "key_reused",
-      "it was enrolled before, or is used for something else",
-      "See whose it is: countersign owner list. A key that was removed is not enrolled again.",
-    );
+    const offered = await offerKey(api, name, options.kind, key);
     const statement = readStatement(nodeCrypto, fromBase64url(text(offered, "jcs")));
     checkKeyStatement(statement, key);
     if (options.print) {
@@ -113,6 +106,26 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
     const signed = await signHere(cli, options, statement.bytes);
     await finishEnrolment(cli, api, name, { ...signed, ...certified });
   });
+}
+
+/** The statement with which this key becomes one of the owner's. @throws Refusal `key_reused` */
+export function offerKey(
+  api: LocalApi,
+  name: string,
+  kind: string,
+  { jwk, app }: OwnerPublicKey,
+): Promise<JsonObject> {
+  return explain(
+    api.post("/v1/owner/keys/options", {
+      name,
+      kind,
+      jwk: { ...jwk },
+      ...(app === undefined ? {} : { app }),
+    }),
+    "key_reused",
+    "it was enrolled before, or is used for something else",
+    "See whose it is: countersign owner list. A key that was removed is not enrolled again.",
+  );
 }
 
 /** What is posted of a key statement. */
@@ -160,7 +173,7 @@ async function printForElsewhere(
 }
 
 /** The server made the statement: what is signed must name the key that was offered, and nothing else. */
-function checkKeyStatement(statement: Statement, key: OwnerPublicKey): void {
+export function checkKeyStatement(statement: Statement, key: OwnerPublicKey): void {
   if (
     !isKeyStatement(statement) ||
     statement.body.key.jkt !== thumbprint(nodeCrypto, key.jwk) ||
@@ -184,6 +197,7 @@ async function finishEnrolment(
   });
   show(cli, answer, [
     `Enrolled the key ${cli.paint("bold", text(answer, "jkt").slice(0, 8))} of ${name} (${text(answer, "owner")}).`,
+    ...(answer["basis"] === "tofu" ? [`  It is ${TOFU}.`] : []),
     acceptedHow(text(answer, "jkt"), {
       isCertified: signed.x5c !== undefined,
       isCoSigned: signed.coSignatures.length > 0,
@@ -199,7 +213,7 @@ export async function listOwners(cli: Cli): Promise<void> {
       `${cli.paint("bold", text(owner, "name"))}  ${text(owner, "kind")}  ${text(owner, "id")}`,
       ...list(owner, "keys").map(
         (key) =>
-          `  key ${text(key, "jkt").slice(0, 8)}  ${HELD_BY[text(key, "held_by")] ?? "key"}  ${printable(text(key, "comment"))}${certifiedUntil(key)}${vouchers(key)}${standing(key)}`,
+          `  key ${text(key, "jkt").slice(0, 8)}  ${HELD_BY[text(key, "held_by")] ?? "key"}  ${printable(text(key, "comment"))}${certifiedUntil(key)}${vouchers(key)}${key["basis"] === "tofu" ? `  ${TOFU}` : ""}${standing(key)}`,
       ),
     ]);
     show(
@@ -220,8 +234,16 @@ export async function removeKey(cli: Cli, jkt: string): Promise<void> {
       `no key ${jkt}`,
       "Give its whole thumbprint: countersign owner list --json",
     );
+    const agents = number(removed, "agents");
+    const isLast = number(removed, "keys_left") === 0 && agents > 0;
     show(cli, removed, [
       "Removed. Its approvals have ended; services learn it with their next trust bundle.",
+      ...(isLast
+        ? [
+            `! It was the owner's last key: nobody can approve anything for ${agents === 1 ? "the agent" : `the ${agents} agents`} of theirs.`,
+            "  A new one: countersign owner recover start NAME --key FILE",
+          ]
+        : []),
     ]);
   });
 }

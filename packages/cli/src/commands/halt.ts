@@ -3,6 +3,7 @@ import type { JsonObject } from "@countersign/core";
 import { printable } from "@countersign/node";
 import { concerned, resolveTarget, WHATS } from "../halt-target.ts";
 import type { Known, Target, What } from "../halt-target.ts";
+import { useCode } from "../stop-code.ts";
 import { list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { instant, show } from "../terminal.ts";
@@ -70,15 +71,46 @@ async function halt(cli: Cli, reason: string, targetOf: (known: Known) => Target
   });
 }
 
+interface CodeOptions {
+  readonly code: boolean;
+  readonly removeKey?: string;
+  readonly server?: string;
+}
+
+/** By a printed code, from this machine or from any other; needs no key and no name. */
+async function haltByCode(cli: Cli, { removeKey, server }: CodeOptions): Promise<void> {
+  const use =
+    removeKey === undefined
+      ? ({ do: "stop" } as const)
+      : ({ do: "remove_key", jkt: removeKey } as const);
+  const used = await useCode(cli, use, server);
+  const left = number(used, "codes_left");
+  show(cli, used, [
+    removeKey === undefined
+      ? `${cli.paint("red", "[##] stopped")} everything of the code's owner at ${instant(number(used, "at"))}. Only an administrator lifts it; it gives nothing.`
+      : `Took the key ${removeKey.slice(0, 8)} away at ${instant(number(used, "at"))}. What it approved has ended.`,
+    `  The code is spent. ${left === 0 ? "It was the last one: print new ones" : `${left} of this paper are left; print new ones in time`}: countersign owner stop-codes NAME`,
+  ]);
+}
+
 export function build(cli: Cli): Command {
   const noun = new Command("countersign halt")
     .description(
       "Stops an agent, an approval, an owner, a host, or everything; at once, and logged.",
     )
+    .option("--code", "by a printed code, from the terminal or standard input", false)
+    .option("--remove-key <thumbprint>", "with --code: take this one key away, stop nothing else")
+    .option("--server <url>", "with --code: the server's public address, from another machine")
+    .allowExcessArguments()
     .addHelpText(
       "after",
-      "\nExample:\n  countersign halt agent mailer --reason 'sends to strangers'\n  countersign halt everything",
-    );
+      "\nExample:\n  countersign halt agent mailer --reason 'sends to strangers'\n  countersign halt everything\n  countersign halt --code --server https://id.example.org",
+    )
+    .action((options: CodeOptions, command: Command) => {
+      const [word] = command.args;
+      if (word !== undefined) command.error(`error: unknown command '${word}'`);
+      return options.code ? haltByCode(cli, options) : command.help({ error: true });
+    });
   for (const what of WHATS)
     noun
       .command(`${what} <target>`)

@@ -28,6 +28,8 @@ import type { Cli } from "../terminal.ts";
 import { gatewayCommand } from "./owner-gateway.ts";
 import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
+import { recoverCommand } from "./owner-recover.ts";
+import { stopCommands } from "./owner-stops.ts";
 
 async function requests(
   cli: Cli,
@@ -173,7 +175,12 @@ async function denyOne(cli: Cli, api: LocalApi, id: string): Promise<void> {
     id,
     api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, { decision: "deny" }),
   );
-  show(cli, answer, ["[/x] Denied. The agent may ask again in 1 hour."]);
+  const again = answer["again_at"];
+  const next =
+    answer["blocked"] === true
+      ? "It was the third time: the agent asks no more, until countersign owner unblock NAME."
+      : `The agent may ask again at ${typeof again === "number" ? instant(again) : "any time"}.`;
+  show(cli, answer, [`[/x] Denied. ${next}`]);
 }
 
 export function build(cli: Cli): Command {
@@ -185,7 +192,7 @@ export function build(cli: Cli): Command {
     .option("--kind <kind>", "person, device or policy", "person")
     .option(
       "--co-signer <file>",
-      "file or pkcs11: URI of a key that the owner has already, which signs for the new one",
+      "file or pkcs11: URI of a key of the owner, or under a first key of another person, which signs for it",
     )
     .option("--co-signature <file>", "bring back its signature, made elsewhere")
     .option(
@@ -236,8 +243,10 @@ export function build(cli: Cli): Command {
   return noun;
 }
 
-/** What an administrator does with owners' keys. */
+/** What an administrator does with owners' keys, and what is left to do without any. */
 function keyCommands(cli: Cli, noun: Command): void {
+  recoverCommand(cli, noun);
+  stopCommands(cli, noun);
   noun
     .command("remove-key <thumbprint>")
     .allowUnknownOption() // a thumbprint may begin as an option does
