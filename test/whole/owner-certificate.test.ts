@@ -17,6 +17,8 @@ import type {
   Trust,
   Verdict,
 } from "../../packages/core/src/index.ts";
+import { octetString } from "../../packages/core/src/der/write.ts";
+import { writeExtension } from "../../packages/core/src/x509/extension.ts";
 import { makeCompany, x5cOf } from "../../packages/core/src/verify/owner-ca.testing.ts";
 import type {
   CertificateChange,
@@ -158,6 +160,47 @@ describe("an owner's key that a company's CA certifies", () => {
     const presented = await shown();
     expect(await judge(presented, [company.ca])).toMatchObject({ owner: { vouchedBy: "chain" } });
     expect(await judge(presented, [stranger.ca])).toBe("owner-accepted: owner_key_unaccepted");
+  });
+
+  /** Certificates as large as some companies make them. */
+  const large: CertificateChange = {
+    more: [writeExtension("1.3.6.1.4.1.32473.9.1", false, octetString(new Uint8Array(9000)))],
+  };
+
+  it("with certificates that fit no header is still accepted: the service fetches them", async () => {
+    expect(await enrol({ change: large })).toBe("x509");
+    await approve();
+    const { rig } = whole.scene;
+    const aud = "https://mail.example.com/";
+    const asked = await whole.call("POST /v1/proof", { aud, evidence: true });
+    expect([asked.word, asked.body["next"]]).toEqual([
+      "too_large",
+      expect.stringContaining("evidence_origin"),
+    ]);
+    const { body } = await whole.credential();
+    const [row] = await rig.world.store.credentials();
+    const at = `/e/${(row?.cs ?? "").slice("sha-256:".length)}`;
+    const approval = (await rig.call("public", `GET ${at}`)).body;
+    const credential = (await rig.call("public", `GET ${at}/${row?.jti ?? ""}`)).body;
+    const bundle = readBundle({ approval, credential });
+    const presented = presentedOf(textOf(body["wit"]), undefined, bundle);
+    expect(await judge(presented, [company.ca])).toMatchObject({ owner: { vouchedBy: "x509" } });
+  });
+
+  it("with more than a certificate of an agent could carry is refused before there is a grant", async () => {
+    await whole.end();
+    whole = await makeWhole({
+      server: { ownerCas: [company.ca] },
+      entry: { x509_evidence: "approval" },
+    });
+    ({ owner } = whole.scene);
+    const leaf = await company.certify(owner.id, signer.key, large);
+    expect(await enrol({ x5c: x5cOf(leaf) })).toBe("x509");
+    await whole.credential();
+    const [ask] = await whole.scene.rig.world.store.asks({ state: "asked" });
+    const certified = new JwsOwner(whole.scene.rig, owner.id, signer);
+    await expect(certified.approve(ask?.id ?? "")).rejects.toThrow("too_large");
+    expect(await whole.scene.rig.world.store.grants()).toEqual([]);
   });
 
   it("that is removed signs nothing any more, whatever the CA says", async () => {

@@ -12,6 +12,7 @@ import type { Committed } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { askedOf, askOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
+import { checkGrantRoom } from "./bundle.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { notEnrolled } from "./not-enrolled.ts";
 import { checkCertificate } from "./owner-certificate.ts";
@@ -98,6 +99,8 @@ async function commitGrant(
   const { statement, signature, facts } = approval;
   const { jti } = statement.body;
   const chain = await chainOf(w, keyRow);
+  const granted = grantRowOf(row, grant, statement, signature, keyRow, chain);
+  await checkGrantRoom(w, granted);
   const moved = await moveCounters(w, [{ row: keyRow, facts }], { jti, cs: grant.cs });
   if (typeof moved === "string") return moved;
   return w.store.commit({
@@ -118,7 +121,7 @@ async function commitGrant(
       },
     }),
     changes: [
-      { put: "grant", row: grantRowOf(row, grant, statement, signature, keyRow, chain) },
+      { put: "grant", row: granted },
       { set: "ask", req: row.req, fields: { state: "approved", decidedAt: now, cs: grant.cs } },
       ...moved.changes,
     ],

@@ -15,7 +15,7 @@ import type {
   OwnerApproval,
 } from "@countersign/core";
 import { readOwnerSignature } from "@countersign/core";
-import type { CredentialRow, GrantRow, SignatureRow } from "../store/rows.ts";
+import type { CredentialRow, GrantRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { enrolmentOf } from "./owner-chain.ts";
 
@@ -42,13 +42,14 @@ const MAX_PART_BYTES = 49_152;
 const MAX_CARRIED_PART_BYTES = 15_000;
 
 /**
- * Checks that what several owners signed can be shown to anybody.
+ * Checks that what was signed can be shown to anybody, whatever chains and certificates stand beside it.
+ * @param all what one owner signed, or each of several
  * @param isCarried whether certificates hold it too
  * @throws Refusal `too_large`
  */
 export async function checkRoom(
   w: World,
-  all: readonly SignatureRow[],
+  all: readonly Pick<GrantRow, "statement" | "signature" | "key" | "chain">[],
   isCarried: boolean,
 ): Promise<void> {
   const whole = await Promise.all(all.map((one) => ownerApprovalOf(w, one)));
@@ -58,7 +59,17 @@ export async function checkRoom(
   const next = isCarried
     ? "Register the agent without --approval-in-certificate, or with fewer signatures."
     : "Register the agent with fewer signatures, or keys that others added in fewer steps.";
-  throw new Refusal("too_large", `what ${all.length} owners signed is ${bytes} octets`, next);
+  const who = all.length === 1 ? "one owner" : `${all.length} owners`;
+  throw new Refusal("too_large", `what ${who} signed is ${bytes} octets`, next);
+}
+
+/**
+ * As `checkRoom`, for what one owner signed. The entry is as the decision found it: it moves the epoch.
+ * @throws Refusal `too_large`
+ */
+export async function checkGrantRoom(w: World, row: GrantRow): Promise<void> {
+  const entry = await w.store.entry(row.entry);
+  await checkRoom(w, [row], entry?.body.x509Evidence === "approval");
 }
 
 /** The credential part of an issue, with a proof under the newest checkpoint. */

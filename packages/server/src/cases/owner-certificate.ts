@@ -2,7 +2,7 @@ import { MAX_OWNER_CERTIFICATES, Refusal, verifyOwnerCertificate } from "@counte
 import type { OwnerPublicKey, Seconds } from "@countersign/core";
 import type { World } from "../world.ts";
 
-/** Octets of base64 of a whole chain: bundle and certificate must have room for it. */
+/** Base64 of a whole chain: a bundle holds several, and more than this is no chain of a person. */
 const MAX_CHAIN_CHARACTERS = 16_384;
 
 /** A key with the certificates that name its owner. */

@@ -20,6 +20,7 @@ import type {
 } from "@countersign/core";
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { checkGrantRoom } from "./bundle.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { askOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
@@ -203,6 +204,7 @@ async function commitGrant(
   const now = w.clock();
   const chain = await chainOf(w, keyRow);
   const row = grantRowOf(ask, grant, approval.statement, posted.sig, keyRow, chain);
+  await checkGrantRoom(w, row);
   const signed = [{ row: keyRow, facts: approval.facts }];
   const moved = await moveCounters(w, signed, { jti, cs: grant.cs });
   if (typeof moved === "string") return moved;

@@ -24,6 +24,7 @@ import { measurementsOf } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
 import { checkAnchor } from "./credential.ts";
 import type { ProxyPeer } from "./credential.ts";
+import { checkGrantRoom } from "./bundle.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { checkCertificate } from "./owner-certificate.ts";
 import { chainOf } from "./owner-chain.ts";
@@ -209,6 +210,9 @@ async function commitGrant(
   const now = w.clock();
   const ask = answeredBy(grant, rows);
   const chain = await chainOf(w, keyRow);
+  const scope = { entry, proxy: of.proxy };
+  const granted = grantRowOf(scope, grant, statement, posted.sig, keyRow, chain);
+  await checkGrantRoom(w, granted);
   const moved = await moveCounters(w, [{ row: keyRow, facts }], { jti, cs: grant.cs });
   if (typeof moved === "string") return moved;
   return w.store.commit({
@@ -219,10 +223,7 @@ async function commitGrant(
       record: recordOf(of, grant),
     }),
     changes: [
-      {
-        put: "grant",
-        row: grantRowOf({ entry, proxy: of.proxy }, grant, statement, posted.sig, keyRow, chain),
-      },
+      { put: "grant", row: granted },
       ...(ask === undefined
         ? []
         : [
