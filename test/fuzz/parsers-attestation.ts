@@ -1,7 +1,10 @@
 import {
+  base64,
   challengeOf,
   judgeAttestation,
+  pemEncode,
   readAttestation,
+  readAttestationRoot,
   readCbor,
   readRegistration,
   thumbprint,
@@ -9,8 +12,9 @@ import {
 } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
 import { AT } from "../../packages/core/src/attestation/authenticator.testing.ts";
+import { leadToRoot } from "../../packages/core/src/attestation/maker-path.ts";
 import { PAGES } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { credulous, ofJson, ofOctets } from "./parser.ts";
+import { credulous, ofJson, ofOctets, ofText } from "./parser.ts";
 import type { Parser } from "./parser.ts";
 import type { Samples } from "./samples.ts";
 
@@ -31,6 +35,15 @@ export function attestationParsers({ story, attestation, maker }: Samples): read
     ),
     ofOctets("attestation object", "cbor", [obj], (octets) =>
       judgeAttestation(credulous, { ...attestation, obj: octets }, context),
+    ),
+    ofText(
+      "root of a maker",
+      "der",
+      [pemEncode("CERTIFICATE", maker.root), base64(maker.root)],
+      readAttestationRoot,
+    ),
+    ofOctets("certificate of an attestation", "der", [maker.certificate], (der) =>
+      leadToRoot(credulous, [der], [maker.root], AT),
     ),
     ofOctets("client data of an attestation", "json", [cd], (octets) =>
       judgeAttestation(credulous, { ...attestation, cd: octets }, context),
