@@ -26,10 +26,10 @@ import {
   through,
 } from "../../packages/server/src/cases/mediate.testing.ts";
 import type { Scene } from "../../packages/server/src/cases/scene.testing.ts";
-import { d, enrolOwner, ENTRY_ID } from "../../packages/server/src/people.testing.ts";
+import { d, enrolOwner } from "../../packages/server/src/people.testing.ts";
 import { DOMAIN, textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered } from "../../packages/server/src/world.testing.ts";
-import { gatewayThat, logOf, signingOf } from "./gateway.ts";
+import { gatewayThat, logOf, RULE, signingOf } from "./gateway.ts";
 import type { GatewayParts, Heard } from "./gateway.ts";
 import { makeWhole } from "./whole.ts";
 import type { Whole } from "./whole.ts";
@@ -39,23 +39,6 @@ const claimsOf = (issued: Answered): Json =>
     maxBytes: 8192,
     maxDepth: 6,
   });
-
-/** A rule that signs what the scene's program asks. */
-const RULE: JsonObject = {
-  name: "mailers",
-  entries: [ENTRY_ID],
-  hosts: [`spiffe://${DOMAIN}/proxy/host-1`],
-  measurements: { binary: [d(1)], script: [d(2)] },
-  ceiling: [],
-  any_service: true,
-  use: ["standing"],
-  longest_grant_seconds: 86_400,
-  max_ttl_seconds: 900,
-  max_issue: 2000,
-  max_live: 8,
-  rate: { count: 2, window_seconds: 600 },
-  insecure_ignore_warnings: true,
-};
 
 interface Site {
   readonly whole: Whole;

@@ -22,7 +22,7 @@ import { RuleBook } from "../../packages/gateway/src/signing/rules.ts";
 import { Seen } from "../../packages/gateway/src/signing/seen.ts";
 import type { Signing } from "../../packages/gateway/src/signing/sign.ts";
 import type { GatewayWorld } from "../../packages/gateway/src/world.ts";
-import { est, secretIn } from "../../packages/server/src/people.testing.ts";
+import { d, ENTRY_ID, est, secretIn } from "../../packages/server/src/people.testing.ts";
 import type { Owner } from "../../packages/server/src/people.testing.ts";
 import type { Scene } from "../../packages/server/src/cases/scene.testing.ts";
 import { DOMAIN, seededRandom } from "../../packages/server/src/world.testing.ts";
@@ -95,16 +95,34 @@ export function throughGateway(parts: GatewayParts = {}): (scene: Scene) => Prom
   return (scene) => gatewayThat(scene, parts);
 }
 
+/** A rule that signs what the scene's program asks. */
+export const RULE: JsonObject = {
+  name: "mailers",
+  entries: [ENTRY_ID],
+  hosts: [`spiffe://${DOMAIN}/proxy/host-1`],
+  measurements: { binary: [d(1)], script: [d(2)] },
+  ceiling: [],
+  any_service: true,
+  use: ["standing"],
+  longest_grant_seconds: 86_400,
+  max_ttl_seconds: 900,
+  max_issue: 2000,
+  max_live: 8,
+  rate: { count: 2, window_seconds: 600 },
+  insecure_ignore_warnings: true,
+};
+
 /** What signs for an owner, by these rules; how often is kept in memory. */
 export function signingOf(
   owner: Pick<Owner, "id" | "signer">,
   rules: readonly JsonObject[],
   issuer = `https://id.${DOMAIN}`,
+  form: "sshsig" | "jws" = "sshsig",
 ): Signing {
   const book = new RuleBook(readPolicyRules({ v: 1, issuer, rules }), new Map(), () =>
     Promise.resolve(),
   );
-  const key = ownerKeyOf(c, owner.signer, "sshsig", { owner: owner.id, kind: "policy" });
+  const key = ownerKeyOf(c, owner.signer, form, { owner: owner.id, kind: "policy" });
   return { owner: owner.id, key, rules: book, seen: new Seen() };
 }
 

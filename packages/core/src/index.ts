@@ -41,7 +41,7 @@ export { isObject, parseJson, parseJsonObject } from "./json/strict.ts";
 export type { Json, JsonLimits, JsonObject } from "./json/strict.ts";
 
 // jose
-export { parseCompact, writeCompact } from "./jose/compact.ts";
+export { parseCompact } from "./jose/compact.ts";
 export type { CompactJws } from "./jose/compact.ts";
 export { isSoundEd25519 } from "./jose/ed25519.ts";
 export { algorithmsFor, readConfirmationJwk, readJwk, sameKey, thumbprint } from "./jose/jwk.ts";

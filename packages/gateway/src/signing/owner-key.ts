@@ -4,12 +4,11 @@ import {
   base64url,
   CONSENT_NAMESPACE,
   fromUtf8,
+  makeOwnerJws,
   makeSshsig,
   parseOpensshPrivateKey,
   Refusal,
   thumbprint,
-  utf8,
-  writeCompact,
 } from "@countersign/core";
 import type { Bytes, Crypto, EnrolledKey, OwnerKind, OwnerSignature } from "@countersign/core";
 import type { Signer } from "@countersign/core";
@@ -17,7 +16,6 @@ import { privateKeyFromPem, readPrivateFile, signerOf } from "@countersign/node"
 
 const MAX_KEY_BYTES = 16_384;
 const OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----";
-const JWS_TYPE = "agent-consent+jwt";
 
 /** The key with which this gateway signs for its owner. */
 export interface OwnerKey {
@@ -30,12 +28,6 @@ export interface OwnerKey {
 export interface OwnerOfKey {
   readonly owner: string;
   readonly kind: Exclude<OwnerKind, "person">;
-}
-
-async function jws(signer: Signer, statement: Bytes): Promise<OwnerSignature> {
-  const header = base64url(utf8(JSON.stringify({ alg: signer.alg, typ: JWS_TYPE })));
-  const input = `${header}.${base64url(statement)}`;
-  return { k: "jws", s: writeCompact(input, await signer.sign(utf8(input))) };
 }
 
 /** A key that signs: an OpenSSH key as SSHSIG, any other as JWS. */
@@ -56,7 +48,7 @@ export function ownerKeyOf(
     },
     sign: async (statement) =>
       form === "jws"
-        ? jws(signer, statement)
+        ? makeOwnerJws(signer, statement)
         : { k: "sshsig", s: base64(await makeSshsig(c, signer, CONSENT_NAMESPACE, statement)) },
   };
 }
