@@ -134,7 +134,7 @@ it(`page and terminal say the same of ${grants.length} statements and ${HOSTILE.
     // headings and marks are in capitals there
     expect(lower(drawn.sentences), `statement ${i}`).toEqual(lower(wanted.sentences));
     expect(drawn.full.trimEnd()).toBe(rendering.fullText);
-    expect(drawn.foreign, note).toEqual([]);
+    expect(drawn.foreign).toEqual([]);
     const fenced = fenceNote(note, { columns: 100_000 }).lines.map((line) => line.slice(4));
     expect(drawn.note).toBe(fenced.join("\n").replace(/<(U\+[0-9A-F]{4,6})>/g, "$1"));
   }

@@ -119,9 +119,27 @@ export const SETTINGS: readonly Setting[] = [
     kind: "list",
   },
   {
+    name: "attestation_roots",
+    flag: "--attestation-root <certificate...>",
+    about: "roots of authenticators' makers, PEM or base64 (default: none)",
+    kind: "list",
+  },
+  {
     name: "witnesses",
     flag: "--witnesses <vkey@url...>",
     about: "who cosigns the log's checkpoints",
+    kind: "list",
+  },
+  {
+    name: "recovery_delay_seconds",
+    flag: "--recovery-delay-seconds <n>",
+    about: "how long an owner's recovery can be cancelled (default: 86400, and never less)",
+    kind: "integer",
+  },
+  {
+    name: "owner_cas",
+    flag: "--owner-ca <oid@file...>",
+    about: "who certifies owners' keys: extended key usage, and the CA's PEM file",
     kind: "list",
   },
 ];
