@@ -233,7 +233,7 @@ describe("docs/operations.md", () => {
     [/^\{ printf [^]*--login --sign --mechanism ECDSA/, "test/strangers/pkcs11-owner.test.ts"],
     [/owner enrol alice [^]*--certificate/, "test/strangers/owner-certificate.test.ts"],
     [/^sudo \S+ countersign owner presign reader --key \S+\n$/, "test/e2e/presign.test.ts"],
-    [/agent register payer [^]*--quorum 2/, "test/whole/quorum.test.ts"],
+    [/agent register payer [^]*--quorum 2/, "test/e2e/quorum.test.ts"],
     [/owner policy run --rules/, "test/e2e/policy.test.ts"],
     [/^countersign halt --code\n/, "test/e2e/lost-keys.test.ts"],
     [/owner recover start alice [^]*--co-signer bob_key/, "test/e2e/lost-keys.test.ts"],

@@ -51,7 +51,7 @@ const payloadOf = (token: string): object => {
 const tokenOf = (header: object, claims: string): string =>
   `${base64url(utf8(canonicalJson(header)))}.${base64url(utf8(claims))}.AAAA`;
 
-function jsonParsers({ story, bundleText }: Samples): readonly Parser[] {
+function jsonParsers({ story, bundleText, severalText }: Samples): readonly Parser[] {
   return [
     ofText(
       "JSON",
@@ -63,7 +63,7 @@ function jsonParsers({ story, bundleText }: Samples): readonly Parser[] {
     ofOctets(
       "JSON octets",
       "json",
-      [utf8(bundleText)],
+      [utf8(bundleText), utf8(severalText)],
       (octets) =>
         parseJson(octets, {
           ...STRICT,

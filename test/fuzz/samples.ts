@@ -19,6 +19,7 @@ import {
 import type { Maker } from "../../packages/core/src/attestation/authenticator.testing.ts";
 import { ISSUER, makeTriple } from "../../packages/core/src/issuance/attested.testing.ts";
 import type { Hands, Triple } from "../../packages/core/src/issuance/attested.testing.ts";
+import { TWO_OF_THREE } from "../../packages/core/src/verify/mutations-parties.testing.ts";
 import { trustFileOf } from "../../packages/core/src/verify/request.testing.ts";
 import { makeStory, NOW, RESOURCE } from "../../packages/core/src/verify/story.testing.ts";
 import type { Story } from "../../packages/core/src/verify/story.testing.ts";
@@ -33,10 +34,13 @@ export interface Samples {
   readonly hands: Hands;
   readonly wpt: string;
   readonly csr: Uint8Array;
-  /** Statements: to issue, and to add a key. */
-  readonly statements: readonly [Uint8Array, Uint8Array];
+  /** Statements: to issue, to add a key, and to issue where it takes several owners. */
+  readonly statements: readonly [Uint8Array, Uint8Array, Uint8Array];
   readonly sshsig: Uint8Array;
   readonly bundleText: string;
+  /** One that takes several owners, and its bundle. */
+  readonly several: Story;
+  readonly severalText: string;
   readonly trustText: string;
   readonly trustFile: string;
   readonly stranger: Signer;
@@ -48,6 +52,7 @@ export interface Samples {
 /** What tests share; its keys are fresh each time, its words and times are not. */
 export async function makeSamples(): Promise<Samples> {
   const story = await makeStory();
+  const several = await makeStory({ parties: TWO_OF_THREE });
   const hands: Hands = { key: generateSigner(), anchor: generateSigner(), proxy: generateSigner() };
   const { wit } = story.presented;
   const proof = { aud: `${RESOURCE}/`, exp: NOW + 30, jti: "one", wth: hashOf(nodeCrypto, wit) };
@@ -64,9 +69,11 @@ export async function makeSamples(): Promise<Samples> {
     triple: await makeTriple(nodeCrypto, hands, { request: { note: "hello" } }),
     wpt: (await sealWpt(nodeCrypto, proof, story.keys.credential)).octets,
     csr: await buildCsr(nodeCrypto, generateSigner(), "spiffe://example.org/proxy/laptop"),
-    statements: [story.statement.bytes, keyStatement()],
+    statements: [story.statement.bytes, keyStatement(), several.statement.bytes],
     sshsig: fromBase64(sig.s),
     bundleText: canonicalJson(writeBundle(story.bundle)),
+    several,
+    severalText: canonicalJson(writeBundle(several.bundle)),
     trustText: fromUtf8(writeTrustBundle(story.domain.bundle)),
     trustFile: trustFileOf(story),
     stranger: generateSigner(),

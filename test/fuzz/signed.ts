@@ -115,7 +115,7 @@ function logged({ story }: Samples): readonly SignedObject[] {
 
 /** Every signed object, with the code that judges it from configured trust alone. */
 export function everySigned(s: Samples): readonly SignedObject[] {
-  const { story, bundleText } = s;
+  const { story, bundleText, several, severalText } = s;
   const { wit, chain } = story.presented;
   const demand = { proof: "logged", resource: `${RESOURCE}/` } as const;
   return [
@@ -126,5 +126,13 @@ export function everySigned(s: Samples): readonly SignedObject[] {
     text("bundle", bundleText, async (changed) =>
       verify(c, presentedOf(wit, chain, readBundle(changed)), story.trust, demand, NOW),
     ),
+    text("bundle of several owners", severalText, async (changed) => {
+      const shown = presentedOf(
+        several.presented.wit,
+        several.presented.chain,
+        readBundle(changed),
+      );
+      return verify(c, shown, several.trust, demand, NOW);
+    }),
   ];
 }

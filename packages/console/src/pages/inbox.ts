@@ -1,7 +1,7 @@
 import { requestCodeOf } from "@countersign/core";
 import type { Digest, JsonObject } from "@countersign/core";
 import type { App, Page } from "../app.ts";
-import { list, nameOf, number, text } from "../read.ts";
+import { list, nameOf, number, object, optional, text } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
@@ -32,11 +32,21 @@ interface Row {
   readonly reasons: readonly string[];
   readonly isExpected: boolean;
   readonly state: string;
+  /** Of several owners: how many have signed, of how many that must. */
+  readonly signed?: string;
   readonly createdAt: number;
   readonly deadline: number;
 }
 
+function signedOf(item: JsonObject): string | undefined {
+  const parties = optional(item, "parties", (from, name) => object(from[name]));
+  if (parties === undefined) return undefined;
+  const signed = list(parties, "owners").filter((owner) => owner["signed"] === true);
+  return `${signed.length} of ${number(parties, "m")} signed`;
+}
+
 function rowOf(item: JsonObject): Row {
+  const signed = signedOf(item);
   return {
     id: text(item, "id"),
     name: nameOf(text(item, "entry")),
@@ -45,6 +55,7 @@ function rowOf(item: JsonObject): Row {
     reasons: list(item, "reasons").map((reason) => text(reason, "text")),
     isExpected: item["expected"] === true,
     state: text(item, "state"),
+    ...(signed === undefined ? {} : { signed }),
     createdAt: number(item, "created_at"),
     deadline: number(item, "deadline"),
   };
@@ -61,6 +72,7 @@ function details(row: Row, now: number): HTMLElement {
     { class: "row-details" },
     h("span", {}, "Code ", h("span", { class: "mono" }, row.code)),
     h("span", {}, `Asked ${moment(row.createdAt, now)}`),
+    row.signed === undefined ? "" : h("span", {}, row.signed),
   );
 }
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from "@countersign/core";
 import type { Opened } from "../opened.ts";
-import { nameOf, text } from "../read.ts";
+import { list, nameOf, number, text } from "../read.ts";
 import { sheet } from "../sheet.ts";
 import { fill, h } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
@@ -45,6 +45,16 @@ export function outcomeOf(view: JsonObject): Outcome {
     title: "Ended without an answer",
     below: `${name} asks anew when it wants a credential.`,
     state: "ended",
+  };
+}
+
+/** Of several owners: ours is kept, and others have to sign as well. */
+export function outcomeOfOne(view: JsonObject, answer: JsonObject): Outcome {
+  const missing = list(answer, "missing").map((owner) => text(owner, "name"));
+  return {
+    title: `You signed, ${number(answer, "signed")} of ${number(answer, "needed")}`,
+    below: `${nameOf(text(view, "entry"))} gets nothing yet. Still asked: ${missing.join(", ")}.`,
+    state: "agent",
   };
 }
 

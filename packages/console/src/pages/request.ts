@@ -25,6 +25,7 @@ import {
   drawSigned,
   focusTitle,
   outcomeOf,
+  outcomeOfOne,
 } from "./request-over.ts";
 import { announced, reasons, unfit } from "./request-parts.ts";
 import type { Outcome } from "./request-over.ts";
@@ -286,12 +287,13 @@ class RequestPage implements Page {
     try {
       const sig = await signStatement(c, opened.statement.bytes, place.rpId, key.credentialId);
       this.#approve.setBusy("Sending your signature…");
-      await api.post(`${this.#path}/decision`, {
+      const answer = await api.post(`${this.#path}/decision`, {
         decision: "approve",
         statement: text(opened.view, "jcs"),
         sig: { ...sig },
       });
-      await this.#signed(opened, sig, key);
+      if (answer["state"] === "signed") this.#over(outcomeOfOne(opened.view, answer));
+      else await this.#signed(opened, sig, key);
     } catch (error) {
       fill(this.#problem, refusal(error));
     } finally {

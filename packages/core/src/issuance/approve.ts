@@ -78,18 +78,13 @@ export function grantTerms(
   };
 }
 
-/** As many signatures as fit the header in which an agent shows its owners' approval. */
-const MAX_SIGNATURES_IN_HEADER = 2;
-
-/** What several owners signed must reach a relying party: by the header, by the certificate, or as published. */
-function checkShowable({ parties, evidence, x509Evidence }: Entry): void {
-  const needed = parties?.m ?? 1;
-  const isCarried = evidence === "carried" && x509Evidence === undefined;
-  if (!isCarried || needed <= MAX_SIGNATURES_IN_HEADER) return;
+/** What several owners signed fits no header once the log has grown: it must be there to be fetched. */
+function checkShowable({ parties, evidence }: Entry): void {
+  if (parties === undefined || evidence === "public") return;
   throw new Refusal(
     "malformed_request",
-    `${needed} signatures fit no header`,
-    "Let the server publish the evidence, or have the certificate carry the approval: leave --carried out, or add --approval-in-certificate.",
+    "what several owners sign fits no header",
+    "Let the server publish the evidence: leave --carried out.",
   );
 }
 

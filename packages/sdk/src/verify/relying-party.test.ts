@@ -1,3 +1,4 @@
+import { TWO_OF_THREE } from "../../../core/src/verify/mutations-parties.testing.ts";
 import { describe, expect, it } from "vitest";
 import {
   fromBase64url,
@@ -209,6 +210,20 @@ describe("evidence", () => {
     await party.verifyRequest({ path: PATH, headers: again });
     expect(asked).toHaveLength(2);
   });
+
+  it.each([
+    ["two of two", { parties: TWO_OF_THREE, cosignedBy: [] }, 2, ["accepted", "verified", 200]],
+    ["three of two", { parties: TWO_OF_THREE, cosignedBy: [] }, 3, ["demand", "quorum_unmet", 403]],
+    ["two of one", {}, 2, ["demand", "quorum_unmet", 403]],
+  ] as const)(
+    "is of as many owners as the service demands: %s",
+    async (_name, change, owners, wanted) => {
+      const story = await makeStory(change);
+      const party = partyFor(story, { demand: { owners } });
+      const headers = await requestHeaders(story, URL);
+      expect(await outcome(party.verifyRequest({ path: PATH, headers }))).toEqual(wanted);
+    },
+  );
 
   it("is asked of the caller where it cannot be fetched", async () => {
     const story = await makeStory(fetched);

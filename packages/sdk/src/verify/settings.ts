@@ -29,7 +29,7 @@ export interface RelyingPartyOptions {
   /** Seconds since the epoch. */
   readonly clock: () => Seconds;
   /** Default: an owner who is `verified`, of any assurance and kind. */
-  readonly demand?: Pick<Demand, "proof" | "oa" | "kinds">;
+  readonly demand?: Pick<Demand, "proof" | "oa" | "kinds" | "owners">;
   /** Default: in memory, 100,000 proofs. One process only: several instances need a store that they share. */
   readonly replay?: ReplayStore;
   /** Default: `webCrypto()`. */

@@ -1,5 +1,5 @@
 import { open, Refusal, REQUEST } from "@countersign/core";
-import type { Ask, EnrolledKey, Json, Measurement } from "@countersign/core";
+import type { Ask, EnrolledKey, Entry, Json, Measurement } from "@countersign/core";
 import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 
@@ -12,6 +12,11 @@ export function measurementsOf(row: AskRow): readonly Measurement[] {
 /** A question as core sees it. */
 export function askOf(row: AskRow): Ask {
   return { ...row, measurements: measurementsOf(row) };
+}
+
+/** Whether a question, or a registration, is an owner's: his alone, or his among others. */
+export function isOf({ owner, parties }: Pick<Entry, "owner" | "parties">, whom: string): boolean {
+  return owner === whom || parties?.owners.includes(whom) === true;
 }
 
 /** What a record of the log says of a question: whose it is, or of which several. */

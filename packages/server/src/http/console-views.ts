@@ -1,5 +1,6 @@
 import { Members, Refusal } from "@countersign/core";
 import type { JsonObject, Json } from "@countersign/core";
+import { isOf } from "../cases/asked.ts";
 import { halt } from "../cases/halt.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
 import type { CredentialRow, EntryRow, GrantRow } from "../store/rows.ts";
@@ -25,7 +26,8 @@ interface Around {
 
 function stateOf(entry: EntryRow, grant: GrantRow | undefined, around: Around): string {
   const { stopped, waiting } = around;
-  if ([entry.id, entry.proxy].some((id) => stopped.has(id))) return "stopped";
+  const owners = entry.body.parties?.owners ?? [];
+  if ([entry.id, entry.proxy, ...owners].some((id) => stopped.has(id))) return "stopped";
   if (waiting.has(entry.id)) return "waiting";
   return grant === undefined ? "idle" : "approved";
 }
@@ -86,7 +88,7 @@ export async function haltOf(
   members.end();
   if (scope === "entry") {
     const entry = named === undefined ? undefined : await w.store.entry(named);
-    if (entry === undefined || entry.body.owner !== owner)
+    if (entry === undefined || !isOf(entry.body, owner))
       throw new Refusal("not_found", "no such agent");
   }
   const target = scope === "owner" ? owner : (named ?? "");

@@ -2,7 +2,7 @@ import { Members, Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import { application, json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Handler, Routes } from "@countersign/node";
-import { findAsk } from "../cases/asked.ts";
+import { findAsk, isOf } from "../cases/asked.ts";
 import type { OwnerSession, OwnerSessions } from "../cases/owner-sessions.ts";
 import { signIn, signInNonce } from "../cases/sign-in.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
@@ -70,10 +70,10 @@ async function enter(w: World, sessions: OwnerSessions, request: Request): Promi
   return json(body, 200, headers);
 }
 
-/** A question of this owner's, or nothing: what is another's does not exist here. */
+/** A question of this owner's, or of several of whom he is one, or nothing: what is another's does not exist here. */
 async function ownAsk(w: World, session: OwnerSession, id: string | undefined): Promise<void> {
   const row = await findAsk(w, id ?? "");
-  if (row.owner !== session.owner) throw new Refusal("not_found", "no such request");
+  if (!isOf(row, session.owner)) throw new Refusal("not_found", "no such request");
 }
 
 /** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
