@@ -10,13 +10,20 @@ import {
   thumbprint,
   writeAttestation,
 } from "@countersign/core";
+import type { Cbor } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
-import { AT } from "../../packages/core/src/attestation/authenticator.testing.ts";
-import { leadToRoot } from "../../packages/core/src/attestation/maker-path.ts";
+import { AT, writeCbor } from "../../packages/core/src/attestation/authenticator.testing.ts";
 import { PAGES } from "../../packages/core/src/consent/authenticator.testing.ts";
 import { credulous, ofJson, ofOctets, ofText } from "./parser.ts";
 import type { Parser } from "./parser.ts";
 import type { Samples } from "./samples.ts";
+
+/** The attestation object with another certificate in it. */
+function objectWith(obj: Uint8Array, der: Uint8Array): Uint8Array {
+  const object = readCbor(obj) as ReadonlyMap<string, Cbor>; // as it was just made
+  const statement = object.get("attStmt") as ReadonlyMap<string, Cbor>; // likewise
+  return writeCbor(new Map([...object, ["attStmt", new Map([...statement, ["x5c", [der]]])]]));
+}
 
 /** CBOR, and what authenticators say of themselves in it. */
 export function attestationParsers({ story, attestation, maker }: Samples): readonly Parser[] {
@@ -43,7 +50,7 @@ export function attestationParsers({ story, attestation, maker }: Samples): read
       readAttestationRoot,
     ),
     ofOctets("certificate of an attestation", "der", [maker.certificate], (der) =>
-      leadToRoot(credulous, [der], [maker.root], AT),
+      judgeAttestation(credulous, { ...attestation, obj: objectWith(obj, der) }, context),
     ),
     ofOctets("client data of an attestation", "json", [cd], (octets) =>
       judgeAttestation(credulous, { ...attestation, cd: octets }, context),
