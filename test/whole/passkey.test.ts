@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   fromBase64url,
+  fromUtf8,
   LinkRefusal,
   parseCertificate,
   pemDecode,
@@ -43,14 +44,17 @@ interface Shown {
   readonly withCertificate: boolean;
 }
 
-async function bundleFrom(from: Shown["from"]): Promise<Bundle> {
+/** The evidence of this very credential: it may be renewed at any moment. */
+async function bundleFrom(from: Shown["from"], wit: string): Promise<Bundle> {
   if (from === "header") {
     const wanted = { aud: "https://mail.example.com/", evidence: true };
     const { body } = await whole.call("POST /v1/proof", wanted);
     return readBundle(fromBase64url(textOf(body["evidence"])));
   }
   const { rig } = whole.scene;
-  const [row] = await rig.world.store.credentials();
+  const [, claims = ""] = wit.split(".");
+  const { jti } = JSON.parse(fromUtf8(fromBase64url(claims))) as JsonObject;
+  const row = await rig.world.store.credentialByJti(textOf(jti));
   const at = `/e/${(row?.cs ?? "").slice("sha-256:".length)}`;
   const approval = (await rig.call("public", `GET ${at}`)).body;
   const credential = (await rig.call("public", `GET ${at}/${row?.jti ?? ""}`)).body;
@@ -82,7 +86,8 @@ async function judged(
     pemDecode(pem, "CERTIFICATE", 1),
   );
   const chain = withCertificate ? wic.flat() : undefined;
-  const shown = presentedOf(textOf(held.body["wit"]), chain, await bundleFrom(from));
+  const wit = textOf(held.body["wit"]);
+  const shown = presentedOf(wit, chain, await bundleFrom(from, wit));
   try {
     return await verify(c, shown, trust, { proof: "logged" }, rig.now());
   } catch (error) {
@@ -195,6 +200,7 @@ describe("an approval by a passkey", () => {
     const passkey = await enrolPasskey(scene.rig);
     await passkey.approve(await asked());
     await whole.heard();
+    await whole.until(() => (w.server().state?.approvals.length ?? 0) > 0);
     const [standing] = w.server().state?.approvals ?? [];
     const entry = w.server().state?.entries[0];
     if (standing === undefined || entry === undefined) return expect.fail("no approval");
@@ -256,11 +262,11 @@ describe("an approval by a passkey", () => {
     await whole.scene.put({ x509_evidence: "approval" });
     await whole.heard();
     await whole.pass(600); // it renews, with the approval in the certificate
-    const [leaf = ""] = (await whole.credential()).body["wic"] as readonly string[];
-    const { ownerBinding } = parseCertificate(
-      pemDecode(leaf, "CERTIFICATE", 1)[0] ?? new Uint8Array(),
-    );
-    expect(ownerBinding?.evidence).toBeDefined();
+    await whole.until(async () => {
+      const [leaf = ""] = (await whole.credential()).body["wic"] as readonly string[];
+      const [der = new Uint8Array()] = pemDecode(leaf, "CERTIFICATE", 1);
+      return parseCertificate(der).ownerBinding?.evidence !== undefined;
+    });
     expect(await finding([root], { from: "fetch", withCertificate: true })).toBe("verified");
     expect(await finding([root], { from: "header", withCertificate: true })).toBe("none");
   });
