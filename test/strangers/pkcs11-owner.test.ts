@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { codeShown, has, Home, tell } from "../e2e/countersign.ts";
 import type { Running } from "../e2e/countersign.ts";
@@ -8,6 +9,36 @@ import { PIN, SoftHsm } from "./token.ts";
 
 const areHere = [peer("softhsm2-util"), peer("pkcs11-tool")].every(({ present }) => present);
 const hasTerminal = has("script", "--version");
+
+/** Rules by which every courier that waits may have what it asks for. */
+async function rulesFor(home: Home): Promise<string> {
+  const { issuer } = await home.local("server.sock", "/v1/status");
+  const { id } = await home.waiting();
+  const asked = await home.local("server.sock", `/v1/owner/requests/${id}`);
+  const { proxy, entry, facts } = asked as unknown as {
+    readonly proxy: string;
+    readonly entry: string;
+    readonly facts: {
+      readonly measurements: readonly { readonly n: string; readonly d: string }[];
+    };
+  }; // our own server's answer
+  const rule = {
+    name: "couriers",
+    entries: [entry.replace(/[^/]+$/, "*")],
+    hosts: [proxy],
+    measurements: Object.fromEntries(facts.measurements.map(({ n, d }) => [n, [d]])),
+    ceiling: [],
+    any_service: true,
+    use: ["standing"],
+    longest_grant_seconds: 86_400,
+    max_ttl_seconds: 900,
+    max_issue: 2000,
+    max_live: 8,
+    rate: { count: 2, window_seconds: 3600 },
+    insecure_ignore_warnings: true,
+  };
+  return JSON.stringify({ v: 1, issuer, rules: [rule] });
+}
 
 describe.skipIf(!areHere)("an owner whose key lies on a token", () => {
   let home: Home;
@@ -65,7 +96,7 @@ describe.skipIf(!areHere)("an owner whose key lies on a token", () => {
     expect(JSON.parse(nobody.err)).toMatchObject({ reason: "terminal_required" });
     const enrolled = await withInput([PIN], [...enrol, "--pin-stdin"]);
     expect([enrolled.code, enrolled.err]).toEqual([0, ""]);
-    expect(JSON.parse(enrolled.out)).toMatchObject({ basis: "admin", kind: "person" });
+    expect(JSON.parse(enrolled.out)).toMatchObject({ kind: "person" });
     for (const said of [wrong, nobody, enrolled]) expect(said.out + said.err).not.toContain(PIN);
   });
 
@@ -124,6 +155,31 @@ describe.skipIf(!areHere)("an owner whose key lies on a token", () => {
     expect(JSON.parse(one.err)).toMatchObject({ reason: "malformed_request" });
     expect(await withInput([PIN, PIN], enrol)).toMatchObject({ code: 0 });
     expect((await home.cli(["owner", "list"])).out).toContain("vouched for by");
+  });
+
+  it("signs by rules for an owner that is no person, with the PIN held by the process", async () => {
+    hsm.makeKey("corp", "EC:prime256v1", "03", "rules");
+    const key = hsm.uri("token=corp;object=rules");
+    const enrol = ["owner", "enrol", "rules", "--kind", "policy", "--pkcs11", key, "--pin-stdin"];
+    expect(await withInput([PIN], enrol)).toMatchObject({ code: 0 });
+    const asked = [];
+    for (const name of ["first", "second"]) {
+      await home.register(name, "--owner", "rules");
+      const agent = home.courier(name);
+      asked.push({ agent, answer: tell(agent, "/v1/credential?wait=60") });
+      await agent.when("code", codeShown);
+    }
+    const rules = home.file("rules.yaml");
+    await writeFile(rules, await rulesFor(home));
+    const run = ["owner", "policy", "run", "--rules", rules, "--owner", "rules", "--once"];
+    const ended = await withInput([PIN], [...run, "--pkcs11", key, "--pin-stdin"]);
+    expect(JSON.parse(ended.out)).toMatchObject({
+      decisions: [{ do: "signed" }, { do: "signed" }],
+    });
+    for (const { agent, answer } of asked) {
+      expect(await answer).toMatchObject({ status: 200 });
+      await agent.stop();
+    }
   });
 
   it.each([

@@ -16,6 +16,7 @@ import {
 } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
 import { fakeCli } from "../../packages/cli/src/cli.testing.ts";
+import { heldPin } from "../../packages/cli/src/pkcs11/pins.ts";
 import type { PinSource } from "../../packages/cli/src/pkcs11/pins.ts";
 import { openOwnerKey, readOwnerKey } from "../../packages/cli/src/signing.ts";
 import { CREDENTIAL, KEY } from "../conformance/consent-fixture.ts";
@@ -61,6 +62,7 @@ describe.skipIf(!areHere)("a key on a token, through pkcs11-tool", () => {
     return {
       left,
       next: () => Promise.resolve(utf8(left.shift() ?? "")),
+      refused: () => undefined,
       close: () => undefined,
     };
   };
@@ -174,6 +176,20 @@ describe.skipIf(!areHere)("a key on a token, through pkcs11-tool", () => {
     expect([refusal.code, refusal.message]).toEqual(["token_refused", `token_refused: ${why}`]);
     expect(given.left).toEqual([PIN]);
     expect(`${refusal.message}${refusal.next}`).not.toContain(wrong);
+  });
+
+  it("a held PIN that was refused is never given again, though many are to be signed", async () => {
+    const given = pins("000000", PIN);
+    const held = heldPin(given);
+    const signer = await openOwnerKey(cli(), hsm.uri("token=corp;object=approve"), "s", held);
+    const said = [];
+    for (let count = 0; count < 5; count += 1)
+      said.push((await refusalOf(() => signer.sign(statement))).message);
+    expect(said).toEqual([
+      "token_refused: it refused the PIN",
+      ...Array.from({ length: 4 }, () => "token_refused: it refused this PIN before"),
+    ]);
+    expect(given.left).toEqual([PIN]);
   });
 
   it("refuses where nobody can type the PIN", async () => {

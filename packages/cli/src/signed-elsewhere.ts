@@ -87,12 +87,17 @@ function nameKey(command: Command): void {
   command.setOptionValue("key", pkcs11);
 }
 
-/** The options of a command that signs. */
-export function signing(command: Command): Command {
+/** The options that name the key of a command that signs. */
+export function namingKey(command: Command): Command {
   return command
     .option(...KEY)
     .option(...TOKEN)
-    .hook("preAction", nameKey)
+    .hook("preAction", nameKey);
+}
+
+/** The options of a command that signs, here or elsewhere. */
+export function signing(command: Command): Command {
+  return namingKey(command)
     .option("--print", "print the statement for signing elsewhere", false)
     .option("--statement <file>", "the statement's file, to write with --print or to bring back")
     .option(

@@ -14,8 +14,10 @@ import type { Log, ServerEvent } from "@countersign/node";
 import { refuseInsideRun } from "../inside-run.ts";
 import { openRequests, PolicyEngine } from "../policy/engine.ts";
 import type { Decided } from "../policy/engine.ts";
+import { heldPin, pinsFromInput } from "../pkcs11/pins.ts";
 import { signedFile } from "../policy/signed-file.ts";
 import { daemonLog } from "../production.ts";
+import { namingKey } from "../signed-elsewhere.ts";
 import { openOwnerKey } from "../signing.ts";
 import { list, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
@@ -26,6 +28,7 @@ interface RunOptions {
   readonly rules: string;
   readonly owner: string;
   readonly key: string;
+  readonly pinStdin: boolean;
   readonly state?: string;
   readonly once: boolean;
   readonly dryRun: boolean;
@@ -136,7 +139,8 @@ async function watch(api: LocalApi, engine: PolicyEngine, owner: string, log: Lo
 async function runPolicy(cli: Cli, options: RunOptions): Promise<void> {
   await refuseInsideRun(cli);
   const rules: PolicyRules = await readConfigDocument(options.rules, readPolicyRules);
-  const signer = await openOwnerKey(cli, options.key, "statement.json");
+  const pins = options.pinStdin ? heldPin(pinsFromInput(cli)) : undefined;
+  const signer = await openOwnerKey(cli, options.key, "statement.json", pins);
   const jkt = thumbprint(nodeCrypto, signer.key.jwk);
   const signed = signedFile(options.state ?? `${options.rules}.signed`);
   await signed.read(); // a file that cannot be read is said now, not at the first request
@@ -156,7 +160,7 @@ async function runPolicy(cli: Cli, options: RunOptions): Promise<void> {
       onDecided: (one) => (options.once ? void decided.push(one) : logDecided(log, one)),
     });
     await (options.once ? once(cli, api, engine, owner, decided) : watch(api, engine, owner, log));
-  });
+  }).finally(() => pins?.close());
 }
 
 /** `countersign owner policy …` */
@@ -168,12 +172,15 @@ export function policyCommand(cli: Cli, noun: Command): void {
       "after",
       "\nExample:\n  countersign owner policy run --rules rules.yaml --owner rules --key policy_ed25519",
     );
-  policy
-    .command("run")
+  namingKey(policy.command("run"))
     .description("watches the owner's requests, signs what lies inside the rules, leaves the rest")
     .requiredOption("--rules <file>", "the rules, YAML: docs/operations.md says what they hold")
     .requiredOption("--owner <name>", "whose requests; an owner of kind policy or device")
-    .requiredOption("--key <file>", "OpenSSH private key, or the .pub file of one in the ssh-agent")
+    .option(
+      "--pin-stdin",
+      "the token's PIN from standard input, one line: held until the end",
+      false,
+    )
     .option("--state <file>", "where signatures are counted; default the rules' file with .signed")
     .option("--once", "look at what is open now, then end", false)
     .option("--dry-run", "sign nothing: say what would be signed", false)

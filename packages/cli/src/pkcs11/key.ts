@@ -12,7 +12,7 @@ import { isKey, isToken, readKeyObjects, readTokens } from "./listing.ts";
 import type { KeyObject, Token } from "./listing.ts";
 import { moduleOf } from "./module.ts";
 import type { PinSource } from "./pins.ts";
-import { tokenRefusal } from "./refused.ts";
+import { isPinRefused, tokenRefusal } from "./refused.ts";
 import { LIST_TIMEOUT_MS, runTool, SIGN_TIMEOUT_MS, TOOL } from "./tool.ts";
 import type { PinWay, ToolAnswer } from "./tool.ts";
 import { parsePkcs11Uri } from "./uri.ts";
@@ -143,7 +143,7 @@ async function pinWay(cli: Cli, token: Token, pins: PinSource | undefined): Prom
   throw new Refusal(
     "terminal_required",
     `the token "${printable(token.label)}" asks for its PIN`,
-    "Run it in a terminal. An enrolment takes the PIN from standard input, too: --pin-stdin.",
+    "Run it in a terminal. owner enrol and owner policy run take the PIN from standard input, too: --pin-stdin.",
   );
 }
 
@@ -172,7 +172,10 @@ async function signOn(
       pin,
     });
     const signature = await readFile(output).catch(() => undefined);
-    if (answer.code !== 0 || signature?.length !== RAW_SIGNATURE_BYTES) throw tokenRefusal(answer);
+    if (answer.code !== 0 || signature?.length !== RAW_SIGNATURE_BYTES) {
+      if (isPinRefused(answer)) pins?.refused();
+      throw tokenRefusal(answer);
+    }
     return new Uint8Array(signature);
   });
 }

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { fromUtf8, Refusal } from "@countersign/core";
-import { pinsFromInput } from "./pins.ts";
+import { heldPin, pinsFromInput } from "./pins.ts";
 import type { PinSource } from "./pins.ts";
 
 /** Standard input with these pieces, then its end, or still open. */
@@ -19,6 +19,20 @@ const next = async (pins: PinSource): Promise<string> => {
     throw error;
   }
 };
+
+describe("one PIN for every signature", () => {
+  it("is read once, and given again until the token refuses it", async () => {
+    const pins = heldPin(source(["847362\n1234\n"], true));
+    expect([await next(pins), await next(pins)]).toEqual(["847362", "847362"]);
+    pins.refused();
+    expect([await next(pins), await next(pins)]).toEqual(["token_refused", "token_refused"]);
+    pins.close();
+  });
+
+  it("is not there when there is none", async () => {
+    expect(await next(heldPin(source([])))).toBe("malformed_request");
+  });
+});
 
 describe("PINs from standard input", () => {
   it.each<readonly [string, readonly string[], boolean, readonly string[]]>([

@@ -11,6 +11,8 @@ const FIRST_PRINTABLE = 0x20;
 export interface PinSource {
   /** @throws Refusal `malformed_request` where there is none */
   next(): Promise<Uint8Array>;
+  /** Told that a token refused the one given last. */
+  refused(): void;
   /** Reads no more. */
   close(): void;
 }
@@ -45,6 +47,33 @@ export function pinsFromInput({ stdin }: Pick<Cli, "stdin">): PinSource {
         "Write one line for each key of a token that signs: its PIN.",
       );
     },
+    refused: () => undefined, // each key has a line of its own, and signs once
     close: () => void stdin.destroy(),
+  };
+}
+
+/**
+ * One PIN for every signature of a process at which nobody sits. One that the token refused is never given again: a few
+ * more would lock it.
+ */
+export function heldPin(from: PinSource): PinSource {
+  let held: Uint8Array | undefined;
+  let isRefused = false;
+  return {
+    next: async () => {
+      if (isRefused)
+        throw new Refusal(
+          "token_refused",
+          "it refused this PIN before",
+          "Nothing more is tried with it. Start the command again with the right PIN.",
+        );
+      held ??= Uint8Array.from(await from.next());
+      return held.slice();
+    },
+    refused: () => {
+      isRefused = true;
+      held?.fill(0);
+    },
+    close: () => from.close(),
   };
 }

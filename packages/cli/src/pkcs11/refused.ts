@@ -47,6 +47,11 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+/** Whether the token had something against the PIN. */
+export function isPinRefused({ out, err }: ToolAnswer): boolean {
+  return /CKR_PIN_/.test(`${err}\n${out}`);
+}
+
 /** The refusal for what the tool said when it failed. It never saw a PIN that it would repeat. */
 export function tokenRefusal({ out, err }: ToolAnswer): Refusal {
   const said = `${err}\n${out}`;
