@@ -6,17 +6,20 @@ import {
   isObject,
   parseCompact,
   readAskedAnswer,
+  readClientCert,
   readEntry,
   readIssuedAnswer,
   readJoinToken,
   readJwk,
   readNonceAnswer,
   readNonceRequest,
+  readOwnerConsent,
   readPostedRequest,
   readPresignedAnswer,
   readPresignedRequest,
   readProxyState,
   utf8,
+  writeClientCert,
   writeEntry,
   writeIssuedAnswer,
   writeProxyState,
@@ -27,6 +30,7 @@ import type { ConfigSchema } from "@countersign/node";
 import { inspect } from "../../packages/cli/src/inspect.ts";
 import { ENTRY } from "../../packages/core/src/issuance/attested.testing.ts";
 import { createEventReader } from "../../packages/node/src/http/event-reader.ts";
+import { GATEWAY_SCHEMA } from "../../packages/gateway/src/config.ts";
 import { PROXY_SCHEMA } from "../../packages/proxy/src/config.ts";
 import {
   readCredential,
@@ -87,6 +91,10 @@ function callParsers({ story, triple, trustText }: Samples): readonly Parser[] {
     ofJson("posted", [triple.posted], readPostedRequest),
     ofJson("presigned", [presigned], readPresignedRequest),
     ofJson("presigned: accepted", [{ cs }], readPresignedAnswer),
+    ofJson("composite of a gateway", [presigned], readOwnerConsent),
+    ofText("certificate passed on", "plain", [writeClientCert(utf8("a certificate"))], (text) =>
+      readClientCert([text]),
+    ),
   ];
 }
 
@@ -165,6 +173,13 @@ function configParsers(): readonly Parser[] {
       "yaml",
       [proxy],
       (text) => parseConfig(text, PROXY_SCHEMA),
+      65_536,
+    ),
+    ofText(
+      "configuration of a gateway",
+      "yaml",
+      [yaml(GATEWAY_SCHEMA, "trust_domain: a.b\nname: edge\napi_url: https://a.b\nproxies: [c]")],
+      (text) => parseConfig(text, GATEWAY_SCHEMA),
       65_536,
     ),
     ofText("join token", "plain", [base64url(utf8(canonicalJson(token)))], (text) =>

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command } from "commander";
 import { fromUtf8, Refusal } from "@countersign/core";
 import { onShutdown } from "@countersign/node";
@@ -64,16 +65,19 @@ async function run(cli: Cli): Promise<void> {
   onShutdown({ close: () => running.close(), log });
 }
 
-async function showConfig(cli: Cli, trustDomain: string): Promise<void> {
+/** Of one trust domain; the defaults where none is named. */
+async function showConfig(cli: Cli, trustDomain = ""): Promise<void> {
   const { GATEWAY_SCHEMA } = await import("../daemons.ts");
   const { data } = placesOf(cli, "gateway");
-  await printSettings(cli, `${data}/${trustDomain}`, "gateway.yaml", GATEWAY_SCHEMA);
+  await printSettings(cli, join(data, trustDomain), "gateway.yaml", GATEWAY_SCHEMA);
 }
 
 /** `countersign owner gateway` */
 export function gatewayCommand(cli: Cli): Command {
   const noun = new Command("gateway")
     .description("stands between proxies and server, for the owner")
+    .usage("[command] [options]")
+    .option("--print-config", "print every setting with what it decides, unit and default")
     .addHelpText(
       "after",
       `\nIt passes everything on as it is. Data: --data DIR, default ${PRODUCTION_DATA}; a folder for each trust domain.\nExample:\n  countersign owner gateway init --token-file edge.token --proxy build-7\n  countersign owner gateway run`,
@@ -96,9 +100,13 @@ export function gatewayCommand(cli: Cli): Command {
     .addHelpText("after", "\nExample:\n  countersign owner gateway run --data /srv/countersign")
     .action(() => run(cli));
   noun
-    .command("config <trust-domain>")
+    .command("config [trust-domain]")
     .description("prints every setting with what it decides, unit and default")
     .addHelpText("after", "\nExample:\n  countersign owner gateway config example.org")
-    .action((trustDomain: string) => showConfig(cli, trustDomain));
-  return noun;
+    .action((trustDomain?: string) => showConfig(cli, trustDomain));
+  return noun.allowExcessArguments().action((options: { printConfig?: boolean }) => {
+    const [word] = noun.args;
+    if (word !== undefined) return noun.error(`error: unknown command '${word}'`);
+    return options.printConfig === true ? showConfig(cli) : noun.help({ error: true });
+  });
 }

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { generateSigner, nodeCrypto as c } from "../../../node/src/crypto.ts";
 import { utf8 } from "../bytes.ts";
-import { digestOf, seal } from "../jose/signed.ts";
+import { EVIDENCE } from "../evidence/eat.ts";
+import { ENDORSEMENT } from "../issuance/endorsement.ts";
+import { REQUEST } from "../issuance/request.ts";
+import { digestOf, open, seal } from "../jose/signed.ts";
+import type { SignedType } from "../jose/signed.ts";
 import { Refusal } from "../refusal.ts";
 import { checkRenewal, RENEWAL } from "./renewal.ts";
 import type { RenewalClaims } from "./renewal.ts";
@@ -43,6 +47,18 @@ describe("a renewal that the present key signs", () => {
     ["for another CSR", { csr: digestOf(c, utf8("another")) }, "renewal_invalid"],
   ])("%s", async (_name, change, word) => {
     expect(await wordOf(change)).toBe(word);
+  });
+
+  it("T5: no R is taken for it, and it is taken for no evidence of the same key", async () => {
+    const claims = { aud: ISSUER, nonce: CLAIMS.nonce, iat: NOW, exp: NOW + 300 };
+    const sub = "spiffe://example.org/agent/mailer";
+    const r = await seal(c, REQUEST, { ...claims, sub, anchor: "A".repeat(43) }, key);
+    expect(await wordOf({}, { octets: r.octets })).toBe("renewal_invalid");
+    const { octets } = await seal(c, RENEWAL, CLAIMS, key);
+    for (const type of [EVIDENCE, REQUEST, ENDORSEMENT] as const)
+      await expect(
+        open<unknown>(c, type as SignedType<unknown>, octets, [key.key]),
+      ).rejects.toThrow("wrong_type");
   });
 
   it("by another key, or another type of octets", async () => {
