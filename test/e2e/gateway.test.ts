@@ -93,6 +93,8 @@ describe("a proxy behind its owner's gateway, three processes", () => {
     ({ wit } = issued);
     expect(issued).toMatchObject({ status: 200 });
     expect(claimsOf(issued["wit"])).toMatchObject({ countersign_owner: { model: "server" } });
+    const status = await site.home.cli(["proxy", "status"]);
+    expect(status.out).toContain(`through      ${GATEWAY}`);
   });
 
   it("while the gateway is away the agent keeps what it holds, others are told why, and it goes on afterwards", async () => {

@@ -263,6 +263,7 @@ async function listen(
 
 function worldOf(
   data: string,
+  { gateway }: Uphill,
   log: Log,
   link: Link,
   server: ServerState,
@@ -276,6 +277,7 @@ function worldOf(
     log,
     anchors: new Anchors(data),
     version: VERSION,
+    ...(gateway === undefined ? {} : { gateway }),
     identity: () => link.identity,
     useLink: (act) => link.use(act),
     server: () => server.view(),
@@ -313,7 +315,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
   );
   const time = timeKeeper(log, systemClock);
   const server = new ServerState(time.clock);
-  const w = worldOf(data, log, link, server, time);
+  const w = worldOf(data, uphill, log, link, server, time);
   const agents = new Agents(w);
   const presigned = new Presigned(w, agents, data);
   const sources = sourcesOf(file);

@@ -27,6 +27,8 @@ export interface ProxyWorld {
   readonly log: Log;
   readonly anchors: Anchors;
   readonly version: string;
+  /** Id of the owner's gateway that is called in the server's place; absent where the server itself is. */
+  readonly gateway?: string;
   identity(): Identity;
   /** Calls of the server that belong together, with one identity. Not to be nested. */
   useLink<T>(act: (link: Pick<Linked, "identity" | "uplink">) => Promise<T>): Promise<T>;

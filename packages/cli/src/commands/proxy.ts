@@ -82,9 +82,12 @@ export function proxyLines(cli: Cli, status: JsonObject): readonly string[] {
   const ago = typeof heard === "number" ? `${duration(Math.max(0, now - heard))} ago` : "never";
   const end = number(status["certificate"] as JsonObject, "not_after"); // our own daemon's answer
   const entries = list(status, "entries");
+  const { gateway } = status;
+  const through = typeof gateway === "string" ? [`  through      ${gateway}`] : [];
   return [
     `${cli.paint("bold", text(status, "proxy"))}${status["development"] === true ? cli.paint("yellow", "  development") : ""}`,
     `  server       ${status["connected"] === true ? cli.paint("green", "connected") : cli.paint("red", "not connected")}, heard ${ago}`,
+    ...through,
     `  certificate  until ${instant(end)}, in ${duration(end - now)}`,
     ...(entries.length === 0
       ? ["  No agent is registered for this host: countersign agent register NAME"]

@@ -100,6 +100,7 @@ function statusView(
     now: w.clock(),
     connected: isConnected,
     heard_at: heardAt,
+    ...(w.gateway === undefined ? {} : { gateway: w.gateway }),
     ...domain,
     certificate: { not_after: identity.certificate.notAfter },
     entries: (state?.entries ?? []).map(({ id, uid, door }) => ({ id, uid, door })),
