@@ -26,6 +26,7 @@ import type {
 } from "../../packages/core/src/verify/owner-ca.testing.ts";
 import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
 import { checkCertificate } from "../../packages/server/src/cases/owner-certificate.ts";
+import { partiesOf } from "../../packages/server/src/cases/quorum.testing.ts";
 import { enrolOwner, Owner } from "../../packages/server/src/people.testing.ts";
 import { START, textOf } from "../../packages/server/src/world.testing.ts";
 import { makeWhole } from "./whole.ts";
@@ -146,6 +147,47 @@ describe("an owner's key that a company's CA certifies", () => {
     expect(body["key"]).toMatchObject({ x5c: [expect.any(String)] });
     const { body: listed } = await rig.call("admin", "GET /v1/owners");
     expect(JSON.stringify(listed)).toContain(`"certified_until":${LIFE[1]}`);
+  });
+
+  it("counts among several owners, and a service that knows the CA alone accepts both", async () => {
+    const { rig, put } = whole.scene;
+    expect(await enrol()).toBe("x509");
+    const bob = await enrolOwner(rig, "bob");
+    const key = generateSigner();
+    const offer = { json: { name: "bob", kind: "person", jwk: key.key } };
+    const jcs = textOf((await rig.call("admin", "POST /v1/owner/keys/options", offer)).body["jcs"]);
+    const his = new JwsOwner(rig, bob.id, key);
+    const added = {
+      statement: jcs,
+      sig: await his.sign(fromBase64url(jcs)),
+      comment: "",
+      x5c: x5cOf(await company.certify(bob.id, key.key)),
+    };
+    expect((await rig.call("admin", "POST /v1/owner/keys", { json: added })).word).toBe("200");
+    expect(await put({ parties: partiesOf(2, owner, bob) })).toBe("200");
+    await whole.heard();
+    await whole.credential();
+    const [ask] = await rig.world.store.asks({ state: "asked" });
+    const id = ask?.id ?? "";
+    const hers = new JwsOwner(rig, owner.id, signer);
+    for (const one of [hers, his])
+      expect((await one.decide(id, await one.open(id))).word).toBe("200");
+    await whole.heard();
+    await whole.until(async () => (await whole.status())["state"] === "held");
+    const { body } = await whole.credential();
+    const [row] = await rig.world.store.credentials();
+    const at = `/e/${(row?.cs ?? "").slice("sha-256:".length)}`;
+    const approval = (await rig.call("public", `GET ${at}`)).body;
+    const credential = (await rig.call("public", `GET ${at}/${row?.jti ?? ""}`)).body;
+    const presented = presentedOf(
+      textOf(body["wit"]),
+      undefined,
+      readBundle({ approval, credential }),
+    );
+    expect(await judge(presented, [company.ca])).toMatchObject({
+      owner: { parties: { accepted: [{ vouchedBy: "x509" }, { id: bob.id, vouchedBy: "x509" }] } },
+    });
+    expect(await judge(presented, [stranger.ca])).toBe("owner-accepted: owner_key_unaccepted");
   });
 
   it("vouches for the owner's next key, also where the service knows the CA alone", async () => {
