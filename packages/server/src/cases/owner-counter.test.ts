@@ -6,6 +6,7 @@ import { enrolSecurityKey } from "../security-key.testing.ts";
 import type { SecurityKey } from "../security-key.testing.ts";
 import { textOf } from "../world.testing.ts";
 import type { RigOptions } from "../world.testing.ts";
+import { partiesOf } from "./quorum.testing.ts";
 import { bring, presign } from "./presign.testing.ts";
 import { askedScene, before } from "./scene.testing.ts";
 import type { Scene } from "./scene.testing.ts";
@@ -28,11 +29,31 @@ const wordOf = (made: Promise<unknown>): Promise<string> =>
     (error: Error) => error.message,
   );
 
+async function signedBy(key: SecurityKey, id: string, bytes: Uint8Array): Promise<void> {
+  const { word } = await key.decide(id, bytes);
+  if (word !== "200") throw new Error(word);
+}
+
 /** Everything that an owner's key signs. */
 const USES: Readonly<Record<string, (scene: KeyScene) => Promise<string>>> = {
   "an approval": ({ key, id }) => wordOf(key.approve(id)),
   "an approval signed beforehand": async (scene) =>
     (await bring(scene.host, await presign({ ...scene, owner: scene.key }))).word,
+  "one of several signatures": async ({ rig, put, owner, key, id }) => {
+    const bob = await enrolOwner(rig, "bob");
+    await put({ parties: partiesOf(2, owner, bob) });
+    return wordOf(key.open(id).then(async (bytes) => signedBy(key, id, bytes)));
+  },
+  "the last of several signatures": async ({ rig, put, owner, key, id }) => {
+    const bob = await enrolOwner(rig, "bob");
+    await put({ parties: partiesOf(2, owner, bob) });
+    return wordOf(
+      key.open(id).then(async (bytes) => {
+        await bob.decide(id, await bob.open(id));
+        return signedBy(key, id, bytes);
+      }),
+    );
+  },
   "a co-signature": ({ rig, key }) =>
     wordOf(enrolOwner(rig, "alice", generateSigner("Ed25519"), [key])),
 };
@@ -121,7 +142,7 @@ function recorded(scene: KeyScene): () => Promise<void> {
   return async () => {
     for (const given of calls) {
       const { word } = await call(...given);
-      expect(["200", "replayed", "already_decided"]).toContain(word);
+      expect(["200", "replayed", "already_decided", "already_signed"]).toContain(word);
     }
     expect(calls).not.toHaveLength(0);
   };
