@@ -122,6 +122,27 @@ describe.skipIf(!areHere)("an owner whose key lies on a token", () => {
     await agent.stop();
   });
 
+  it.skipIf(!hasTerminal)(
+    "shows again what is typed when the question for the PIN is interrupted",
+    async () => {
+      const enrol = ["owner", "enrol", "you", "--pkcs11", hsm.uri("token=corp;object=second")];
+      const words = [process.execPath, ...home.arguments(enrol)].map((word) => `'${word}'`);
+      const line = `trap : INT; ${words.join(" ")}; echo "ended $?"; stty -a`;
+      const terminal = home.spawn("script", ["-qefc", line, "/dev/null"], {
+        SHELL: "/bin/sh",
+        ...hsm.env,
+      });
+      await terminal.when("question for the PIN", ({ text }) =>
+        text.includes("Please enter User PIN") ? true : undefined,
+      );
+      terminal.write("\u0003");
+      await terminal.ended;
+      expect(terminal.text).toContain("it was interrupted");
+      expect(terminal.text).toContain("ended 1");
+      expect(terminal.text).toMatch(/[ \n]echo /);
+    },
+  );
+
   it("approves by the lines that --print shows", async () => {
     const { agent, answer, id } = await ask("elsewhere");
     const file = home.file("elsewhere.json");

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { generateSigner } from "@countersign/node";
 import { jwkOfObject } from "./ec.ts";
@@ -77,6 +78,25 @@ describe("what pkcs11-tool lists", () => {
     "Slot 0 (0xzz): a\n  token label : b\n",
   ])("nothing: %j", (text) => {
     expect([readTokens(text), readKeyObjects(text)]).toEqual([[], []]);
+  });
+
+  it("whatever a driver says, no more than a bounded list", () => {
+    const line = fc.constantFrom(
+      ...SLOTS.split("\n"),
+      ...OBJECTS.split("\n"),
+      "  label:      \u001b[2J",
+      "Slot 0 (0xffffffffffffffff):",
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(line, fc.string({ unit: "binary" })), { maxLength: 600 }),
+        (all) => {
+          const text = all.join("\n");
+          expect(readTokens(text).length).toBeLessThanOrEqual(256);
+          for (const object of readKeyObjects(text)) jwkOfObject(object);
+        },
+      ),
+    );
   });
 
   it.each([

@@ -20,6 +20,14 @@ const next = async (pins: PinSource): Promise<string> => {
   }
 };
 
+describe("a terminal", () => {
+  it("is no place to write a PIN that everybody reads", () => {
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    const open = (): PinSource => pinsFromInput({ stdin: stdin as unknown as NodeJS.ReadStream }); // all of it that is used
+    expect(open).toThrow(expect.objectContaining({ code: "malformed_request" }));
+  });
+});
+
 describe("one PIN for every signature", () => {
   it("is read once, and given again until the token refuses it", async () => {
     const pins = heldPin(source(["847362\n1234\n"], true));

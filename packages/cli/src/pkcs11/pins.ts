@@ -20,8 +20,15 @@ export interface PinSource {
 /**
  * PINs from standard input, one a line, never from an argument or the environment. A line is read when its key signs;
  * who writes may keep the pipe open.
+ * @throws Refusal `malformed_request` for a terminal
  */
 export function pinsFromInput({ stdin }: Pick<Cli, "stdin">): PinSource {
+  if (stdin.isTTY)
+    throw new Refusal(
+      "malformed_request",
+      "standard input is a terminal, which would show the PIN",
+      "Leave out --pin-stdin: the token asks for its PIN, and shows nothing of it.",
+    );
   const chunks: AsyncIterator<Buffer | string, undefined> = stdin[Symbol.asyncIterator]();
   let rest = Buffer.alloc(0);
   const line = async (): Promise<Uint8Array> => {

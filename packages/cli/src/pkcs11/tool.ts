@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { Refusal } from "@countersign/core";
 import { shellLine } from "../sign-lines.ts";
@@ -75,9 +75,10 @@ export function runTool(run: ToolRun): Promise<ToolAnswer> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, [...args], { stdio, env });
     const texts = { out: "", err: "" };
+    const heeded = heedInterrupts(run);
     const timer = setTimeout(() => {
       letGo(child);
-      if (run.pin.from === "terminal") showTyping();
+      heeded();
       reject(late(run));
     }, run.timeoutMs);
     for (const name of ["out", "err"] as const)
@@ -89,12 +90,15 @@ export function runTool(run: ToolRun): Promise<ToolAnswer> {
     if (run.pin.from === "pipe") handOver(child.stdio[3], run.pin.pin);
     child.on("error", (error) => {
       clearTimeout(timer);
+      heeded();
       const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
       reject(isMissing ? missing(file) : new Refusal("token_refused", `${file}: ${error.message}`));
     });
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
       clearTimeout(timer);
-      resolve({ code: code ?? 1, ...texts });
+      heeded();
+      if (signal === null) resolve({ code: code ?? 1, ...texts });
+      else reject(new Refusal("token_refused", "it was interrupted", "Nothing was signed."));
     });
   });
 }
@@ -106,9 +110,15 @@ function letGo(child: ChildProcess): void {
   child.unref();
 }
 
-/** The tool hides what is typed while it asks; killed, it cannot undo that. */
-function showTyping(): void {
-  spawnSync("stty", ["echo"], { stdio: ["inherit", "ignore", "ignore"] });
+/**
+ * At a terminal an interrupt ends the tool, and reaches us too: we stay, to clear away and say so. The tool hides what is
+ * typed while it asks, and cannot undo that then: the platform does, when we end.
+ */
+function heedInterrupts({ pin }: ToolRun): () => void {
+  if (pin.from !== "terminal") return () => undefined;
+  const stay = (): void => undefined;
+  process.on("SIGINT", stay);
+  return () => void process.off("SIGINT", stay);
 }
 
 function late({ timeoutMs }: ToolRun): Refusal {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Refusal } from "@countersign/core";
 import { isPkcs11Uri, parsePkcs11Uri } from "./uri.ts";
@@ -31,6 +32,44 @@ describe("a PKCS#11 URI (RFC 7512)", () => {
   ])("%s", (text, wanted) => {
     expect(isPkcs11Uri(text)).toBe(true);
     expect(parsePkcs11Uri(text)).toEqual(wanted);
+  });
+
+  it("is what it was written from, and nothing else is taken", () => {
+    const escaped = (text: string): string =>
+      [...new TextEncoder().encode(text)]
+        .map((octet) => `%${octet.toString(16).padStart(2, "0")}`)
+        .join("");
+    const label = fc
+      .string({ unit: "binary", minLength: 1, maxLength: 32 })
+      .filter((text) => !/[\u0000-\u001f\u007f]/.test(text));
+    fc.assert(
+      fc.property(label, label, (token, object) => {
+        const text = `pkcs11:token=${escaped(token)};object=${escaped(object)}`;
+        expect(parsePkcs11Uri(text)).toEqual({ token, object });
+      }),
+    );
+    const piece = fc.constantFrom(
+      "pkcs11:",
+      ";",
+      "?",
+      "&",
+      "=",
+      "%",
+      "%41",
+      "object",
+      "id",
+      "pin-value",
+      "a",
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(piece, fc.string({ unit: "binary" }))), (pieces) => {
+        try {
+          parsePkcs11Uri(pieces.join(""));
+        } catch (problem) {
+          expect(problem).toMatchObject({ code: "malformed_request" });
+        }
+      }),
+    );
   });
 
   const SECRET = "847362";
