@@ -58,6 +58,11 @@ describe("the console of one of several owners", () => {
     expect((await as(dave, what, { decision: "deny" })).word).toBe("not_found");
     expect((await as(carol, what, { decision: "deny" })).word).toBe("200");
     expect((await rig.world.store.ask(id))?.state).toBe("denied");
+    const denied = (await rig.world.store.logRows(0, 100)).find(
+      ({ type }) => type === "approval.denied",
+    );
+    // which of them it was
+    expect(new TextDecoder().decode(denied?.record)).toContain(`"by":"session of ${carol.id}"`);
   });
 
   it("stops the agent for him, and for nobody else", async () => {

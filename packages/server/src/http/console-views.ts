@@ -9,6 +9,9 @@ import { keyView, ownerView } from "./owner-view.ts";
 
 const SCOPES = ["owner", "entry"] as const;
 
+/** Who acts without a signature, as the log names him: where several owners may, which of them it was. */
+export const actorOf = ({ owner }: OwnerSession): string => `session of ${owner}`;
+
 /** Who is signed in, and with which keys he could sign. */
 export async function meOf(w: World, { owner, jkt, until }: OwnerSession): Promise<JsonObject> {
   const row = await w.store.owner(owner);
@@ -79,9 +82,10 @@ export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
 /** Stops everything of this owner's, or one of his agents: a session is enough (DESIGN 6). */
 export async function haltOf(
   w: World,
-  { owner }: OwnerSession,
+  session: OwnerSession,
   posted: Json | undefined,
 ): Promise<JsonObject> {
+  const { owner } = session;
   const members = new Members(posted, "malformed_request", "halt");
   const scope = members.choice("scope", SCOPES);
   const named = members.optional("target", (name) => members.text(name, { maxLength: 512 }));
@@ -96,7 +100,7 @@ export async function haltOf(
     scope,
     target,
     reason: "stopped by its owner",
-    by: "owner's session",
+    by: actorOf(session),
   });
   return { id: stop.id, scope: stop.scope, target: stop.target, since: stop.since };
 }

@@ -8,7 +8,7 @@ import { signIn, signInNonce } from "../cases/sign-in.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
 import { checkPlace } from "./console-place.ts";
-import { agentsOf, haltOf, meOf } from "./console-views.ts";
+import { actorOf, agentsOf, haltOf, meOf } from "./console-views.ts";
 import { decide, listRequests, openForOwner } from "./owner.ts";
 import { pageOf } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
@@ -78,9 +78,7 @@ async function ownAsk(w: World, session: OwnerSession, id: string | undefined): 
 
 /** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
 function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed>> {
-  const by = "owner's session";
   const open = openForOwner(w);
-  const decided = decide(w, by);
   return {
     "GET /v1/owner/me": async (session) => json(await meOf(w, session)),
     "GET /v1/owner/requests": async (session, request) =>
@@ -91,7 +89,7 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
     },
     "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
-      return decided(request, {}, parameters);
+      return decide(w, actorOf(session))(request, {}, parameters);
     },
     "GET /v1/owner/events": (session, request) =>
       feed.open(session.owner, request.headers.get("last-event-id") ?? undefined, request.signal),
