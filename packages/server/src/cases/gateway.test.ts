@@ -23,6 +23,8 @@ import type { Scene } from "./scene.testing.ts";
 const EDGE = gatewayId(DOMAIN, "edge");
 const ORDER = { name: "edge", owners: ["alice"], proxies: ["host-1"] };
 
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
 /** Registers and enrols a gateway. @returns its certificate, or the word of the refusal */
 async function enrolled(rig: Rig, change: JsonObject = {}): Promise<Bytes | string> {
   const order = { ...ORDER, ...change };
@@ -159,6 +161,51 @@ describe("who speaks for whom (agent-identity 2.6, S-7)", () => {
     await scene.rig.call("admin", "POST /v1/halts", { json });
     expect((await via(scene.host)).word).toBe("halted");
     expect((await scene.host.ask()).word).toBe("202");
+  });
+
+  it.each<readonly [string, (scene: Scene) => Promise<unknown>]>([
+    [
+      "that is halted",
+      ({ rig }) => {
+        const json = { scope: "proxy", target: EDGE, reason: "taken over" };
+        return rig.call("admin", "POST /v1/halts", { json });
+      },
+    ],
+    [
+      "that loses the proxy",
+      ({ rig }) => {
+        const json = { ...ORDER, proxies: ["host-2"], replace: true };
+        return rig.call("admin", "POST /v1/gateway-tokens", { json });
+      },
+    ],
+  ])("a gateway %s hears no more of its streams; the proxy's own goes on", async (_name, act) => {
+    const { rig, host } = scene;
+    const open = async (certificate: Bytes, headers: Record<string, string>): Promise<Reader> => {
+      const request = new Request("http://server/v1/state", { headers });
+      const { body } = await rig.api(request, { certificate });
+      if (body === null) throw new Error("no stream");
+      return body.getReader();
+    };
+    const through = await open(edge, {
+      [CLIENT_CERT_HEADER]: writeClientCert(host.certificate),
+    });
+    const own = await open(host.certificate, {});
+    const heard = async (reader: Reader): Promise<string> => {
+      const { value, done } = await reader.read();
+      return done ? "end" : new TextDecoder().decode(value);
+    };
+    const until = async (reader: Reader, word: string): Promise<string> => {
+      for (;;) {
+        const text = await heard(reader);
+        if (text === "end" || text.includes(word)) return text;
+      }
+    };
+    expect(await until(through, "event: state")).toContain("event: state");
+    expect(await until(own, "event: state")).toContain("event: state");
+    await act(scene);
+    await scene.put({ uid: 1002 });
+    expect(await until(through, '"uid":1002')).toBe("end");
+    expect(await until(own, '"uid":1002')).toContain('"uid":1002');
   });
 
   it("a proxy's certificate that has ended is no use to a gateway", async () => {

@@ -49,6 +49,20 @@ export async function makeGatewayToken(w: World, order: GatewayOrder): Promise<s
   });
 }
 
+/**
+ * That a gateway may speak for this proxy now: registered for it, and not stopped.
+ * @throws Refusal `gateway_not_allowed`, `halted`
+ */
+export async function checkSpeaksFor(w: World, gateway: string, proxy: string): Promise<void> {
+  const [registered, stops] = await Promise.all([
+    w.store.gateway(gateway),
+    w.store.stops({ scope: "proxy", target: gateway, inForce: true }),
+  ]);
+  if (stops.length > 0) throw new Refusal("halted", "the gateway is stopped");
+  if (registered?.proxies.includes(proxy) !== true)
+    throw new Refusal("gateway_not_allowed", "the proxy is not registered for this gateway");
+}
+
 /** Whether an administrator has named this owner for the gateway. */
 export async function signsFor(w: World, gateway: string, owner: string): Promise<boolean> {
   return (await w.store.gateway(gateway))?.owners.includes(owner) === true;

@@ -1,7 +1,8 @@
-import { writeProxyState } from "@countersign/core";
+import { Refusal, writeProxyState } from "@countersign/core";
 import { eventStream, systemTimers } from "@countersign/node";
 import type { EventStream, Timers } from "@countersign/node";
 import { markForked } from "../cases/forked.ts";
+import { checkSpeaksFor } from "../cases/gateways.ts";
 import { stateFor } from "../cases/state.ts";
 import type { Release } from "../store/store.ts";
 import type { World } from "../world.ts";
@@ -16,6 +17,8 @@ const MAX_STREAMS_PER_PROXY = 4;
 export class StateFeed {
   readonly #world: World;
   readonly #streams: Map<string, Set<EventStream>> = new Map();
+  /** By which gateway a stream goes, for those that go by one. */
+  readonly #gateways: WeakMap<EventStream, string> = new WeakMap();
   readonly #pending: Set<string> = new Set();
   readonly #beats: Beats;
   readonly #unsubscribe: () => void;
@@ -27,9 +30,13 @@ export class StateFeed {
     this.#unsubscribe = world.store.subscribe((release) => this.#changed(release));
   }
 
-  /** The stream of one proxy; its first message is the state as it is. */
-  async open(proxy: string, signal: AbortSignal): Promise<Response> {
+  /**
+   * The stream of one proxy; its first message is the state as it is.
+   * @param gateway that it goes by: it ends when that may not speak for the proxy any more
+   */
+  async open(proxy: string, signal: AbortSignal, gateway?: string): Promise<Response> {
     const stream = eventStream(signal);
+    if (gateway !== undefined) this.#gateways.set(stream, gateway);
     const streams = this.#streams.get(proxy) ?? new Set<EventStream>();
     this.#streams.set(proxy, streams);
     if (streams.size >= MAX_STREAMS_PER_PROXY) {
@@ -95,13 +102,29 @@ export class StateFeed {
       try {
         const data = JSON.stringify(writeProxyState(await stateFor(this.#world, proxy)));
         const streams = this.#streams.get(proxy) ?? new Set();
-        for (const stream of streams) if (!stream.send("state", data)) streams.delete(stream);
+        for (const stream of streams)
+          if (!(await this.#mayHear(proxy, stream)) || !stream.send("state", data))
+            streams.delete(stream);
       } catch (error) {
         this.#world.log.error("state.unsent", { proxy, error });
         this.#drop(proxy); // it connects again, and begins with the state that it must not miss
       }
     }
     this.#isSending = false; // in the same step that found nothing more to send
+  }
+
+  /** Ends a stream by a gateway that was stopped, or that lost this proxy: it is not told even that. */
+  async #mayHear(proxy: string, stream: EventStream): Promise<boolean> {
+    const gateway = this.#gateways.get(stream);
+    if (gateway === undefined) return true;
+    try {
+      await checkSpeaksFor(this.#world, gateway, proxy);
+      return true;
+    } catch (error) {
+      stream.close();
+      if (error instanceof Refusal && error.code !== "indeterminate") return false;
+      throw error;
+    }
   }
 
   #next(): string | undefined {

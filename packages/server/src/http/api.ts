@@ -112,8 +112,10 @@ export function apiApp(w: World, feed: StateFeed): Handler<ApiContext> {
     "POST /v1/credential-requests": credentialRequests(w),
     "POST /v1/presigned-consents": presignedConsents(w),
     "POST /v1/owner-consents": ownerConsents(w),
-    "GET /v1/state": async (request, context) =>
-      feed.open((await authenticate(w, request, context)).id, request.signal),
+    "GET /v1/state": async (request, context) => {
+      const { id, gateway } = await authenticate(w, request, context);
+      return feed.open(id, request.signal, gateway);
+    },
     "POST /v1/beats": async (request, context) => {
       const { id } = await authenticate(w, request, context);
       feed.answerBeat(id, readBeat(await readJsonBody(request, MAX_BODY_BYTES)));

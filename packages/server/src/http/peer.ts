@@ -13,6 +13,7 @@ import type { ProxyPeer } from "../cases/credential.ts";
 import type { World } from "../world.ts";
 import { successorMark } from "../cases/enrol.ts";
 import { markForked } from "../cases/forked.ts";
+import { checkSpeaksFor } from "../cases/gateways.ts";
 import { rememberingOf } from "../cases/verified.ts";
 
 /** What is known of a connection on the API listener: the caller's certificate, only if TLS verified it. */
@@ -117,16 +118,9 @@ async function presentedCertificate(w: World, der: Bytes): Promise<Certificate> 
 
 /** The proxy for which a gateway speaks, if an administrator has registered it so. */
 async function spokenFor(w: World, gateway: Caller, der: Bytes): Promise<AuthenticatedProxy> {
-  const [registered, stops] = await Promise.all([
-    w.store.gateway(gateway.id),
-    w.store.stops({ scope: "proxy", target: gateway.id, inForce: true }),
-  ]);
-  if (stops.length > 0) throw new Refusal("halted", "the gateway is stopped");
   const certificate = await presentedCertificate(w, der);
   // before anything is judged that could end the proxy: a gateway has no say over others
-  const [uri = ""] = certificate.uris;
-  if (registered?.proxies.includes(uri) !== true)
-    throw new Refusal("gateway_not_allowed", "the proxy is not registered for this gateway");
+  await checkSpeaksFor(w, gateway.id, certificate.uris[0] ?? "");
   const proxy = await judge(w, certificate);
   return { ...proxy, gateway: gateway.id };
 }

@@ -322,13 +322,13 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "proxy":
         return [change.row.id];
       case "entry": // may have moved from another proxy
+      case "gateway": // may have lost one
       case "ownerKey": // in the trust bundle
       case "stop":
         return "all";
       case "ceremony":
       case "certificate":
       case "credential":
-      case "gateway":
       case "joinToken":
       case "owner":
       case "registration":
