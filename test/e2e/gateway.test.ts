@@ -12,6 +12,8 @@ import {
   writePrivateFile,
 } from "@countersign/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadIdentity, saveIdentity } from "../../packages/gateway/src/keys/identity.ts";
+import { checkServer, reenrol } from "../../packages/gateway/src/uplink/enrol.ts";
 import { enrol } from "../../packages/proxy/src/uplink/enrol.ts";
 import { tell, until } from "./countersign.ts";
 import type { OwnerKeyFile, Running } from "./countersign.ts";
@@ -116,6 +118,29 @@ describe("a proxy behind its owner's gateway, three processes", () => {
     expect(await tell(other, "/v1/credential")).toMatchObject({ reason: "unreachable" });
     await site.serverAgain();
     await connected();
+    expect(await tell(other, "/v1/credential?wait=20")).toMatchObject({ status: 200 });
+    await other.stop();
+  });
+
+  it("its own certificate is renewed, and the proxy finds it again under the same name", async () => {
+    await gateway.stop();
+    const folder = join(site.home.data, "gateway/example.org");
+    const before = await loadIdentity(folder, "example.org", "edge");
+    const { fields } = JSON.parse(logged(site.server, "server.running") ?? "{}") as {
+      fields: { api: string };
+    };
+    const { cert, key, id, root } = before;
+    const ca = [pemEncode("CERTIFICATE", root)];
+    const spec = { url: fields.api, ca, cert, key, checkPeer: checkServer("example.org") };
+    const target = openTarget(spec);
+    await saveIdentity(folder, await reenrol(nodeCrypto, target, { id, root }, systemClock()));
+    target.close();
+    const after = await loadIdentity(folder, "example.org", "edge");
+    expect(after.certificate.serialHex).not.toBe(before.certificate.serialHex);
+    expect(after.certificate.uris).toEqual([GATEWAY]);
+    gateway = await startGateway();
+    await connected();
+    const other = site.home.courier("hello");
     expect(await tell(other, "/v1/credential?wait=20")).toMatchObject({ status: 200 });
     await other.stop();
   });
