@@ -1,7 +1,13 @@
 // The life of an owner's keys, seen by a relying party that refreshes its trust bundle through the SDK.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fromBase64url, LinkRefusal } from "../../packages/core/src/index.ts";
-import type { HeaderLines, JsonObject, OwnerPin, Trust } from "../../packages/core/src/index.ts";
+import type {
+  HeaderLines,
+  JsonObject,
+  OwnerKind,
+  OwnerPin,
+  Trust,
+} from "../../packages/core/src/index.ts";
 import { generateSigner } from "../../packages/node/src/index.ts";
 import { relyingParty } from "../../packages/sdk/src/verify/index.ts";
 import type { RelyingParty } from "../../packages/sdk/src/verify/index.ts";
@@ -21,7 +27,10 @@ describe("an owner's key, for a service with the SDK", () => {
   afterEach(() => whole.end());
 
   /** A service with these pins, and the trust bundle as it is now. */
-  async function service(ownerPins: readonly OwnerPin[]): Promise<RelyingParty> {
+  async function service(
+    ownerPins: readonly OwnerPin[],
+    kinds?: readonly OwnerKind[],
+  ): Promise<RelyingParty> {
     const { world } = whole.scene.rig;
     const bundle = await publishedBundle(world);
     const domain = {
@@ -37,6 +46,7 @@ describe("an owner's key, for a service with the SDK", () => {
       trust,
       resources: ["https://mail.example.com"],
       clock: whole.scene.rig.now,
+      ...(kinds === undefined ? {} : { demand: { kinds } }),
     });
   }
   /** The agent asks, and this owner's key approves; it then holds a credential of it. */
@@ -99,6 +109,21 @@ describe("an owner's key, for a service with the SDK", () => {
     expect(await judge(party, late)).toBe("pin");
     await refresh(party);
     expect(await judge(party, later)).toBe("owner_key_unaccepted");
+  });
+
+  it.each<readonly [OwnerKind, string]>([
+    ["person", "pin"],
+    ["device", "assurance_insufficient"],
+    ["policy", "assurance_insufficient"],
+  ])("of a %s issues, and a service that takes persons only says %s", async (kind, word) => {
+    const other = await enrolOwner(whole.scene.rig, "other", generateSigner(), [], kind);
+    expect(await whole.scene.put({ owner: other.id })).toBe("200");
+    await whole.heard();
+    await approved(other);
+    const pin: OwnerPin = { jkt: other.jkt, owner: other.id, kind };
+    expect(await judge(await service([pin]), await call())).toBe("pin");
+    expect(await judge(await service([pin], ["person"]), await call())).toBe(word);
+    expect(await judge(await service([pin], [kind]), await call())).toBe("pin");
   });
 
   it("that came by two other persons is accepted where one of them enrols, and the lost one no more", async () => {
