@@ -14,10 +14,13 @@ import {
   readNonceAnswer,
   readNonceRequest,
   readOwnerConsent,
+  readPolicyRules,
   readPostedRequest,
   readPresignedAnswer,
   readPresignedRequest,
   readProxyState,
+  readSignedTimes,
+  readStopCode,
   utf8,
   writeClientCert,
   writeEntry,
@@ -25,7 +28,13 @@ import {
   writeProxyState,
 } from "@countersign/core";
 import type { Json, JsonObject } from "@countersign/core";
-import { nodeCrypto, parseConfig, printable, printConfig } from "@countersign/node";
+import {
+  parseConfigDocument,
+  nodeCrypto,
+  parseConfig,
+  printable,
+  printConfig,
+} from "@countersign/node";
 import type { ConfigSchema } from "@countersign/node";
 import { inspect } from "../../packages/cli/src/inspect.ts";
 import { ENTRY } from "../../packages/core/src/issuance/attested.testing.ts";
@@ -143,6 +152,22 @@ function sdkParsers({ story, wpt, bundleText }: Samples): readonly Parser[] {
   ];
 }
 
+const RULES = `v: 1
+issuer: https://id.example.org
+rules:
+  - name: mailers
+    entries: ["spiffe://example.org/agent/batch-*"]
+    hosts: [spiffe://example.org/proxy/host-1]
+    measurements: { binary: [sha-256:${"A".repeat(43)}] }
+    ceiling: [{ type: http_api, locations: ["https://a.example/"], actions: [read] }]
+    use: [standing]
+    longest_grant_seconds: 86400
+    max_ttl_seconds: 900
+    max_issue: 200
+    max_live: 8
+    rate: { count: 10, window_seconds: 3600 }
+`;
+
 function configParsers(): readonly Parser[] {
   const yaml = <T extends object>(schema: ConfigSchema<T>, text: string): string =>
     printConfig(schema, parseConfig(text, schema));
@@ -188,6 +213,15 @@ function configParsers(): readonly Parser[] {
     ofText("claims of a join token", "json", [canonicalJson(token)], (text) =>
       readJoinToken(base64url(utf8(text)), NOW),
     ),
+    ofText(
+      "rules of a policy engine",
+      "yaml",
+      [RULES],
+      (text) => parseConfigDocument(text, readPolicyRules),
+      65_536,
+    ),
+    ofJson("times of signatures", [{ v: 1, signed: [{ rule: "a", at: [NOW] }] }], readSignedTimes),
+    ofText("stop code", "plain", ["7K3M-Q0ZT-94WD-1XVB"], readStopCode),
     ofText("text for a terminal", "plain", ["a\u001b[2Jb"], (text) => printable(text)),
   ];
 }
