@@ -43,6 +43,7 @@ async function ask(cli: Cli, args: readonly string[]): Promise<ToolAnswer> {
 
 const quoted = (labels: readonly string[]): string =>
   labels
+    .toSorted()
     .slice(0, MAX_SHOWN)
     .map((label) => `"${printable(label)}"`)
     .join(", ");
