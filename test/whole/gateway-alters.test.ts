@@ -161,10 +161,12 @@ describe("a gateway that alters what it passes on", () => {
 
   it("evidence of another time with this request", async () => {
     let kept: Json | undefined;
+    let posts = 0;
     await approveWith({
       on: "/v1/credential-requests",
       request: (request) => {
         const body = parsed(request.body);
+        posts += 1;
         const changed = { ...body, evidence: kept ?? body["evidence"] ?? "" };
         kept = body["evidence"];
         return { ...request, body: utf8(JSON.stringify(changed)) };
@@ -172,6 +174,8 @@ describe("a gateway that alters what it passes on", () => {
     });
     expect((await whole.credential()).word).toBe("200");
     await whole.pass(450);
+    await whole.until(() => posts >= 2);
+    await whole.heard(); // the answer
     expect(await credentials()).toBe(1); // the renewal was refused
   });
 

@@ -99,6 +99,7 @@ export async function makeToken(w: World, order: TokenOrder): Promise<string> {
         row: { hash: secretHash(w, secret), proxy, exp, replace: order.replace },
       },
     ],
+    bumpEpoch: order.changes.length > 0, // what is decided meanwhile may rest on what is said anew here
   });
   return base64url(utf8(JSON.stringify(token)));
 }

@@ -115,8 +115,8 @@ export async function mediate(
 }
 
 export function bringThrough(
-  scene: MediatedScene,
+  { rig, edge }: Pick<MediatedScene, "rig" | "edge">,
   { json }: Pick<Mediated, "json">,
 ): Promise<Answered> {
-  return through(scene, scene.host, "POST /v1/owner-consents", json);
+  return rig.call("api", "POST /v1/owner-consents", { json, certificate: edge });
 }

@@ -2,7 +2,7 @@ import { base64url, verifyWit, witTrustOf } from "@countersign/core";
 import type { CredentialStatement, JsonObject } from "@countersign/core";
 import { generateSigner, nodeCrypto as c } from "@countersign/node";
 import { describe, expect, it } from "vitest";
-import { d, enrolHost, enrolOwner, ENTRY_ID } from "../people.testing.ts";
+import { d, enrolOwner, ENTRY_ID } from "../people.testing.ts";
 import { faulty } from "../store/faulty.testing.ts";
 import { textOf } from "../world.testing.ts";
 import {
@@ -140,12 +140,11 @@ describe("the composite of an owner's gateway, at the server", () => {
     expect((await scene.host.call("POST /v1/owner-consents", made.json)).word).toBe(
       "gateway_not_allowed",
     );
-    const second = await enrolHost(scene.rig, "host-2");
-    const both = { name: "both", owners: ["engine"], proxies: ["host-1", "host-2"] };
-    const edge = await enrolEdge(scene.rig, both);
-    const word = (await through({ ...scene, edge }, second, "POST /v1/owner-consents", made.json))
-      .word;
-    expect(word).toBe("not_found");
+    const passedOn = await through(scene, scene.host, "POST /v1/owner-consents", made.json);
+    expect(passedOn.word).toBe("gateway_not_allowed"); // it calls for its owner, not for a proxy
+    const elsewhere = { name: "elsewhere", owners: ["engine"], proxies: ["host-2"] };
+    const far = { ...scene, edge: await enrolEdge(scene.rig, elsewhere) };
+    expect((await bringThrough(far, made)).word).toBe("gateway_not_allowed");
     const unbidden = await enrolEdge(scene.rig, { name: "unbidden" });
     expect((await bringThrough({ ...scene, edge: unbidden }, made)).word).toBe(
       "gateway_not_allowed",
@@ -160,6 +159,15 @@ describe("the composite of an owner's gateway, at the server", () => {
     const person = { ...scene, owner, edge };
     const made = await mediate(person, await askThrough(person));
     expect((await bringThrough(person, made)).word).toBe(bad);
+  });
+
+  it("DESIGN 3: is no use of the proxy's certificate, which may be another by then", async () => {
+    const scene = await mediatedScene();
+    const made = await mediate(scene, await askThrough(scene));
+    await scene.host.renew();
+    expect((await through(scene, scene.host, "POST /v1/nonce", {})).word).toBe("200");
+    expect((await bringThrough(scene, made)).body).toEqual({ cs: made.cs });
+    expect((await through(scene, scene.host, "POST /v1/nonce", {})).word).toBe("200");
   });
 
   it("a statement that the server made is for the decision call", async () => {

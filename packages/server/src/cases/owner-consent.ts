@@ -6,7 +6,6 @@ import {
   isCredentialStatement,
   readStatement,
   Refusal,
-  thumbprint,
   verifyApproval,
 } from "@countersign/core";
 import type {
@@ -24,8 +23,7 @@ import { checkGrantRoom } from "./bundle.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { askOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
-import type { ProxyPeer } from "./credential.ts";
-import { signsFor } from "./gateways.ts";
+import { checkSpeaksFor, signsFor } from "./gateways.ts";
 import { chainOf } from "./owner-chain.ts";
 import { checkCertificate } from "./owner-certificate.ts";
 import { moveCounters } from "./owner-counter.ts";
@@ -34,12 +32,10 @@ import { logRefusal } from "./refusals.ts";
 
 const MAX_TRIES = 3;
 
-/** A gateway, and the proxy for which it speaks. */
-type GatewayPeer = ProxyPeer & { readonly gateway: string };
-
 /** One approval while it is judged. */
 interface Brought {
-  readonly peer: GatewayPeer;
+  /** Id of the gateway. */
+  readonly gateway: string;
   readonly posted: PostedOwnerConsent;
   readonly keyRow: OwnerKeyRow;
   readonly approval: Approval;
@@ -49,24 +45,25 @@ interface Brought {
  * An approval that the owner's gateway has signed over the question of a proxy that it stands before (DESIGN 4,
  * owner-mediated): grant, burnt `jti`, answered question and log row in one commit. Nothing is issued: the proxy, told
  * by its state, asks again. The same octets again get the same answer, for a gateway that lost the first one.
- * @throws Refusal `gateway_not_allowed` for a caller that is no gateway; as `decideMediated` and `verifyApproval`;
- * `not_found` where nobody asks so; `replayed` for a statement or `jti` used before; refusals are logged for the proxy
+ * @param gateway its id
+ * @throws Refusal `gateway_not_allowed`, `halted` as `checkSpeaksFor`; as `decideMediated` and `verifyApproval`;
+ * `not_found` where nobody asks so; `replayed` for a statement or `jti` used before; refusals are logged for the gateway
  */
 export async function acceptOwnerConsent(
   w: World,
-  peer: ProxyPeer,
+  gateway: string,
   posted: PostedOwnerConsent,
 ): Promise<{ readonly cs: Digest }> {
   try {
-    const { gateway } = peer;
-    if (gateway === undefined) throw new Refusal("gateway_not_allowed", "a proxy is no owner");
     const statement = readStatement(w.c, posted.statement);
     if (!isCredentialStatement(statement))
       throw new Refusal("approval_unsuitable", "the statement is of another kind");
-    const by = { ...peer, gateway };
-    return (await repeated(w, by, posted, statement)) ?? (await accept(w, by, posted, statement));
+    return (
+      (await repeated(w, gateway, posted, statement)) ??
+      (await accept(w, gateway, posted, statement))
+    );
   } catch (error) {
-    if (error instanceof Refusal) await logRefusal(w, peer.id, error);
+    if (error instanceof Refusal) await logRefusal(w, gateway, error);
     throw error;
   }
 }
@@ -74,15 +71,15 @@ export async function acceptOwnerConsent(
 /** What these very octets came to before. @throws Refusal `replayed`, `halted` when it was ended since */
 async function repeated(
   w: World,
-  peer: GatewayPeer,
+  gateway: string,
   posted: PostedOwnerConsent,
   { cs, body }: Statement<CredentialStatement>,
 ): Promise<{ readonly cs: Digest } | undefined> {
   const grant = await w.store.grant(cs);
   if (grant === undefined) return undefined;
+  await checkSpeaksFor(w, gateway, grant.proxy);
   const isSame =
     grant.model === "owner" &&
-    grant.proxy === peer.id &&
     equalBytes(grant.statement, posted.statement) &&
     canonicalJson(grant.signature) === canonicalJson({ ...posted.sig }) &&
     digestOf(w.c, posted.request) === body.req;
@@ -91,19 +88,17 @@ async function repeated(
   return { cs };
 }
 
-/** The question that the statement answers: this R, of this proxy. @throws Refusal `not_found`, `approval_unsuitable` */
-async function questionOf(w: World, { peer, posted, approval }: Brought): Promise<AskRow> {
+/** The question that the statement answers: this R. @throws Refusal `not_found`, `approval_unsuitable` */
+async function questionOf(w: World, { posted, approval }: Brought): Promise<AskRow> {
   const { req } = approval.statement.body;
   if (digestOf(w.c, posted.request) !== req)
     throw new Refusal("approval_unsuitable", "another request");
-  const ask = await findAsk(w, req);
-  if (ask.proxy !== peer.id) throw new Refusal("not_found", "a question of another proxy");
-  return ask;
+  return findAsk(w, req);
 }
 
 async function accept(
   w: World,
-  peer: GatewayPeer,
+  gateway: string,
   posted: PostedOwnerConsent,
   statement: Statement<CredentialStatement>,
 ): Promise<{ readonly cs: Digest }> {
@@ -115,16 +110,16 @@ async function accept(
     pages: w.config.consent,
   });
   await checkCertificate(w, keyRow, statement.body.iat);
-  const brought = { peer, posted, keyRow, approval };
+  const brought = { gateway, posted, keyRow, approval };
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const committed = await tryOnce(w, brought);
     if (committed === "used")
       // the same octets may have come twice at once: then the other one's outcome is this one's
-      return (await repeated(w, peer, posted, statement)) ?? used();
+      return (await repeated(w, gateway, posted, statement)) ?? used();
     if (committed !== "conflict") return { cs: statement.cs };
   }
   return (
-    (await repeated(w, peer, posted, statement)) ??
+    (await repeated(w, gateway, posted, statement)) ??
     Promise.reject(new Refusal("indeterminate", "the state changed at each of three tries"))
   );
 }
@@ -135,21 +130,23 @@ function used(): never {
 
 async function knownOf(
   w: World,
-  { peer, approval, keyRow }: Brought,
+  { gateway, approval, keyRow }: Brought,
   ask: AskRow,
 ): Promise<KnownOfMediated & { readonly epoch: number; readonly keyRow: OwnerKeyRow }> {
   const { cs, body } = approval.statement;
   const now = w.clock();
-  const query = { proxy: peer.id, entry: ask.entry, agent: ask.agent, cs, now };
-  const [rows, prepared, stops, key, former, gateway, signsForOwner] = await Promise.all([
+  const query = { proxy: ask.proxy, entry: ask.entry, agent: ask.agent, cs, now };
+  const [rows, prepared, stops, key, former, proxy, own, signsForOwner] = await Promise.all([
     w.store.known(query),
     w.store.statement(body.jti),
     w.store.stops({ scope: "grant", target: cs }),
     w.store.ownerKey(keyRow.jkt),
     w.store.formerLogs(),
-    w.store.proxy(peer.gateway),
-    signsFor(w, peer.gateway, ask.owner),
+    w.store.proxy(ask.proxy),
+    w.store.proxy(gateway),
+    signsFor(w, gateway, ask.owner),
   ]);
+  await checkSpeaksFor(w, gateway, ask.proxy); // after the epoch was read: what changes it since is a conflict
   const recoveredAt = former.at(-1)?.endedAt;
   return {
     epoch: rows.epoch,
@@ -161,7 +158,7 @@ async function knownOf(
     wasStopped: stops.length > 0,
     isOfServer: prepared !== undefined,
     ...(recoveredAt === undefined ? {} : { recoveredAt }),
-    attesterKeys: [thumbprint(w.c, peer.key), ...(gateway === undefined ? [] : [gateway.liveJkt])],
+    attesterKeys: [proxy, own].flatMap((row) => (row === undefined ? [] : [row.liveJkt])),
     issuer: w.config.issuer,
     trustDomain: w.config.trustDomain,
   };
@@ -174,7 +171,7 @@ async function tryOnce(w: World, brought: Brought): Promise<"conflict" | "used" 
   return commitGrant(w, { ...brought, keyRow: known.keyRow }, { ask, grant, epoch: known.epoch });
 }
 
-function recordOf({ peer, keyRow }: Brought, ask: AskRow, grant: Grant): object {
+function recordOf({ gateway, keyRow }: Brought, ask: AskRow, grant: Grant): object {
   const { grant: bounds, iat } = grant.statement;
   return {
     v: 1,
@@ -187,8 +184,8 @@ function recordOf({ peer, keyRow }: Brought, ask: AskRow, grant: Grant): object 
     assurance: grant.assurance,
     until: bounds.exp,
     model: grant.model,
-    proxy: peer.id,
-    gateway: peer.gateway,
+    proxy: ask.proxy,
+    gateway,
     signed: iat,
   };
 }

@@ -1,4 +1,4 @@
-import { fromUtf8, Members, Refusal, writeEntry } from "@countersign/core";
+import { fromUtf8, Members, parseName, Refusal, writeEntry } from "@countersign/core";
 import type { JsonObject, StopScope } from "@countersign/core";
 import { base64url, entryId } from "@countersign/core";
 import { readJsonBody } from "@countersign/node";
@@ -105,6 +105,7 @@ async function logOne(w: World, seq: string | undefined): Promise<Response> {
 async function status(w: World): Promise<Response> {
   const now = w.clock();
   const hold = w.store.hold();
+  const proxies = await w.store.proxies();
   return json({
     now,
     trust_domain: w.config.trustDomain,
@@ -119,12 +120,14 @@ async function status(w: World): Promise<Response> {
       wit: w.keys.wit.map((key) => ({ nbf: key.nbf, exp: key.exp })),
       log: w.keys.logVkey,
     },
-    proxies: (await w.store.proxies()).map((row) => ({
-      id: row.id,
-      state: row.state,
-      not_after: row.notAfter,
-      forked: row.forkedAt !== undefined,
-    })),
+    proxies: proxies
+      .filter(({ id }) => parseName(id).kind === "proxy") // gateways have a list of their own
+      .map((row) => ({
+        id: row.id,
+        state: row.state,
+        not_after: row.notAfter,
+        forked: row.forkedAt !== undefined,
+      })),
     checkpoint: await w.store.checkpoint(),
   });
 }

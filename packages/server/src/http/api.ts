@@ -26,7 +26,7 @@ import { acceptPresigned } from "../cases/presigned.ts";
 import { simpleEnroll, simpleReenroll } from "../cases/enrol.ts";
 import type { StateFeed } from "../feed/state-feed.ts";
 import type { World } from "../world.ts";
-import { authenticate, authenticateRenewing } from "./peer.ts";
+import { authenticate, authenticateGateway, authenticateRenewing } from "./peer.ts";
 import type { ApiContext } from "./peer.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
@@ -100,9 +100,9 @@ const presignedConsents =
 const ownerConsents =
   (w: World): Endpoint<ApiContext> =>
   async (request, context) => {
-    const peer = await authenticate(w, request, context);
+    const { id } = await authenticateGateway(w, request, context);
     const posted = readOwnerConsent(await readJsonBody(request, MAX_BODY_BYTES));
-    return json(await acceptOwnerConsent(w, peer, posted));
+    return json(await acceptOwnerConsent(w, id, posted));
   };
 
 /** The calls of proxies, by themselves or through an owner's gateway. Every path but `cacerts` and `simpleenroll` demands a client certificate. */

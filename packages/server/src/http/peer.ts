@@ -157,3 +157,20 @@ export async function authenticateRenewing(
   const isOwn = headerLines(request, CLIENT_CERT_HEADER).length === 0;
   return isOwn ? judge(w, certificateOf(context)) : authenticate(w, request, context);
 }
+
+/**
+ * A gateway that calls for its owner. It passes no certificate on: a call of its own, at a time of its own, is no use of
+ * a proxy's certificate, which may be superseded by then.
+ * @throws Refusal `gateway_not_allowed` for a proxy, and for a certificate passed on; as `authenticate`
+ */
+export async function authenticateGateway(
+  w: World,
+  request: Request,
+  context: ApiContext,
+): Promise<{ readonly id: string }> {
+  const { kind, id } = await judge(w, certificateOf(context));
+  if (kind !== "gateway") throw new Refusal("gateway_not_allowed", "a proxy is no owner");
+  if (headerLines(request, CLIENT_CERT_HEADER).length > 0)
+    throw new Refusal("gateway_not_allowed", "it calls for its owner, not for a proxy");
+  return { id };
+}
