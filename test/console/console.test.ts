@@ -88,7 +88,7 @@ describe("the owner's console in a real browser", () => {
     await page.getByRole("heading", { name: "Countersigned" }).waitFor();
     await picture(page, "request-signed");
     expect(await answer).toMatchObject({ status: 200 });
-    for (const name of ["Agents", "Stop"]) {
+    for (const name of ["Agents", "Log", "Stop"]) {
       await page
         .getByRole("link", { name: new RegExp(`^${name}`) })
         .first()

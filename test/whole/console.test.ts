@@ -4,6 +4,8 @@ import type { Otherwise } from "../../packages/core/src/consent/authenticator.te
 import { base64url, loginChallenge } from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
+import { checkEntry } from "../../packages/console/src/checked.ts";
+import { logRow } from "../../packages/server/src/cases/record.ts";
 import { SESSION_SECONDS } from "../../packages/server/src/cases/owner-sessions.ts";
 import { textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
@@ -196,6 +198,58 @@ describe("a session", () => {
     expect((await call("POST /v1/owner/halt", halt, { cookie })).word).toBe("not_found");
   });
 
+  it("shows the owner's entries of the log with proofs that a browser checks, and nobody else's", async () => {
+    await rig.world.store.commit({
+      log: logRow(rig.world, {
+        type: "key.added",
+        t: rig.now(),
+        actor: "admin",
+        record: { v: 1, owner: "urn:agent-owner:example.org:another1", key: "k" },
+        forms: [{ name: "key", salt: new Uint8Array(16), payload: new Uint8Array(32) }],
+      }),
+      changes: [],
+    });
+    const { body } = await call("GET /v1/owner/log", undefined, { cookie });
+    const entries = body["entries"] as JsonObject[];
+    expect(entries.map((entry) => entry["type"])).toEqual([
+      "approval.asked",
+      "key.added",
+      "key.added",
+    ]);
+    expect(JSON.stringify(entries)).not.toContain("another1");
+    const { vkey } = body["log"] as { vkey: string };
+    const checked = await Promise.all(entries.map((entry) => checkEntry(c, entry, vkey)));
+    expect(checked.slice(0, 2)).toMatchObject([
+      { record: { owner: passkey.id } },
+      { record: { key: passkey.jkt } },
+    ]);
+    expect(checked.filter(({ problem }) => problem !== undefined)).toEqual([]);
+    const [first] = entries;
+    const other = entries[1] ?? {};
+    const rows: readonly (readonly [name: string, change: JsonObject])[] = [
+      ["the record", { record: textOf(first?.["record"]).replace("mailer", "mailor") }],
+      ["its time", { t: rig.now() + 1 }],
+      ["its kind", { type: "approval.approved" }],
+      ["its place", { seq: Number(first?.["seq"]) + 1 }],
+      ["the salt", { salts: { record: base64url(new Uint8Array(16)) } }],
+      ["the proof of another", { proof: other["proof"] ?? "" }],
+      ["the leaf of another", { leaf: other["leaf"] ?? "" }],
+    ];
+    for (const [name, change] of rows)
+      expect({
+        name,
+        problem: (await checkEntry(c, { ...first, ...change }, vkey)).problem,
+      }).toEqual({
+        name,
+        problem: expect.any(String) as unknown,
+      });
+  });
+
+  it.each([["x"], ["-1"], ["0"], ["99999"]])("reads no log before %s", async (before) => {
+    const answer = await call(`GET /v1/owner/log?before=${before}`, undefined, { cookie });
+    expect(answer.word).toBe("malformed_request");
+  });
+
   it("ends when it is over, and when its owner leaves", async () => {
     expect((await call("POST /v1/owner/sign-out", {}, { cookie })).word).toBe("200");
     expect((await call("GET /v1/owner/me", undefined, { cookie })).word).toBe("session_needed");
@@ -238,6 +292,7 @@ describe("a session", () => {
     ["POST /v1/owner/requests/x/decision"],
     ["GET /v1/owner/events"],
     ["GET /v1/owner/agents"],
+    ["GET /v1/owner/log"],
     ["POST /v1/owner/halt"],
   ])("%s needs one", async (what) => {
     const json = what.startsWith("POST") ? {} : undefined;

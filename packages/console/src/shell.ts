@@ -5,6 +5,7 @@ import { goLive } from "./live.ts";
 import type { Liveness } from "./live.ts";
 import { agentsPage } from "./pages/agents.ts";
 import { inboxPage } from "./pages/inbox.ts";
+import { logPage } from "./pages/log.ts";
 import { requestPage } from "./pages/request.ts";
 import { stopPage } from "./pages/stop.ts";
 import { fill, h } from "./ui/dom.ts";
@@ -18,11 +19,13 @@ const PAGES: Readonly<Record<string, PageMaker>> = {
   inbox: inboxPage,
   requests: requestPage,
   agents: agentsPage,
+  log: logPage,
   stop: stopPage,
 };
 const TABS: readonly (readonly [page: string, label: string, icon: IconName])[] = [
   ["inbox", "Inbox", "inbox"],
   ["agents", "Agents", "agents"],
+  ["log", "Log", "log"],
 ];
 const CHANGES_SETTLE_MS = 150;
 const CLOCK_MS = 1000;
@@ -204,7 +207,7 @@ export class Shell {
     this.#waiting = count;
     const icons = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
     if (icons !== null) icons.href = count > 0 ? "./waiting.svg" : "./signed.svg";
-    this.#tellPlace(/^#\/(agents|stop)/.exec(window.location.hash)?.[1] ?? "inbox");
+    this.#tellPlace(/^#\/(agents|log|keys|stop)/.exec(window.location.hash)?.[1] ?? "inbox");
     this.#tellTitle();
   }
 

@@ -1,7 +1,8 @@
-import { Members, Refusal } from "@countersign/core";
+import { base64url, fromUtf8, Members, Refusal } from "@countersign/core";
 import type { JsonObject, Json } from "@countersign/core";
 import { isOf } from "../cases/asked.ts";
 import { halt } from "../cases/halt.ts";
+import { ownLog } from "../cases/owner-log.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
 import type { CredentialRow, EntryRow, GrantRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
@@ -103,4 +104,35 @@ export async function haltOf(
     by: actorOf(session),
   });
   return { id: stop.id, scope: stop.scope, target: stop.target, since: stop.since };
+}
+
+/** The owner's entries of the log, with what a browser needs to check each by itself. */
+export async function logOf(
+  w: World,
+  { owner }: OwnerSession,
+  typed: string | null,
+): Promise<JsonObject> {
+  if (typed !== null && !/^[1-9][0-9]{0,14}$/.test(typed))
+    throw new Refusal("malformed_request", "not a log index");
+  const { entries, size, next } = await ownLog(
+    w,
+    owner,
+    typed === null ? undefined : Number(typed),
+  );
+  const { origin, vkey } = w.store.logName();
+  return {
+    now: w.clock(),
+    size,
+    log: { origin, vkey },
+    entries: entries.map(({ row, proof }) => ({
+      seq: row.seq,
+      type: row.type,
+      t: row.t,
+      leaf: base64url(row.leaf),
+      ...(row.record === undefined ? {} : { record: fromUtf8(row.record) }),
+      salts: { ...row.salts },
+      proof,
+    })),
+    ...(next === undefined ? {} : { next }),
+  };
 }

@@ -8,7 +8,7 @@ import { signIn, signInNonce } from "../cases/sign-in.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
 import { checkPlace } from "./console-place.ts";
-import { actorOf, agentsOf, haltOf, meOf } from "./console-views.ts";
+import { actorOf, agentsOf, haltOf, logOf, meOf } from "./console-views.ts";
 import { decide, listRequests, openForOwner } from "./owner.ts";
 import { pageOf } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
@@ -94,6 +94,8 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
     "GET /v1/owner/events": (session, request) =>
       feed.open(session.owner, request.headers.get("last-event-id") ?? undefined, request.signal),
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
+    "GET /v1/owner/log": async (session, request) =>
+      json(await logOf(w, session, new URL(request.url).searchParams.get("before"))),
     "POST /v1/owner/halt": async (session, request) => {
       const posted = await readJsonBody(request, MAX_BODY_BYTES);
       return json(await haltOf(w, session, posted));

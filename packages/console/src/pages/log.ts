@@ -1,0 +1,138 @@
+import type { JsonObject } from "@countersign/core";
+import type { App, Page } from "../app.ts";
+import { checkEntry, isKnownLog } from "../checked.ts";
+import type { CheckedEntry } from "../checked.ts";
+import { list, nameOf, number, object, optional, text } from "../read.ts";
+import { fill, h } from "../ui/dom.ts";
+import type { Child } from "../ui/dom.ts";
+import { icon } from "../ui/icons.ts";
+import { head, loaded, refusal, simpleButton } from "../ui/parts.ts";
+import { clockTime, moment } from "../ui/time.ts";
+
+/** What an entry says, in words; a type that has none is named as it is. */
+const WORDS: Readonly<Record<string, string>> = {
+  "approval.asked": "asked for your approval",
+  "approval.approved": "was approved by you with",
+  "approval.signed": "was signed by you, and waits for others:",
+  "approval.denied": "was denied by you",
+  "approval.expired": "ended without an answer",
+  "approval.presigned": "was approved by you beforehand with",
+  "credential.issued": "got a credential",
+  "key.added": "a key of yours was added",
+  "key.removed": "a key of yours was removed",
+  "key.suspended": "a key of yours was suspended",
+  "key.resumed": "a key of yours was taken up again",
+  "key.recovery_announced": "a recovery of your keys was announced",
+  "key.recovered": "your keys were recovered",
+  "key.recovery_cancelled": "a recovery of your keys was cancelled",
+  "halt.set": "stopped",
+  "halt.lifted": "a stop was lifted",
+};
+
+function subjectOf(record: JsonObject): string | undefined {
+  const entry = optional(record, "entry", text) ?? optional(record, "target", text);
+  return entry === undefined || entry.startsWith("urn:") ? undefined : nameOf(entry);
+}
+
+function said(entry: CheckedEntry): Child {
+  const words = WORDS[entry.type] ?? entry.type;
+  const subject = subjectOf(entry.record);
+  const key = optional(entry.record, "key", text);
+  return [
+    subject === undefined ? undefined : h("strong", {}, `${subject} `),
+    words,
+    key === undefined ? undefined : [" ", h("span", { class: "mono" }, key.slice(0, 8))],
+  ];
+}
+
+function save(entry: CheckedEntry): void {
+  const blob = new Blob([entry.proof], { type: "text/plain" });
+  const url = URL.createObjectURL(blob);
+  h("a", { attrs: { href: url, download: `entry-${entry.seq}.tlog-proof` } }).click();
+  URL.revokeObjectURL(url);
+}
+
+function row(entry: CheckedEntry, now: number): HTMLElement {
+  const isGood = entry.problem === undefined;
+  const words = isGood ? "checked here" : "not in the log";
+  const note = isGood
+    ? undefined
+    : h(
+        "p",
+        { class: "log-problem" },
+        "The server showed an entry that its log does not hold. Save the proof; show it to somebody else.",
+      );
+  return h(
+    "li",
+    { class: "row row-log" },
+    h("p", { class: "mono note" }, String(entry.seq)),
+    h("div", { class: "row-text" }, h("p", { class: "log-said" }, said(entry)), note),
+    h("p", { class: "note" }, moment(entry.t, now)),
+    h("p", { class: isGood ? "log-good" : "log-bad" }, icon(isGood ? "check" : "warning"), words),
+    simpleButton("Save proof", "plain", () => save(entry)),
+  );
+}
+
+/** Result first, then the entries. */
+function summary(entries: readonly CheckedEntry[], isKnown: boolean, now: number): HTMLElement {
+  const bad = entries.filter(({ problem }) => problem !== undefined).length;
+  if (!isKnown)
+    return h(
+      "p",
+      { class: "log-result log-bad" },
+      icon("warning"),
+      "This is another log than the one this browser has known so far. Ask your administrator whether it was started anew, and why.",
+    );
+  if (bad > 0)
+    return h(
+      "p",
+      { class: "log-result log-bad" },
+      icon("warning"),
+      `${bad} of ${entries.length} entries are not in the log. Checked in this browser, not by the server.`,
+    );
+  return h(
+    "p",
+    { class: "log-result log-good" },
+    icon("check"),
+    `All ${entries.length} entries shown, up to ${clockTime(now)}, are in the log. Checked in this browser, not by the server.`,
+  );
+}
+
+/** The owner's entries of the log, each judged here. */
+export function logPage(app: App): Page {
+  const body = h("div", { class: "log" });
+  let shown: readonly CheckedEntry[] = [];
+  const draw = (answer: JsonObject, isKnown: boolean): readonly Child[] => {
+    const now = number(answer, "now");
+    const next = optional(answer, "next", number);
+    if (shown.length === 0) return [h("p", { class: "empty" }, "The log says nothing of you yet.")];
+    const rows = shown.map((entry) => row(entry, now));
+    const older =
+      next === undefined
+        ? undefined
+        : simpleButton("Show older entries", "plain", () => void more(next));
+    return [summary(shown, isKnown, now), h("ul", { class: "rows" }, rows), older];
+  };
+  const load = async (before?: number): Promise<readonly Child[]> => {
+    const answer = await app.api.get(
+      `/v1/owner/log${before === undefined ? "" : `?before=${before}`}`,
+    );
+    const vkey = text(object(answer["log"]), "vkey");
+    const entries = list(answer, "entries").map((entry) => checkEntry(app.c, entry, vkey));
+    const checked = await Promise.all(entries);
+    shown = before === undefined ? checked : [...shown, ...checked];
+    return draw(answer, isKnownLog(localStorage, vkey));
+  };
+  const more = (next: number): Promise<void> =>
+    load(next)
+      .then((children) => fill(body, children))
+      .catch((error: unknown) => body.prepend(refusal(error)));
+  void loaded(body, load);
+  const lead =
+    "What was decided about your agents and keys. A server that shows what its log does not hold is found out here.";
+  return {
+    title: "Log",
+    root: h("div", {}, head("Log", lead), body),
+    close: app.onChange(() => void loaded(body, load)),
+  };
+}
