@@ -174,6 +174,16 @@ describe("a session", () => {
     expect(after["agents"]).toMatchObject([{ state: "stopped" }]);
   });
 
+  it.each<readonly [string, object]>([
+    ["everything, and somebody", { scope: "owner", target: "spiffe://example.org/agent/mailer" }],
+    ["an agent that is not named", { scope: "entry" }],
+    ["a whole trust domain", { scope: "domain" }],
+    ["with a reason", { scope: "owner", reason: "drill" }],
+  ])("does not stop %s → malformed_request", async (_name, json) => {
+    expect((await call("POST /v1/owner/halt", json, { cookie })).word).toBe("malformed_request");
+    expect(await rig.world.store.stops({ inForce: true })).toEqual([]);
+  });
+
   it("sees and stops nothing of another owner", async () => {
     await rig.world.store.commit({
       changes: [

@@ -89,14 +89,13 @@ export async function haltOf(
   const { owner } = session;
   const members = new Members(posted, "malformed_request", "halt");
   const scope = members.choice("scope", SCOPES);
-  const named = members.optional("target", (name) => members.text(name, { maxLength: 512 }));
+  const target = scope === "owner" ? owner : members.text("target", { maxLength: 512 });
   members.end();
   if (scope === "entry") {
-    const entry = named === undefined ? undefined : await w.store.entry(named);
+    const entry = await w.store.entry(target);
     if (entry === undefined || !isOf(entry.body, owner))
       throw new Refusal("not_found", "no such agent");
   }
-  const target = scope === "owner" ? owner : (named ?? "");
   const stop = await halt(w, {
     scope,
     target,
