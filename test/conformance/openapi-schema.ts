@@ -38,7 +38,10 @@ export function resolve(place: Place): Place {
   const [file = "", pointer = ""] = reference.split("#");
   const target = file === "" ? place.in : describeFile(file.replace("./", ""));
   let node: unknown = target.root;
-  for (const name of pointer.split("/").slice(1)) node = isNode(node) ? node[name] : undefined;
+  for (const escaped of pointer.split("/").slice(1)) {
+    const name = decodeURI(escaped).replaceAll("~1", "/").replaceAll("~0", "~"); // RFC 6901
+    node = isNode(node) ? node[name] : undefined;
+  }
   if (!isNode(node)) throw new Error(`${place.in.file}: ${reference} leads nowhere`);
   return resolve({ in: target, node });
 }

@@ -29,9 +29,10 @@ import { credentialOf, Passkey } from "../whole/passkey.ts";
 import { signBeforehand } from "../whole/presign.ts";
 import { makeWhole } from "../whole/whole.ts";
 import type { Whole } from "../whole/whole.ts";
+import { consoleOf, pageHeaders, sitAtConsole } from "./openapi-console.ts";
 
 /** Where calls go; each is one tag of one description. */
-export type Place = "door" | "run" | "proxy" | "api" | "public" | "admin";
+export type Place = "door" | "run" | "proxy" | "api" | "public" | "admin" | "console";
 
 /** What any of the applications knows of a connection. */
 type Contexts = ApiContext & PublicContext & { readonly peer: StandIn };
@@ -45,6 +46,7 @@ export interface Exchange {
   readonly type: string;
   /** JSON of the body, or of each event's data. */
   readonly values: readonly Json[];
+  readonly cookie?: string;
 }
 
 export interface CallOptions {
@@ -111,6 +113,9 @@ export class Apis {
   readonly exchanges: Exchange[] = [];
   /** Certificate of the gateway, which alone makes one of the calls. */
   readonly #gateway: Bytes;
+  /** Token of the session at the console, and a question of its owner. */
+  session = "";
+  question = "";
   readonly #apps: Readonly<Record<Place, Handler<Contexts>>>;
 
   constructor(whole: Whole, gateway: Bytes) {
@@ -128,6 +133,7 @@ export class Apis {
       api: apiApp(world, feed),
       public: publicApp(world),
       admin: adminApp(world, { render: () => "" }, owners, ringOf()),
+      console: consoleOf(whole),
     };
   }
 
@@ -143,6 +149,7 @@ export class Apis {
       method,
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(place === "console" ? pageHeaders(this.session) : {}),
         ...options.headers,
       },
       ...(body === undefined ? {} : { body }),
@@ -154,12 +161,14 @@ export class Apis {
       peer: new StandIn(),
       ...(options.asHost === false ? {} : { certificate }),
     });
+    const cookie = response.headers.get("set-cookie");
     const exchange = {
       place,
       what: `${method} ${path.split("?")[0] ?? ""}`,
       status: response.status,
       type: response.headers.get("content-type")?.split(";")[0] ?? "",
       values: await valuesOf(response, options.events ?? 1),
+      ...(cookie === null ? {} : { cookie }),
     };
     this.exchanges.push(exchange);
     return exchange;
@@ -188,6 +197,7 @@ export async function tellStory(): Promise<Apis> {
   await askWithOwnKey(apis);
   await stopAndRefuse(apis);
   await askAsHost(apis);
+  await sitAtConsole(apis);
   return apis;
 }
 

@@ -12,9 +12,9 @@ import type { Node, Operation, Place as Described } from "./openapi-schema.ts";
 import { tellStory } from "./openapi-story.ts";
 import type { Apis, Exchange, Place } from "./openapi-story.ts";
 
-const FILES = ["agent-api.yaml", "run-and-proxy.yaml", "server-api.yaml"];
+const FILES = ["agent-api.yaml", "run-and-proxy.yaml", "server-api.yaml", "owner-console.yaml"];
 const OPERATIONS = FILES.flatMap((file) => operationsOf(describeFile(file)));
-const PLACES: readonly Place[] = ["door", "run", "proxy", "api", "public", "admin"];
+const PLACES: readonly Place[] = ["door", "run", "proxy", "api", "public", "admin", "console"];
 const JSON_TYPE = "application/json";
 
 let apis: Apis;
@@ -159,8 +159,10 @@ const UNREAD: ReadonlySet<string> = new Set(["malformed_request", "malformed_jso
 
 async function reasonFor({ operation }: Body, json: Node): Promise<string> {
   const [method = "", path = ""] = operation.what.split(" ");
-  const what = `${method} ${path.replaceAll(/\{\w+\}/g, "x")}`;
   const place = operation.tag as Place; // every tag is a place: tested above
+  // of another's question the console does not read a decision
+  const named = place === "console" ? apis.question : "x";
+  const what = `${method} ${path.replaceAll(/\{\w+\}/g, named)}`;
   const { values } = await apis.call(place, what, { json });
   const [value] = values;
   const reason = isNode(value) ? value["reason"] : undefined;
