@@ -11,7 +11,17 @@ import { freePort, Production } from "./production.ts";
 import { exchange, requestOf } from "./wire.ts";
 import type { Dial, Reply } from "./wire.ts";
 
-const PLACES = ["api", "gateway", "public", "admin", "door", "run", "proxy", "witness"] as const;
+const PLACES = [
+  "api",
+  "gateway",
+  "public",
+  "admin",
+  "door",
+  "run",
+  "proxy",
+  "witness",
+  "console",
+] as const;
 type Place = (typeof PLACES)[number];
 
 interface Known {
@@ -29,7 +39,14 @@ const KNOWN: Readonly<Record<Place, Known>> = {
   run: { post: "/v1/runs" },
   proxy: { get: "/v1/status" },
   witness: { post: "/add-checkpoint" },
+  console: { get: "/v1/owner/console", post: "/v1/owner/sign-in" },
 };
+const PAGE = "consent.example.org";
+/** How a place is called: the console by its own page only. */
+const calledAt = (place: Place): { readonly host?: string } =>
+  place === "console" ? { host: PAGE } : {};
+const calledFrom = (place: Place): readonly string[] =>
+  place === "console" ? [`origin: https://${PAGE}`] : [];
 /** More than any listener takes. */
 const TOO_MUCH = "x".repeat(200_000);
 const JSON_TYPE = "content-type: application/json";
@@ -110,6 +127,7 @@ beforeAll(async () => {
     run: { unix: join(home.data, "run/run.sock") },
     proxy: { unix: join(home.data, "run/proxy.sock") },
     witness: { url: addressIn(witness, "witness.running", "address") },
+    console: { url: made.console },
   };
   secret = await joinSecret(home);
   before = await state();
@@ -265,7 +283,7 @@ const BODIES: readonly (readonly [
   ["what is compressed", gzipSync("{}"), bad, [JSON_TYPE, "content-encoding: gzip"]],
 ];
 
-describe.each(["api", "gateway", "admin", "door", "run"] as const)(
+describe.each(["api", "gateway", "admin", "door", "run", "console"] as const)(
   "%s takes one strict JSON object",
   (place) => {
     const rows = BODIES.map(
@@ -273,7 +291,12 @@ describe.each(["api", "gateway", "admin", "door", "run"] as const)(
     );
     it.each(rows)("not %s", async (_name, body, word, headers) => {
       const { post = "" } = KNOWN[place];
-      const reply = await exchange(dials[place], ...requestOf(`POST ${post}`, { headers, body }));
+      const octets = requestOf(`POST ${post}`, {
+        headers: [...headers, ...calledFrom(place)],
+        body,
+        ...calledAt(place),
+      });
+      const reply = await exchange(dials[place], ...octets);
       expect(reply.word).toBe(word);
     });
   },
@@ -365,6 +388,17 @@ describe("a credential at the wrong place", () => {
     expect((await exchange(dials.gateway, ...octets)).word).toBe("not_found");
   });
 
+  it.each<readonly [string, string, readonly string[], string]>([
+    ["the page by its address", "127.0.0.1", [], "GET /"],
+    ["the page by another name", "rebound.test", [], "GET /"],
+    ["a call of another page", PAGE, ["origin: https://evil.test"], "POST /v1/owner/sign-in/nonce"],
+    ["a call of nobody", PAGE, [], "POST /v1/owner/sign-in/nonce"],
+    ["a call from another site", PAGE, ["sec-fetch-site: cross-site"], "GET /v1/owner/console"],
+  ])("the console does not answer %s", async (_name, host, headers, what) => {
+    const reply = await exchange(dials.console, ...requestOf(what, { host, headers }));
+    expect(reply.word).toBe("origin_mismatch");
+  });
+
   it("the stream of states is nobody's", async () => {
     expect((await exchange(nobody, ...requestOf("GET /v1/state"))).word).toBe(
       "client_certificate_required",
@@ -386,7 +420,10 @@ describe("after all of that", () => {
     expect(running.map(({ end }) => end)).toEqual(running.map(() => undefined));
     const words = await Promise.all(
       PLACES.map(async (place) => {
-        const octets = requestOf(`${methodOf(place)} ${pathOf(place)}`, { headers: [JSON_TYPE] });
+        const octets = requestOf(`${methodOf(place)} ${pathOf(place)}`, {
+          headers: [JSON_TYPE],
+          ...calledAt(place),
+        });
         return [place, (await exchange(dials[place], ...octets)).word];
       }),
     );
@@ -398,6 +435,7 @@ describe("after all of that", () => {
       door: expect.stringMatching(/^(200|loader_forbidden)$/), // as this process was started
       run: "malformed_json",
       proxy: "200",
+      console: "200",
       witness: "400 as text/plain; charset=utf-8", // as C2SP says
     });
     const errors = running.flatMap(({ err }) =>

@@ -22,17 +22,21 @@ export class Production {
   readonly home: Home;
   server: Running;
   proxy: Running;
+  /** Where the owners' console listens; its origin is `https://consent.` and the trust domain. */
+  readonly console: URL;
 
-  private constructor(home: Home, server: Running, proxy: Running) {
+  private constructor(home: Home, server: Running, proxy: Running, port: number) {
     this.home = home;
+    this.console = new URL(`http://127.0.0.1:${port}`);
     this.server = server;
     this.proxy = proxy;
   }
 
   static async create(trustDomain = "example.org"): Promise<Production> {
     const home = await Home.create();
-    const [api, open] = [await freePort(), await freePort()];
+    const [api, open, owners] = [await freePort(), await freePort(), await freePort()];
     const ports = ["--api-port", String(api), "--public-port", String(open)];
+    ports.push("--console-port", String(owners));
     await home.json([
       "server",
       "init",
@@ -46,7 +50,7 @@ export class Production {
     const token = join(home.folder, "token");
     await home.json(["server", "join-token", "--proxy", "here", "--out", token]);
     await home.json(["proxy", "enroll", "--token-file", token]);
-    return new Production(home, server, await Production.startProxy(home));
+    return new Production(home, server, await Production.startProxy(home), owners);
   }
 
   private static async startServer(home: Home): Promise<Running> {

@@ -107,9 +107,13 @@ export function exchange(dial: Dial, ...parts: readonly (string | Uint8Array)[])
 /** A request as octets; `headers` stand as they are given, one line each. */
 export function requestOf(
   what: string,
-  { headers = [], body = "" }: { headers?: readonly string[]; body?: string | Uint8Array } = {},
+  {
+    headers = [],
+    body = "",
+    host = "localhost",
+  }: { headers?: readonly string[]; body?: string | Uint8Array; host?: string } = {},
 ): readonly (string | Uint8Array)[] {
-  const lines = [`${what} HTTP/1.1`, "host: localhost", ...headers];
+  const lines = [`${what} HTTP/1.1`, `host: ${host}`, ...headers];
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   if (length > 0) lines.push(`content-length: ${length}`);
   return [`${lines.join("\r\n")}\r\n\r\n`, ...(length === 0 ? [] : [body])];
