@@ -1,10 +1,4 @@
-import {
-  base64url,
-  fromBase64url,
-  parseJson,
-  REQUEST,
-  seal,
-} from "../../packages/core/src/index.ts";
+import { base64url, fromBase64url, REQUEST, seal } from "../../packages/core/src/index.ts";
 import type { Bytes, Json, RequestClaims } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto, routesOf } from "../../packages/node/src/index.ts";
 import type { Handler } from "../../packages/node/src/index.ts";
@@ -29,6 +23,7 @@ import { credentialOf, Passkey } from "../whole/passkey.ts";
 import { signBeforehand } from "../whole/presign.ts";
 import { makeWhole } from "../whole/whole.ts";
 import type { Whole } from "../whole/whole.ts";
+import { valuesOf } from "./openapi-answer.ts";
 import { consoleOf, pageHeaders, sitAtConsole } from "./openapi-console.ts";
 
 /** Where calls go; each is one tag of one description. */
@@ -56,35 +51,6 @@ export interface CallOptions {
   readonly events?: number;
   /** Calls the server's API as a host that is enrolled. */
   readonly asHost?: boolean;
-}
-
-const LIMITS = { maxBytes: 4_194_304, maxDepth: 24, nullAllowed: true };
-
-async function readEvents(response: Response, count: number): Promise<readonly Json[]> {
-  const values: Json[] = [];
-  if (response.body === null) return values;
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (values.length < count) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    text += value;
-    const whole = text.split("\n\n");
-    text = whole.pop() ?? "";
-    for (const event of whole) {
-      const data = /^data: (.*)$/m.exec(event)?.[1];
-      if (data !== undefined) values.push(parseJson(data, LIMITS));
-    }
-  }
-  await reader.cancel();
-  return values;
-}
-
-async function valuesOf(response: Response, events: number): Promise<readonly Json[]> {
-  const type = response.headers.get("content-type") ?? "";
-  if (type.startsWith("text/event-stream")) return readEvents(response, events);
-  const text = await response.text();
-  return type.includes("json") ? [parseJson(text, LIMITS)] : [];
 }
 
 /** Doors that open at once and lead nowhere. */
