@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Home } from "./countersign.ts";
@@ -34,6 +36,21 @@ describe("countersign dev", () => {
     expect(await home.local("proxy.sock", "/v1/status")).toMatchObject({ connected: true });
     expect(running.end).toBeUndefined();
     expect((await running.stop()).code).toBe(0);
+  });
+
+  it("ends when the last of its listeners cannot be opened, and says which", async () => {
+    const { running, ready } = await home.dev();
+    await running.stop();
+    const { port } = new URL(ready["console"] ?? "");
+    const taken = createServer().listen(Number(port), "127.0.0.1");
+    await once(taken, "listening");
+    try {
+      const { code, err } = await home.cli(["dev"]);
+      expect(code).toBe(1);
+      expect(err).toContain(port);
+    } finally {
+      taken.close();
+    }
   });
 
   it.each([

@@ -28,6 +28,9 @@ function globals(argv: readonly string[]): Given {
   };
 }
 
+/** Time for what was written to be read. */
+const LINGER_MS = 1000;
+
 function overview(): Command {
   const program = new Command("countersign")
     .description("Gives every agent its own short-lived credential, countersigned by its owner.")
@@ -60,7 +63,10 @@ async function help({ rest, isJson }: Given): Promise<number> {
 
 const given = globals(process.argv.slice(2));
 const noun = NOUNS.find((candidate) => candidate.name === given.rest[0]);
-process.exitCode =
+const code =
   noun === undefined
     ? await help(given)
     : await (await import("./command.ts")).runCommand(process, noun, given);
+process.exitCode = code;
+// what failed may have left something open, a listener of a daemon that came halfway: the process ends all the same
+if (code !== 0) setTimeout(() => process.exit(code), LINGER_MS).unref();

@@ -122,10 +122,23 @@ function verifiedCertificate(socket: TLSSocket): Bytes | undefined {
   return certificate === undefined ? undefined : new Uint8Array(certificate.raw);
 }
 
+/** Why nothing listens there, with the address: it is configuration, and no secret. */
+function unheard(on: ListenOn, error: Error): Refusal {
+  const where = "unix" in on ? on.unix : `${on.host}:${on.port}`;
+  const code: unknown = "code" in error ? error.code : undefined;
+  return code === "EADDRINUSE"
+    ? new Refusal(
+        "configuration_invalid",
+        `something listens on ${where} already`,
+        "Stop what listens there, or configure another address.",
+      )
+    : new Refusal("configuration_invalid", `cannot listen on ${where}: ${String(code)}`);
+}
+
 async function listen(server: Server, on: ListenOn): Promise<void> {
   if ("unix" in on) await prepareSocketPath(on.unix);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", () => reject(new Refusal("configuration_invalid", "cannot listen there")));
+    server.once("error", (error) => reject(unheard(on, error)));
     if (!("unix" in on)) {
       server.listen({ host: on.host, port: on.port }, resolve);
       return;
