@@ -1,14 +1,13 @@
 import { assertionOf } from "../../packages/core/src/consent/authenticator.testing.ts";
 import { base64url, fromBase64url, loginChallenge } from "../../packages/core/src/index.ts";
-import type { Json } from "../../packages/core/src/index.ts";
-import { nodeCrypto } from "../../packages/node/src/index.ts";
+import type { Json, JsonObject } from "../../packages/core/src/index.ts";
+import { generateSigner, nodeCrypto } from "../../packages/node/src/index.ts";
 import type { Handler } from "../../packages/node/src/index.ts";
 import { OwnerSessions } from "../../packages/server/src/cases/owner-sessions.ts";
 import { consoleApp } from "../../packages/server/src/http/console.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { seededRandom, textOf } from "../../packages/server/src/world.testing.ts";
-import { BOUND, enrolPasskey, PAGES } from "../whole/passkey.ts";
-import type { Passkey } from "../whole/passkey.ts";
+import { BOUND, credentialOf, enrolPasskey, PAGES, Passkey } from "../whole/passkey.ts";
 import type { Whole } from "../whole/whole.ts";
 import type { CallOptions, Exchange } from "./openapi-story.ts";
 
@@ -60,6 +59,52 @@ async function signIn(apis: Console, passkey: Passkey): Promise<void> {
   apis.session = /^__Host-countersign=([^;]+);/.exec(cookie)?.[1] ?? "";
 }
 
+/** The registration of a passkey: its owner, and what is posted of it, signed. */
+async function registered(
+  apis: Console,
+  path: string,
+  code: object,
+): Promise<{ passkey: Passkey; bytes: Uint8Array; posted: JsonObject }> {
+  const { rig } = apis.whole.scene;
+  const signer = generateSigner();
+  const begun = first(await apis.call("console", `POST ${path}/options`, { json: code }));
+  const { challenge } = begun["options"] as JsonObject; // as the server says it
+  const credential = await credentialOf(signer, textOf(challenge));
+  const json = { ...code, credential };
+  const taken = first(await apis.call("console", `POST ${path}/verify`, { json }));
+  const statement = textOf(taken["jcs"]);
+  const passkey = new Passkey(rig, "", signer);
+  const bytes = fromBase64url(statement);
+  return {
+    passkey,
+    bytes,
+    posted: { statement, sig: await passkey.sign(bytes), comment: "phone" },
+  };
+}
+
+/** A first key by a link, which is then cancelled. */
+async function enrolByLink(apis: Console): Promise<void> {
+  const { rig } = apis.whole.scene;
+  const made = await rig.call("admin", "POST /v1/owner/invitations", { json: { name: "frank" } });
+  const code = { code: textOf(made.body["code"]) };
+  const { posted } = await registered(apis, "/v1/owner/enrolment", code);
+  const json = { ...code, ...posted };
+  await apis.call("console", "POST /v1/owner/enrolment/key", { json });
+  await apis.call("console", "POST /v1/owner/enrolment/cancel", { json: code });
+}
+
+/** A second key, said to be his and removed again; printed codes. */
+async function keepKeys(apis: Console, passkey: Passkey): Promise<void> {
+  const { passkey: fresh, bytes, posted } = await registered(apis, "/v1/owner/keys/webauthn", {});
+  const co = [{ jkt: passkey.jkt, sig: await passkey.sign(bytes) }];
+  passkey.counter += 1;
+  await apis.call("console", "POST /v1/owner/keys", { json: { ...posted, co_signatures: co } });
+  await apis.call("console", `POST /v1/owner/keys/${fresh.jkt}/known`, { json: {} });
+  await apis.call("console", "GET /v1/owner/keys");
+  await apis.call("console", `DELETE /v1/owner/keys/${fresh.jkt}`);
+  await apis.call("console", "POST /v1/owner/stop-codes", { json: {} });
+}
+
 /** An owner at his console, from the page to signing out; in the end he is signed in again. */
 export async function sitAtConsole(apis: Console): Promise<void> {
   const { host, rig } = apis.whole.scene;
@@ -68,6 +113,8 @@ export async function sitAtConsole(apis: Console): Promise<void> {
     await apis.call("console", `GET ${path}`);
   await signIn(apis, passkey);
   await apis.call("console", "GET /v1/owner/me");
+  await enrolByLink(apis);
+  await keepKeys(apis, passkey);
   const { body } = await host.ask({ script: 11 });
   apis.question = textOf(body["id"]);
   await apis.call("console", "GET /v1/owner/requests");

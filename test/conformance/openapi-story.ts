@@ -149,7 +149,7 @@ const member = (exchange: Exchange, ...names: readonly string[]): string => {
 
 /** Everything that every application can be asked, once as it goes well: first issue, proof, renewal, stop. */
 export async function tellStory(): Promise<Apis> {
-  const whole = await makeWhole();
+  const whole = await makeWhole({ server: { config: { console_port: 8444 } } });
   const apis = new Apis(whole, await enrolEdge(whole.scene.rig, { name: "other" }));
   await enrol(apis);
   await askAndApprove(apis);
@@ -192,6 +192,7 @@ async function enrol(apis: Apis): Promise<void> {
   await recoverBob(apis);
   await apis.call("admin", `DELETE /v1/owner/keys/${member(added, "jkt")}`);
   await apis.call("admin", "GET /v1/owners");
+  await inviteErin(apis);
   await suspendAndResume(apis);
   await apis.call("admin", "POST /v1/entries", {
     json: entryOf({ name: "unbound", binding: "none" }),
@@ -214,6 +215,12 @@ async function registerPasskey(apis: Apis): Promise<void> {
   const statement = member(taken, "jcs");
   const sig = await new Passkey(rig, "", signer).sign(fromBase64url(statement));
   await apis.call("admin", "POST /v1/owner/keys", { json: { statement, sig, comment: "phone" } });
+}
+
+/** Somebody is invited to make a first key. */
+async function inviteErin(apis: Apis): Promise<void> {
+  const made = await apis.call("admin", "POST /v1/owner/invitations", { json: { name: "erin" } });
+  await apis.call("admin", `GET /v1/owner/invitations/${member(made, "id")}`);
 }
 
 /** A security key signs for another with a counter that went back. */

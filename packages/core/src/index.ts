@@ -202,6 +202,9 @@ export type {
 export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
 export { checkEligibility, counterStep } from "./consent/counter.ts";
 export { loginChallenge } from "./consent/login.ts";
+export { INVITATION_SECONDS, invitationPayload, makeInvitationCode } from "./consent/invitation.ts";
+export { keysKnownTo } from "./consent/known-keys.ts";
+export type { SpokenFor } from "./consent/known-keys.ts";
 export { readCode, requestCode, requestCodeOf, statementId } from "./consent/code.ts";
 export { fenceNote, noteRuns } from "./consent/note.ts";
 export type { FencedNote, NoteRun } from "./consent/note.ts";

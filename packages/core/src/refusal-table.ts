@@ -80,6 +80,9 @@ export type RefusalCode =
   | "co_signers_insufficient"
   | "recovery_pending"
   | "stop_code_invalid"
+  | "invitation_invalid"
+  | "invitation_used"
+  | "last_key"
   | "session_needed"
   | "sign_in_failed"
   | "already_decided"
@@ -503,6 +506,21 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     403,
     "The code is not valid",
     "Type another one of the newest printed codes, or stop it on the server's host: countersign halt.",
+  ),
+  invitation_invalid: row(
+    403,
+    "The code is not valid",
+    "Type the code that the terminal shows now, or have a new one made: countersign owner invite NAME.",
+  ),
+  invitation_used: row(
+    409,
+    "The link was used already",
+    "Tell whoever gave you the link: countersign owner list shows the key that was made.",
+  ),
+  last_key: row(
+    409,
+    "It is the last key that signs",
+    "Add another key first. To stop everything needs no key: countersign halt owner NAME.",
   ),
   session_needed: row(401, "Nobody is signed in", "Sign in with a passkey of this console."),
   sign_in_failed: row(

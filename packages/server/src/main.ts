@@ -260,23 +260,24 @@ async function listenConsole(
   world: World,
   feed: OwnerFeed,
   site: string | undefined,
-  counted: (app: Handler<object>) => Handler<object>,
+  counted: (app: Handler<PublicContext>) => Handler<PublicContext>,
 ): Promise<Listener | undefined> {
   const { console: bind } = world.config;
   if (bind === undefined) return undefined;
   const pages = await readSite(site ?? "");
   const sessions = new OwnerSessions(world.c, world.random);
   const app = counted(consoleApp(world, { feed, sessions, site: pages }));
-  return serve({ on: bind, app, contextOf: () => ({}), log: world.log });
+  return serve({ on: bind, app, contextOf: addressOf, log: world.log });
 }
 
+const addressOf = ({
+  remoteAddress,
+}: {
+  readonly remoteAddress?: string | undefined;
+}): PublicContext => (remoteAddress === undefined ? {} : { address: remoteAddress });
+
 function listenPublic(world: World, app: Handler<PublicContext>): Promise<Listener> {
-  const contextOf = ({
-    remoteAddress,
-  }: {
-    readonly remoteAddress?: string | undefined;
-  }): PublicContext => (remoteAddress === undefined ? {} : { address: remoteAddress });
-  return serve({ on: world.config.public, app, contextOf, log: world.log });
+  return serve({ on: world.config.public, app, contextOf: addressOf, log: world.log });
 }
 
 /**

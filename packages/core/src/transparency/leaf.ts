@@ -16,6 +16,8 @@ const TYPES = [
   "key.recovery_announced",
   "key.recovery_cancelled",
   "key.recovered",
+  "owner.stop_codes_made",
+  "owner.invitation_cancelled",
   "entry.added",
   "entry.changed",
   "entry.removed",

@@ -28,7 +28,7 @@ import type {
 } from "@countersign/core";
 import type { AuthenticatorRecord, OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import type { Committed, Once } from "../store/store.ts";
+import type { Change, Committed, Once } from "../store/store.ts";
 import { checkCertificate } from "./owner-certificate.ts";
 import { coSignersOf, coSignerThumbprints, keptSignature } from "./owner-chain.ts";
 import type { CoSignature, CoSigner } from "./owner-chain.ts";
@@ -204,6 +204,12 @@ export interface PostedKey {
   readonly coSignatures: readonly CoSignature[];
 }
 
+/** What the commit of a verified key does besides. It may refuse the key. */
+export type AlongWith = (key: OwnerKeyRow) => {
+  readonly changes: readonly Change[];
+  readonly once: readonly Once[];
+};
+
 /**
  * Enrols a key by its signed statement, on the word of whoever holds the admin socket (`eb: admin`), or of a CA that is
  * configured for owners (`eb: x509`). Keys that the owner has already may co-sign, and under the first one keys of other
@@ -212,9 +218,13 @@ export interface PostedKey {
  * @throws Refusal `statement_invalid`, `approval_expired`, `signature_invalid`, `key_not_enrolled`, `key_suspended`,
  * `replayed`, `counter_regressed`; `stale` when a co-signer was removed meanwhile; as `checkCertificate`
  */
-export async function addKey(w: World, posted: PostedKey): Promise<OwnerKeyRow> {
+export async function addKey(
+  w: World,
+  posted: PostedKey,
+  alongWith: AlongWith = () => ({ changes: [], once: [] }),
+): Promise<OwnerKeyRow> {
   for (let attempt = 1; ; attempt += 1) {
-    const added = await tryAdd(w, posted);
+    const added = await tryAdd(w, posted, alongWith);
     if (added !== "moved") return added;
     if (attempt === MAX_TRIES) throw new Refusal("stale");
   }
@@ -305,7 +315,11 @@ async function basisOf(w: World, { row, signing }: VerifiedKey): Promise<string>
   return isFirst && w.config.isDevelopment ? "tofu" : "admin";
 }
 
-async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved"> {
+async function tryAdd(
+  w: World,
+  posted: PostedKey,
+  alongWith: AlongWith,
+): Promise<OwnerKeyRow | "moved"> {
   const epoch = await w.store.epoch();
   const find = (owner: string): Promise<readonly CoSigner[]> =>
     coSignersOf(w, owner, posted.coSignatures);
@@ -315,7 +329,9 @@ async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved
   const spent = { jti: statement.body.jti, cs: statement.cs };
   const moved = await moveCounters(w, signing, spent);
   const committed =
-    typeof moved === "string" ? moved : await commitKey(w, row, spent, moved, epoch);
+    typeof moved === "string"
+      ? moved
+      : await commitKey(w, row, { ...spent, ...alongWith(row) }, moved, epoch);
   if (committed === "used") throw new Refusal("replayed", "the statement or key was used");
   if (committed === "conflict") return afterConflict(w, row, signing);
   return row;
@@ -324,16 +340,18 @@ async function tryAdd(w: World, posted: PostedKey): Promise<OwnerKeyRow | "moved
 function commitKey(
   w: World,
   row: OwnerKeyRow,
-  { jti, cs }: { readonly jti: string; readonly cs: Digest },
+  also: { readonly jti: string; readonly cs: Digest } & ReturnType<AlongWith>,
   { changes, ownerKeys }: MovedCounters,
   epoch: number,
 ): Promise<Committed | "used" | "conflict"> {
+  const { jti, cs } = also;
   return w.store.commit({
     log: addedRow(w, row, cs),
-    changes: [{ put: "ownerKey", row }, ...changes],
+    changes: [{ put: "ownerKey", row }, ...changes, ...also.changes],
     once: [
       { kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER },
       { kind: "key", value: row.jkt, until: Number.MAX_SAFE_INTEGER },
+      ...also.once,
     ],
     issues: true,
     // a co-signer may be removed at this moment
@@ -351,38 +369,4 @@ async function afterConflict(
   for (const { row } of coSigners)
     if ((await w.store.ownerKey(row.jkt))?.counter !== row.counter) return "moved";
   throw new Refusal("stale");
-}
-
-/** What a removal leaves behind. */
-export interface Removed {
-  /** Keys of the owner that sign still. */
-  readonly keysLeft: number;
-  /** Registrations that name the owner: without a key nobody can approve anything of theirs. */
-  readonly agents: number;
-}
-
-/** Takes a key away: an admin act, logged, felt by every relying party with a current trust bundle. */
-export async function removeKey(w: World, jkt: string, by: string): Promise<Removed> {
-  const key = await w.store.ownerKey(jkt);
-  if (key === undefined || key.removedAt !== undefined)
-    throw new Refusal("not_found", "no such key");
-  const now = w.clock();
-  const committed = await w.store.commit({
-    log: logRow(w, {
-      type: "key.removed",
-      t: now,
-      actor: "admin",
-      record: { v: 1, owner: key.owner, key: jkt, by },
-    }),
-    changes: [
-      { set: "ownerKey", jkt, fields: { removedAt: now } },
-      { end: "grants", scope: "ownerKey", target: jkt, at: now, why: "key removed" },
-      { bump: "bundleSequence" },
-    ],
-    bumpEpoch: true,
-  });
-  if (committed === "used" || committed === "conflict") throw new Refusal("stale");
-  const left = (await w.store.ownerKeys(key.owner)).filter((one) => one.removedAt === undefined);
-  const entries = await w.store.entries({ owner: key.owner, removed: false });
-  return { keysLeft: left.length, agents: entries.length };
 }

@@ -29,6 +29,7 @@ export async function makeStopCodes(
   w: World,
   owner: OwnerRow,
   by: string,
+  actor: "admin" | "owner" = "admin",
 ): Promise<readonly string[]> {
   const now = w.clock();
   const codes = Array.from({ length: STOP_CODE_COUNT }, () => makeStopCode(w.random));
@@ -39,9 +40,9 @@ export async function makeStopCodes(
   }));
   const committed = await w.store.commit({
     log: logRow(w, {
-      type: "admin.stop_codes_made",
+      type: `${actor}.stop_codes_made`,
       t: now,
-      actor: "admin",
+      actor,
       record: { v: 1, owner: owner.id, count: codes.length, by },
     }),
     changes: [

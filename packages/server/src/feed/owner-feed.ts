@@ -16,6 +16,8 @@ const TYPES: readonly string[] = [
   "approval.unblocked",
   "key.added",
   "key.removed",
+  "key.suspended",
+  "key.resumed",
   "key.recovery_announced",
   "key.recovery_cancelled",
   "key.recovered",
@@ -30,9 +32,15 @@ const MAX_MISSED_ROWS = 10_000;
 const ROWS_AT_A_TIME = 1000;
 const MAX_RECORD_BYTES = 65_536;
 
-/** One stream and the log row that it has come to. */
-interface Reader {
+/** Whose stream it is. */
+export interface StreamOf {
   readonly owner: string;
+  /** Thumbprint of the key whose session reads it: the stream ends when that key is removed or suspended. */
+  readonly jkt?: string;
+}
+
+/** One stream and the log row that it has come to. */
+interface Reader extends StreamOf {
   readonly stream: EventStream;
   at: number;
 }
@@ -50,6 +58,10 @@ function concerns({ owner, parties, scope, target }: JsonObject, who: string): b
   if (owner === who || (Array.isArray(among) && among.includes(who))) return true;
   return owner === undefined && scope === "owner" && target === who;
 }
+
+/** Whether a row takes away the key whose session reads. */
+const endsStream = ({ type }: LogRow, { key }: JsonObject, { jkt }: Reader): boolean =>
+  (type === "key.removed" || type === "key.suspended") && jkt !== undefined && key === jkt;
 
 /**
  * Streams to owners what happens to their requests and keys: a cursor on the log. A stream begins with everything that
@@ -76,7 +88,7 @@ export class OwnerFeed {
    * @throws Refusal `rate_limited` when all owners together have too many
    */
   async open(
-    owner: string,
+    { owner, jkt }: StreamOf,
     lastEventId: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
@@ -89,7 +101,8 @@ export class OwnerFeed {
     if (this.#readers.size >= MAX_STREAMS) throw new Refusal("rate_limited", "too many streams");
     const stream = eventStream(signal, { timers: this.#timers });
     if (inbox !== undefined) stream.send("inbox", inbox, this.#idOf(size - 1));
-    const reader = { owner, stream, at: missed ?? size };
+    const whose = jkt === undefined ? { owner } : { owner, jkt };
+    const reader = { ...whose, stream, at: missed ?? size };
     this.#readers.add(reader);
     signal.addEventListener("abort", () => this.#readers.delete(reader), { once: true });
     this.#changed(size);
@@ -169,6 +182,7 @@ export class OwnerFeed {
       const data = await this.#dataOf(row, record);
       for (const reader of concerned)
         if (!reader.stream.send(row.type, data, this.#idOf(row.seq))) this.#readers.delete(reader);
+      for (const reader of concerned) if (endsStream(row, record, reader)) this.#drop(reader);
     }
     for (const reader of readers) if (reader.at < next) reader.at = next;
   }

@@ -12,6 +12,7 @@ import type { Readings } from "../metrics.ts";
 import type { KeyRing } from "../signer/key-ring.ts";
 import type { World } from "../world.ts";
 import { gatewayToken, listGateways } from "./gateways.ts";
+import { invitationRoutes } from "./enrolment.ts";
 import { rotation } from "./keys.ts";
 import { ownerRoutes } from "./owner.ts";
 import { recoveryRoutes } from "./owner-recovery.ts";
@@ -219,6 +220,7 @@ export function adminApp(
     ...ownerRoutes(w, BY, feed),
     ...recoveryRoutes(w, BY),
     ...stopCodeRoutes(w, BY),
+    ...invitationRoutes(w, BY),
     "GET /v1/halts": async () =>
       json({ stops: (await w.store.stops({ inForce: true })).map((row) => ({ ...row })) }),
     "POST /v1/halts": setHalt(w),

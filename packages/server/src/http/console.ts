@@ -9,21 +9,20 @@ import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
 import { checkPlace } from "./console-place.ts";
 import { actorOf, agentsOf, haltOf, logOf, meOf } from "./console-views.ts";
+import { enrolmentRoutes } from "./enrolment.ts";
+import { ownKeyRoutes } from "./own-keys.ts";
+import type { Signed } from "./own-keys.ts";
 import { decide, listRequests, openForOwner } from "./owner.ts";
 import { pageOf } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
+import type { PublicContext } from "./stop-codes.ts";
 
 const MAX_BODY_BYTES = 65_536;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const SESSION_HEADER = "countersign-session";
 const COOKIE = "__Host-countersign";
 
-type Console = Endpoint<object>;
-type Signed = (
-  session: OwnerSession,
-  request: Request,
-  parameters: Readonly<Record<string, string>>,
-) => Promise<Response>;
+type Console = Endpoint<PublicContext>;
 
 /** Over https the session is a cookie that no script reads; a development console keeps it as a header (owner.md 1.3). */
 const isCookied = (w: World): boolean =>
@@ -70,6 +69,23 @@ async function enter(w: World, sessions: OwnerSessions, request: Request): Promi
   return json(body, 200, headers);
 }
 
+/**
+ * The session of a call. A key that was removed or suspended, in whichever way, ends those that it began.
+ * @throws Refusal `session_needed`
+ */
+async function sessionOf(
+  w: World,
+  sessions: OwnerSessions,
+  request: Request,
+): Promise<OwnerSession> {
+  const session = sessions.find(tokenOf(w, request), w.clock());
+  const key = await w.store.ownerKey(session.jkt);
+  if (key !== undefined && key.removedAt === undefined && key.suspendedAt === undefined)
+    return session;
+  sessions.endOf(session.jkt);
+  throw new Refusal("session_needed", "the key that signed in was removed or suspended");
+}
+
 /** A question of this owner's, or of several of whom he is one, or nothing: what is another's does not exist here. */
 async function ownAsk(w: World, session: OwnerSession, id: string | undefined): Promise<void> {
   const row = await findAsk(w, id ?? "");
@@ -92,7 +108,7 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
       return decide(w, actorOf(session))(request, {}, parameters);
     },
     "GET /v1/owner/events": (session, request) =>
-      feed.open(session.owner, request.headers.get("last-event-id") ?? undefined, request.signal),
+      feed.open(session, request.headers.get("last-event-id") ?? undefined, request.signal),
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
     "GET /v1/owner/log": async (session, request) =>
       json(await logOf(w, session, new URL(request.url).searchParams.get("before"))),
@@ -100,6 +116,7 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
       const posted = await readJsonBody(request, MAX_BODY_BYTES);
       return json(await haltOf(w, session, posted));
     },
+    ...ownKeyRoutes(w),
   };
 }
 
@@ -114,8 +131,9 @@ export function consoleApp(
     sessions,
     site,
   }: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions; readonly site: Site },
-): Handler<object> {
+): Handler<PublicContext> {
   const routes: Record<string, Console> = {
+    ...enrolmentRoutes(w),
     "GET /v1/owner/console": (request) => {
       const { trustDomain, issuer, consent } = w.config;
       const isSignedIn = sessions.has(tokenOf(w, request), w.clock());
@@ -135,10 +153,10 @@ export function consoleApp(
   };
   for (const [name, signed] of Object.entries(signedRoutes(w, feed)))
     routes[name] = async (request, _context, parameters) =>
-      signed(sessions.find(tokenOf(w, request), w.clock()), request, parameters);
+      signed(await sessionOf(w, sessions, request), request, parameters);
   for (const path of site.keys()) routes[`GET ${path}`] = () => Promise.resolve(pageOf(site, path));
   routes["GET /"] = () => Promise.resolve(pageOf(site, "/"));
-  const placed: Routes<object> = Object.fromEntries(
+  const placed: Routes<PublicContext> = Object.fromEntries(
     Object.entries(routes).map(
       ([name, endpoint]) =>
         [

@@ -13,7 +13,8 @@ import type { Endpoint, Routes } from "@countersign/node";
 import { approve, deny } from "../cases/approve.ts";
 import { findAsk, noteOf } from "../cases/asked.ts";
 import { openRequest } from "../cases/open-request.ts";
-import { addKey, findOwner, offerKey, removeKey } from "../cases/owners.ts";
+import { addKey, findOwner, offerKey } from "../cases/owners.ts";
+import { removeKey } from "../cases/remove-key.ts";
 import { unblock } from "../cases/unblock.ts";
 import { resumeKey } from "../cases/owner-counter.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
@@ -179,7 +180,11 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
   return {
     "GET /v1/owner/events": async (request) => {
       const { id } = await findOwner(w, query(request, "owner") ?? "");
-      return feed.open(id, request.headers.get("last-event-id") ?? undefined, request.signal);
+      return feed.open(
+        { owner: id },
+        request.headers.get("last-event-id") ?? undefined,
+        request.signal,
+      );
     },
     "GET /v1/owners": () => owners(w),
     "POST /v1/owner/keys/options": offer(w),

@@ -12,7 +12,7 @@ const MAX_TRANSPORTS = 8;
 const BAD = "malformed_request";
 
 /** The credential as a page's `toJSON()` writes it (WebAuthn 5.1); what it repeats of the attestation object is not read. */
-function readCredential(members: Members): Omit<NewPasskey, "name"> {
+export function readCredential(members: Members): Omit<NewPasskey, "name"> {
   members.choice("type", ["public-key"] as const);
   const id = members.text("id", { maxLength: 1364 });
   if (members.text("rawId", { maxLength: 1364 }) !== id) members.fail("rawId", "is not id");

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import * as f from "./fixtures.testing.ts";
-import type { RecoveryRow, StopCodeRow } from "./rows.ts";
+import type { InvitationRow, RecoveryRow, StopCodeRow } from "./rows.ts";
 import type { Change, Store } from "./store.ts";
 
 export function recoveryRow(change: Partial<RecoveryRow> = {}): RecoveryRow {
@@ -34,6 +34,34 @@ export function ownerRules(store: () => Store, put: f.Put): void {
     expect(await store().stopCode("c")).toEqual(codeRow("c", "urn:other"));
     const again = { set: "stopCode", hash: "a", fields: { usedAt: f.NOW } } as const;
     expect(await store().commit({ changes: [again] })).toBe("conflict");
+  });
+
+  it("keeps invitations, one that is open an owner, and used ones for thirty days", async () => {
+    const row = (hash: string): InvitationRow => ({
+      hash,
+      id: `id-${hash}`,
+      owner: f.OWNER,
+      by: "admin",
+      madeAt: f.NOW,
+      exp: f.NOW + 600,
+    });
+    await put({ put: "invitation", row: row("a") });
+    await put({ set: "invitation", hash: "a", fields: { usedAt: f.NOW + 1, jkt: "k" } });
+    const used = { ...row("a"), usedAt: f.NOW + 1, jkt: "k" };
+    await put({ put: "invitation", row: row("b") });
+    await put({ drop: "invitations", owner: f.OWNER });
+    expect(await store().invitation("b")).toBeUndefined();
+    expect(await store().invitation("a")).toEqual(used);
+    expect(await store().invitation("id-a")).toEqual(used);
+    expect(await store().commit({ changes: [{ put: "invitation", row: row("a") }] })).toBe(
+      "conflict",
+    );
+    const over = { set: "invitation", hash: "b", fields: { cancelledAt: f.NOW } } as const;
+    expect(await store().commit({ changes: [over] })).toBe("conflict");
+    await put({ sweep: "expired", now: f.NOW + 30 * 86_400 });
+    expect(await store().invitation("a")).toEqual(used);
+    await put({ sweep: "expired", now: f.NOW + 31 * 86_400 });
+    expect(await store().invitation("a")).toBeUndefined();
   });
 
   it("keeps one announced recovery an owner, and knows whose its key is", async () => {

@@ -163,6 +163,14 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE INDEX owner_keys_credential ON owner_keys (json_extract(authenticator, '$.credential'));
   `,
+  // A person's first key is made on the console's pages, by a code that is good once; he is asked about keys of others.
+  `
+  CREATE TABLE invitations (
+    hash TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, "by" TEXT NOT NULL,
+    made_at INTEGER NOT NULL, exp INTEGER NOT NULL, used_at INTEGER, jkt TEXT, cancelled_at INTEGER) STRICT;
+  CREATE INDEX invitations_owner ON invitations (owner);
+  ALTER TABLE owner_keys ADD COLUMN known_by TEXT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -233,6 +233,14 @@ export function removedOwnerKeys(db: Sqlite): readonly string[] {
     .map((row) => String(row["jkt"]));
 }
 
+export function bundleSequence(db: Sqlite): number {
+  return Number(db.get("SELECT value FROM meta WHERE key = 'bundle_sequence'")?.["value"]);
+}
+
+export function onceSeen(db: Sqlite, kind: string, value: string): boolean {
+  return db.get("SELECT 1 FROM once WHERE kind = ? AND value = ?", [kind, value]) !== undefined;
+}
+
 /** Whose key it is, whether still in use or not: a key is never taken by a second holder. */
 export function keyOwner(db: Sqlite, jkt: string): KeyOwner | undefined {
   const row = db.get(

@@ -89,6 +89,24 @@ export interface OwnerKeyRow {
   readonly addedAt: Seconds;
   readonly removedAt?: Seconds;
   readonly suspendedAt?: Seconds;
+  /** Thumbprints of the keys in whose sessions the owner said that this one is his. */
+  readonly knownBy?: readonly string[];
+}
+
+/** A person's invitation to make a first key. Of its code the keyed hash is stored. */
+export interface InvitationRow {
+  readonly hash: string;
+  /** Short random name. */
+  readonly id: string;
+  /** Owner id. */
+  readonly owner: string;
+  readonly by: string;
+  readonly madeAt: Seconds;
+  readonly exp: Seconds;
+  readonly usedAt?: Seconds;
+  /** Thumbprint of the key that was made with it. */
+  readonly jkt?: string;
+  readonly cancelledAt?: Seconds;
 }
 
 /** A registration of a passkey that was begun (WebAuthn 7.1). */

@@ -18,6 +18,8 @@ export class Clash extends Error {
 
 /** Rows that no answer needs are kept this much longer, for clocks that differ. */
 const SWEEP_MARGIN_SECONDS = 600;
+/** So long a used invitation is known as such: who types its code again learns when, and suspends what it made. */
+const KEPT_INVITATION_SECONDS = 30 * 86_400;
 
 /** Which column of `grants` a scope names. `domain` is everything: one database serves one trust domain. */
 const GRANT_COLUMN: Readonly<Record<StopScope | "ownerKey", string>> = {
@@ -221,6 +223,8 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return insert(db, t.RECOVERIES, change.row, "conflict");
     case "unblock":
       return upsert(db, t.UNBLOCKS, change.row);
+    case "invitation":
+      return insert(db, t.INVITATIONS, change.row, "conflict");
     case "request":
       return insert(db, t.REQUESTS, { ...change.row, ...at(seq) }, "used");
     case "credential":
@@ -252,6 +256,8 @@ function set(db: Sqlite, change: Set): void {
       return update(db, t.STOPS, { column: "id", is: change.id }, change.fields);
     case "stopCode":
       return update(db, t.STOP_CODES, { column: "hash", is: change.hash }, change.fields);
+    case "invitation":
+      return update(db, t.INVITATIONS, { column: "hash", is: change.hash }, change.fields);
     case "recovery":
       return update(db, t.RECOVERIES, { column: "id", is: change.id }, change.fields);
   }
@@ -264,10 +270,15 @@ function sweep(db: Sqlite, now: Seconds): void {
   db.run("DELETE FROM registrations WHERE exp < :before", params);
   db.run("DELETE FROM requests WHERE exp < :before", params);
   db.run("DELETE FROM ceremonies WHERE exp < :before", params);
+  db.run("DELETE FROM invitations WHERE exp < :before", { before: now - KEPT_INVITATION_SECONDS });
 }
 
 function drop(db: Sqlite, change: Extract<Other, { drop: string }>): void {
   if (change.drop === "ceremony") dropCeremony(db, change.req);
+  else if (change.drop === "invitations")
+    db.run("DELETE FROM invitations WHERE owner = :owner AND used_at IS NULL", {
+      owner: change.owner,
+    });
   else db.run("DELETE FROM stop_codes WHERE owner = :owner", { owner: change.owner });
 }
 
@@ -329,6 +340,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "ceremony":
       case "certificate":
       case "credential":
+      case "invitation":
       case "joinToken":
       case "owner":
       case "registration":
@@ -347,6 +359,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "proxy":
         return [change.id];
       case "certificate":
+      case "invitation":
       case "joinToken":
       case "recovery":
       case "stopCode":

@@ -51,7 +51,6 @@ export class SqliteStore implements Store {
   readonly #db: Sqlite;
   readonly #keeper: LogKeeper;
   readonly #writer: Writer;
-
   readonly #unlock: () => void;
   readonly #log: LogName;
 
@@ -184,6 +183,10 @@ export class SqliteStore implements Store {
     return this.#list(t.STOP_CODES, { owner: ["owner = :owner", owner] }, "made_at, hash");
   }
 
+  invitation(hashOrId: string): ReturnType<Store["invitation"]> {
+    return this.#find(t.INVITATIONS, "hash = :key OR id = :key", hashOrId);
+  }
+
   recovery(id: string): Promise<RecoveryRow | undefined> {
     return this.#find(t.RECOVERIES, "id = :key", id);
   }
@@ -210,9 +213,7 @@ export class SqliteStore implements Store {
   }
 
   bundleSequence(): Promise<number> {
-    return this.#read((db) =>
-      Number(db.get("SELECT value FROM meta WHERE key = 'bundle_sequence'")?.["value"]),
-    );
+    return this.#read(q.bundleSequence);
   }
 
   keyOwner(jkt: string): Promise<KeyOwner | undefined> {
@@ -311,10 +312,7 @@ export class SqliteStore implements Store {
   }
 
   onceSeen(kind: Once["kind"], value: string): Promise<boolean> {
-    return this.#read(
-      (db) =>
-        db.get("SELECT 1 FROM once WHERE kind = ? AND value = ?", [kind, value]) !== undefined,
-    );
+    return this.#read((db) => q.onceSeen(db, kind, value));
   }
 
   logRow(seq: number): Promise<LogRow | undefined> {

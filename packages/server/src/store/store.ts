@@ -76,7 +76,7 @@ export type Change =
       readonly set: "ownerKey";
       readonly jkt: string;
       /** `suspendedAt: undefined` takes the suspension away. */
-      readonly fields: Partial<Pick<OwnerKeyRow, "removedAt" | "counter">> & {
+      readonly fields: Partial<Pick<OwnerKeyRow, "removedAt" | "counter" | "knownBy">> & {
         readonly suspendedAt?: Seconds | undefined;
       };
     }

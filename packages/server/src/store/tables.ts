@@ -9,6 +9,7 @@ import type {
   GatewayRow,
   GrantRow,
   InstallationRow,
+  InvitationRow,
   JoinTokenRow,
   LogRow,
   OwnerKeyRow,
@@ -166,6 +167,18 @@ export const OWNER_KEYS: Table<OwnerKeyRow> = table<OwnerKeyRow>("owner_keys", {
   addedAt: "integer",
   removedAt: "integer",
   suspendedAt: "integer",
+  knownBy: "json",
+});
+export const INVITATIONS: Table<InvitationRow> = table<InvitationRow>("invitations", {
+  hash: "text",
+  id: "text",
+  owner: "text",
+  by: "text",
+  madeAt: "integer",
+  exp: "integer",
+  usedAt: "integer",
+  jkt: "text",
+  cancelledAt: "integer",
 });
 export const STOP_CODES: Table<StopCodeRow> = table<StopCodeRow>("stop_codes", {
   hash: "text",
