@@ -47,6 +47,8 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner gateway run": ["", 1, "configuration_invalid"],
   "owner gateway config": ["example.org", 0],
   "owner deny": ["a", 1, "unreachable"],
+  "owner expect": ["a", 1, "unreachable"],
+  "owner starters": ["--owner me", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
   "owner recover start": ["a --key id", 1, "unreachable"],
   "owner recover list": ["", 1, "unreachable"],
@@ -136,6 +138,9 @@ describe("every command, where nothing runs", () => {
 const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["owner approve nope --key id", "not_found", /countersign owner requests/],
   ["owner deny nope", "not_found", /countersign owner requests/],
+  ["owner expect nope", "not_found", /countersign agent list/],
+  ["owner starters --owner nope", "not_found", /countersign owner list/],
+  ["owner starters --owner me --host a", "malformed_request", /--uid 1000/],
   ["owner remove-key nope", "not_found", /countersign owner list/],
   ["owner resume-key nope", "not_found", /countersign owner list/],
   ["owner enrol me --key id", "key_reused", /countersign owner list/],

@@ -253,6 +253,12 @@ async function recoverBob(apis: Apis): Promise<void> {
     json: { code: second, do: "cancel_recovery" },
   });
   await apis.call("admin", "POST /v1/owner/agents/mailer/unblock");
+  await apis.call("admin", "POST /v1/owner/expectations", { json: { agent: "mailer" } });
+  const starters = "/v1/owner/starters?owner=alice";
+  await apis.call("admin", `POST ${starters}`, {
+    json: { host: "host-1", uid: 1001, listed: true },
+  });
+  await apis.call("admin", `GET ${starters}`);
 }
 
 /** A new key of alice, whose recovery waits. */

@@ -61,6 +61,13 @@ function noteLines(view: JsonObject): readonly string[] {
   ];
 }
 
+/** Who started the run, by the proxy's word: a label, and no more. */
+function startedLines({ view, host }: ScreenParts): readonly string[] {
+  const { uid } = object(view["started_by"]);
+  if (typeof uid !== "number") return [];
+  return [`Started under uid ${uid} on ${nameOf(host ?? "any host")} (the proxy's word).`];
+}
+
 /** The whole request as it is shown before signing: changes first, facts second, claims last (console.md 6.3). */
 export function approvalScreen(parts: ScreenParts, columns: number): readonly string[] {
   const { view, rendering } = parts;
@@ -68,7 +75,8 @@ export function approvalScreen(parts: ScreenParts, columns: number): readonly st
   const reasons = list(view, "reasons").map((reason) => printable(text(reason, "text")));
   return [
     `[/_] ${name} asks for a credential on ${parts.host === undefined ? "any host" : nameOf(parts.host)}   code ${rendering.code}, to ${instant(parts.deadline).slice(parts.isBeforehand === true ? 0 : 11, 16)} UTC`,
-    ...(view["expected"] === true ? ["You announced it."] : []),
+    view["expected"] === true ? "You announced it." : "Nobody announced it.",
+    ...startedLines(parts),
     "",
     "WHY YOU ARE ASKED",
     ...reasons.map((reason) => `  ${reason}`),

@@ -157,6 +157,7 @@ export { EAR_PROFILE, readEar, VERAISON_PROFILE, writeEar } from "./evidence/ear
 export type { AppraisalResult, Ear, EarAppraisal } from "./evidence/ear.ts";
 export { EVIDENCE, EVIDENCE_PROFILE, MEASUREMENT_NAMES, measurementsOf } from "./evidence/eat.ts";
 export type { EvidenceClaims, MeasurementName } from "./evidence/eat.ts";
+export type { RunFact } from "./evidence/run.ts";
 export type { AiDigest, EatAiClaims } from "./evidence/eat-ai.ts";
 export type {
   AgentSubmod,
@@ -421,6 +422,8 @@ export {
   writeEntry,
 } from "./issuance/entry.ts";
 export type { Entry, GrantTerms } from "./issuance/entry.ts";
+export { EXPECTATION_LIFE_SECONDS, judgeExpectation } from "./issuance/expectation.ts";
+export type { Announcement, Expected, ExpectationCase } from "./issuance/expectation.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
 export { decideMediated, draftMediated } from "./issuance/mediated.ts";
 export type { KnownOfMediated, MediatedMaterial, MediatedParts } from "./issuance/mediated.ts";

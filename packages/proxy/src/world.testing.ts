@@ -1,5 +1,14 @@
 import { base64url, parseCertificate, Refusal } from "@countersign/core";
-import type { Bytes, Digest, ProxyState, Random, Seconds, Seen, Signer } from "@countersign/core";
+import type {
+  RunFact,
+  Bytes,
+  Digest,
+  ProxyState,
+  Random,
+  Seconds,
+  Seen,
+  Signer,
+} from "@countersign/core";
 import { nodeCrypto, silentLog } from "@countersign/node";
 import type { Log, Timers } from "@countersign/node";
 import type { Door } from "./doors/door.ts";
@@ -66,6 +75,8 @@ export class StandInDoor implements Door {
   readonly scripts: Map<number, number> = new Map();
   /** Whether the processes are still what they were when the answer leaves. */
   isStillTrue = true;
+  /** The run whose door it is; default none. */
+  run: RunFact | undefined;
   admitted = 0;
 
   constructor(entry: string) {
@@ -75,7 +86,8 @@ export class StandInDoor implements Door {
   admit(peer: Peer): Promise<Facts> {
     this.admitted += 1;
     if (!peer.isAlive()) return Promise.reject(new Refusal("process_gone"));
-    return Promise.resolve(factsOf(this.scripts.get(peer.pid) ?? 2, () => this.isStillTrue));
+    const facts = factsOf(this.scripts.get(peer.pid) ?? 2, () => this.isStillTrue);
+    return Promise.resolve(this.run === undefined ? facts : { ...facts, run: this.run });
   }
 
   close(): Promise<void> {

@@ -25,6 +25,7 @@ import { explain, list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { expectCommands } from "./owner-expect.ts";
 import { gatewayCommand } from "./owner-gateway.ts";
 import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
@@ -239,6 +240,7 @@ export function build(cli: Cli): Command {
       await refuseInsideRun(cli);
       await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
     });
+  expectCommands(cli, noun);
   keyCommands(cli, noun);
   return noun;
 }

@@ -8,6 +8,8 @@ import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
 import { button, head, link, loaded, refusal } from "../ui/parts.ts";
 import { left, moment } from "../ui/time.ts";
+import { announceStart } from "./announce.ts";
+import { startedWords } from "./request-parts.ts";
 
 const MARKS: Readonly<Record<string, MarkState>> = {
   asked: "agent",
@@ -31,6 +33,8 @@ interface Row {
   readonly code: string;
   readonly reasons: readonly string[];
   readonly isExpected: boolean;
+  /** User who started it, by the proxy's word. */
+  readonly startedBy: number | undefined;
   readonly state: string;
   /** Of several owners: how many have signed, of how many that must. */
   readonly signed?: string;
@@ -54,6 +58,7 @@ function rowOf(item: JsonObject): Row {
     code: requestCodeOf(text(item, "req") as Digest), // a text that is no digest gives no code
     reasons: list(item, "reasons").map((reason) => text(reason, "text")),
     isExpected: item["expected"] === true,
+    startedBy: optional(object(item["started_by"]), "uid", number),
     state: text(item, "state"),
     ...(signed === undefined ? {} : { signed }),
     createdAt: number(item, "created_at"),
@@ -73,6 +78,7 @@ function details(row: Row, now: number): HTMLElement {
     h("span", {}, "Code ", h("span", { class: "mono" }, row.code)),
     h("span", {}, `Asked ${moment(row.createdAt, now)}`),
     row.signed === undefined ? "" : h("span", {}, row.signed),
+    row.startedBy === undefined ? undefined : h("span", {}, startedWords(row.startedBy, row.host)),
   );
 }
 
@@ -244,7 +250,7 @@ export function inboxPage(app: App): Page {
   again();
   return {
     title: "Inbox",
-    root: h("div", {}, head("Inbox", lead), body),
+    root: h("div", {}, head("Inbox", lead, undefined, announceStart(app)), body),
     close: app.onChange(again),
   };
 }

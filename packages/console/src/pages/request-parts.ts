@@ -1,15 +1,21 @@
 import type { JsonObject, Refusal } from "@countersign/core";
 import { Problem } from "../api.ts";
-import { list, text } from "../read.ts";
+import { list, number, object, optional, text } from "../read.ts";
 import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 
+/** Who started a run, by the word of the proxy: a label, and no more. */
+export const startedWords = (uid: number, host: string): string =>
+  `Started under uid ${uid} on ${host} (the proxy's word)`;
+
 /** How a request came about, as far as its owner said beforehand. */
 export function announced(view: JsonObject, host: string): Child {
-  if (view["expected"] === true) return `You announced it. It runs on ${host}.`;
+  const uid = optional(object(view["started_by"]), "uid", number);
+  const started = uid === undefined ? "" : ` ${startedWords(uid, host)}.`;
+  if (view["expected"] === true) return `You announced it. It runs on ${host}.${started}`;
   return [
     h("strong", {}, "You did not start this. "),
-    `It runs on ${host}. If you do not know it, deny it; nothing of yours breaks.`,
+    `It runs on ${host}. If you do not know it, deny it; nothing of yours breaks.${started}`,
   ];
 }
 

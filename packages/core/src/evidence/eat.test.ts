@@ -23,6 +23,7 @@ const claims: EvidenceClaims = {
   swname: "countersign-proxy",
   swversion: ["0.1.0", 16_384],
   bootseed: base64url(new Uint8Array(16)),
+  run: { uid: 1001, since: 1_795_429_900 },
   submods: {
     host: {
       countersign_os: {
@@ -127,6 +128,19 @@ describe("evidence", () => {
     ["a nonce of seven characters", { ...wire, eat_nonce: "AAAAAAA" }, "evidence_invalid"],
     ["two nonces", { ...wire, eat_nonce: ["AAAAAAAA", "BBBBBBBB"] }, "evidence_invalid"],
     ["no audience", { ...wire, aud: undefined }, "evidence_invalid"],
+    ["no run", { ...wire, countersign_run: undefined }, "ok"],
+    [
+      "a run of the superuser, of which it is not known when it began",
+      { ...wire, countersign_run: { uid: 0, since: 0 } },
+      "ok",
+    ],
+    ["a run of nobody", { ...wire, countersign_run: { since: 0 } }, "evidence_invalid"],
+    [
+      "a run of a user below 0",
+      { ...wire, countersign_run: { uid: -1, since: 0 } },
+      "evidence_invalid",
+    ],
+    ["a run without its time", { ...wire, countersign_run: { uid: 0 } }, "evidence_invalid"],
     ["a bare req", { ...wire, req: d(1).slice(8) }, "evidence_invalid"],
     ["no key", { ...wire, cnf: {} }, "invalid_key"],
     ["a key without alg", { ...wire, cnf: { jwk: claims.key } }, "missing_confirmation_alg"],

@@ -7,6 +7,8 @@ import { Refusal } from "../refusal.ts";
 import { readEatAi } from "./eat-ai.ts";
 import { present, readHostFacts, readManifestFact, readProcessFacts } from "./facts.ts";
 import type { AgentSubmod, HostSubmod } from "./facts.ts";
+import { readRunFact, writeRunFact } from "./run.ts";
+import type { RunFact } from "./run.ts";
 
 /** The one profile of evidence that is understood (RFC 9711 section 4.3.2: unknown is refused). */
 export const EVIDENCE_PROFILE = "tag:countersign.example,2026:agent-proxy-evidence#1";
@@ -28,6 +30,8 @@ export interface EvidenceClaims {
   readonly swversion?: readonly [string] | readonly [string, number];
   /** Boot id, base64url. A change means: measured on another boot. */
   readonly bootseed?: string;
+  /** Absent where the program did not come through a run door. */
+  readonly run?: RunFact;
   readonly submods: { readonly host: HostSubmod; readonly agent: AgentSubmod };
 }
 
@@ -91,6 +95,7 @@ function readClaims(payload: JsonObject, c: Crypto): EvidenceClaims {
       swname: m.optional("swname", text),
       swversion: m.optional("swversion", () => readSwversion(m)),
       bootseed: m.optional("bootseed", octets),
+      run: m.optional("countersign_run", (name) => readRunFact(m.object(name))),
     }),
     submods: {
       host: { countersign_os: readHostFacts(submods.object("host").object("countersign_os")) },
@@ -121,6 +126,7 @@ export const EVIDENCE: SignedType<EvidenceClaims> = {
     swname: claims.swname,
     swversion: claims.swversion,
     bootseed: claims.bootseed,
+    countersign_run: claims.run === undefined ? undefined : writeRunFact(claims.run),
     submods: claims.submods,
   }),
 };

@@ -96,11 +96,23 @@ function knownOf(change: Change): Known {
     live: 1,
     stops: [],
     epoch: 1,
-    pending: { ofOwnerAtProxy: 0, ofOwner: 0 },
+    pending: { ofOwnerAtProxy: 0, ofOwner: 0, ofOwnerExpected: 0 },
+    listedUids: [],
     approvedMeasurements: [],
     ...change.known,
   };
 }
+
+const pendingOf = (
+  ofOwnerAtProxy: number,
+  ofOwner: number,
+  ofOwnerExpected: number,
+): { readonly pending: Known["pending"] } => ({
+  pending: { ofOwnerAtProxy, ofOwner, ofOwnerExpected },
+});
+const ANNOUNCED: Partial<Known> = {
+  announcement: { by: "owner", madeAt: NOW - 1, exp: NOW + 599 },
+};
 
 async function rule(change: Change): Promise<Ruling> {
   const made =
@@ -212,19 +224,32 @@ const RULINGS: readonly (readonly [string, Change, string])[] = [
     "ask:measurement_changed",
   ],
   ["unrecognised, with an owner", { ...UNRECOGNISED, request: unnamed }, "ask:first_approval"],
+  ["five pending here", { request: unnamed, known: pendingOf(5, 5, 0) }, "approval_queue_full"],
+  ["four pending here", { request: unnamed, known: pendingOf(4, 4, 0) }, "ask:first_approval"],
+  ["twenty pending", { request: unnamed, known: pendingOf(0, 20, 12) }, "approval_queue_full"],
   [
-    "five pending here",
-    { request: unnamed, known: { pending: { ofOwnerAtProxy: 5, ofOwner: 5 } } },
+    "twelve pending that nobody announced",
+    { request: unnamed, known: pendingOf(0, 12, 0) },
     "approval_queue_full",
   ],
   [
-    "four pending here",
-    { request: unnamed, known: { pending: { ofOwnerAtProxy: 4, ofOwner: 4 } } },
+    "eleven pending that nobody announced, and eight that were",
+    { request: unnamed, known: pendingOf(0, 19, 8) },
     "ask:first_approval",
   ],
   [
-    "twenty pending",
-    { request: unnamed, known: { pending: { ofOwnerAtProxy: 0, ofOwner: 20 } } },
+    "announced, with twelve pending that nobody announced",
+    { request: unnamed, known: { ...pendingOf(0, 12, 0), ...ANNOUNCED } },
+    "ask:first_approval",
+  ],
+  [
+    "announced, with twenty pending",
+    { request: unnamed, known: { ...pendingOf(0, 20, 8), ...ANNOUNCED } },
+    "approval_queue_full",
+  ],
+  [
+    "announced, with five pending here",
+    { request: unnamed, known: { ...pendingOf(5, 5, 5), ...ANNOUNCED } },
     "approval_queue_full",
   ],
   [

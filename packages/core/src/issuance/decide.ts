@@ -9,6 +9,8 @@ import type { RefusalCode } from "../refusal.ts";
 import type { EndorsementClaims } from "./endorsement.ts";
 import { OWNER_TTL_CAP_SECONDS, UNBOUND_TTL_CAP_SECONDS } from "./entry.ts";
 import type { Entry } from "./entry.ts";
+import { judgeExpectation } from "./expectation.ts";
+import type { Expected } from "./expectation.ts";
 import type { Grant, Known } from "./known.ts";
 import { isByOwnersOf } from "./quorum.ts";
 import type { RequestClaims } from "./request.ts";
@@ -51,7 +53,12 @@ export interface CredentialDraft {
 
 export type Ruling =
   | { readonly do: "issue"; readonly draft: CredentialDraft }
-  | { readonly do: "ask"; readonly why: readonly AskReason[]; readonly deadline: Seconds }
+  | {
+      readonly do: "ask";
+      readonly why: readonly AskReason[];
+      readonly deadline: Seconds;
+      readonly expected: Expected;
+    }
   | {
       readonly do: "refuse";
       readonly code: RefusalCode;
@@ -77,6 +84,8 @@ export const DEFAULT_ISSUE_POLICY: Omit<IssuePolicy, "caNotAfter"> = {
 
 const MAX_PENDING_PER_OWNER_AND_PROXY = 5;
 const MAX_PENDING_PER_OWNER = 20;
+/** Places of those that only questions take which the owner expects: nobody else can fill his inbox. */
+const PLACES_FOR_EXPECTED = 8;
 const SKEW_SECONDS = 60;
 
 const refuse = (code: RefusalCode, why: string): Ruling => ({ do: "refuse", code, why });
@@ -130,11 +139,11 @@ function decideOwned(
   now: Seconds,
 ): Ruling {
   const { grant } = known;
-  if (a.endorsement.claims.cs === undefined) return ask(whyAsked(a, known), known, policy, now);
+  if (a.endorsement.claims.cs === undefined) return ask(a, whyAsked(a, known), known, policy, now);
   if (grant === undefined || grant.statement.agent.id !== a.agent)
     return refuse("endorsement_invalid", "the endorsement names no grant of this agent");
   const broken = outsideGrant(a, entry, grant, known, now);
-  if (broken.length > 0) return ask(broken, known, policy, now);
+  if (broken.length > 0) return ask(a, broken, known, policy, now);
   if (known.live >= grant.statement.grant.max_live)
     return refuse("too_many_live", `${known.live} live`);
   if (a.appraisal.verdict !== "ok")
@@ -162,7 +171,21 @@ function decideOwned(
   };
 }
 
-function ask(why: readonly AskReason[], known: Known, policy: IssuePolicy, now: Seconds): Ruling {
+/** Whether the owner's inbox has no place for one more of this sort (DESIGN 14). */
+function isFull({ pending }: Known, isExpected: boolean): boolean {
+  if (pending.ofOwnerAtProxy >= MAX_PENDING_PER_OWNER_AND_PROXY) return true;
+  if (pending.ofOwner >= MAX_PENDING_PER_OWNER) return true;
+  const unexpected = pending.ofOwner - pending.ofOwnerExpected;
+  return !isExpected && unexpected >= MAX_PENDING_PER_OWNER - PLACES_FOR_EXPECTED;
+}
+
+function ask(
+  a: Attested,
+  why: readonly AskReason[],
+  known: Known,
+  policy: IssuePolicy,
+  now: Seconds,
+): Ruling {
   if (known.isAskBlocked === true)
     return refuseAsking(
       "denied too often",
@@ -173,11 +196,18 @@ function ask(why: readonly AskReason[], known: Known, policy: IssuePolicy, now: 
       `may ask again at ${known.askBlockedUntil}`,
       `Talk to the owner; the agent may ask again at ${isoTime(known.askBlockedUntil)}.`,
     );
-  const full =
-    known.pending.ofOwnerAtProxy >= MAX_PENDING_PER_OWNER_AND_PROXY ||
-    known.pending.ofOwner >= MAX_PENDING_PER_OWNER;
-  if (full) return refuse("approval_queue_full", "too many pending");
-  return { do: "ask", why, deadline: now + policy.approvalDeadlineSeconds };
+  const { run } = a.evidence.claims;
+  const expected = judgeExpectation(
+    {
+      announcement: known.announcement,
+      run,
+      isListed: run !== undefined && known.listedUids.includes(run.uid),
+      isChanged: why.some(({ code }) => code === "measurement_changed"),
+    },
+    now,
+  );
+  if (isFull(known, expected.isExpected)) return refuse("approval_queue_full", "too many pending");
+  return { do: "ask", why, deadline: now + policy.approvalDeadlineSeconds, expected };
 }
 
 const short = (digest: Digest): string => digest.slice(8, 16);

@@ -2,6 +2,7 @@ import type { Digest, Jwk, Seconds } from "../crypto.ts";
 import type { IssuanceModel } from "../credential/owner-claim.ts";
 import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import type { Entry } from "./entry.ts";
+import type { Announcement } from "./expectation.ts";
 
 /** An approved statement and what was done under it. */
 export interface Grant {
@@ -38,7 +39,16 @@ export interface Known {
   readonly epoch: number;
   /** Set while the server holds: the reason. */
   readonly hold?: string;
-  readonly pending: { readonly ofOwnerAtProxy: number; readonly ofOwner: number };
+  /** Open questions beside the entry's own; `ofOwnerExpected`: those of `ofOwner` that he announced. */
+  readonly pending: {
+    readonly ofOwnerAtProxy: number;
+    readonly ofOwner: number;
+    readonly ofOwnerExpected: number;
+  };
+  /** The newest announcement of a start of this entry on its proxy, spent or over as it may be. */
+  readonly announcement?: Announcement;
+  /** Users whose runs on this proxy the owner has listed as his own. */
+  readonly listedUids: readonly number[];
   /** Until when this entry may not ask again, after denials. */
   readonly askBlockedUntil?: Seconds;
   /** Whether the owner has denied this entry so often that only he lets it ask again. Default false. */

@@ -29,6 +29,8 @@ const TYPES = [
   "approval.denied",
   "approval.expired",
   "approval.unblocked",
+  "approval.announced",
+  "approval.starters_changed",
   "credential.issued",
   "credential.refused",
   "halt.set",

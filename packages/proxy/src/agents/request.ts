@@ -239,6 +239,7 @@ async function sealEvidence(
     swname: "countersign-proxy",
     swversion: [w.version],
     ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
+    ...(p.facts.run === undefined ? {} : { run: p.facts.run }),
     ...submodsOf(p.facts, host.os, p.entry),
   };
   return seal(w.c, EVIDENCE, claims, proxy);

@@ -100,7 +100,7 @@ describe.skipIf(!hasPython)("T12: numbers of processes", () => {
       });
       yard.after(() => doors.close());
       const callerPeer = processHandle(process.pid); // everything here descends from it
-      const door = await doors.open({ entry: ENTRY, callerPeer, uid });
+      const door = await doors.open({ entry: ENTRY, callerPeer, uid, since: 0 });
       callerPeer.close();
       const child = yard.start(PYTHON, [await yard.file("reuse.py", REUSE), door.path]);
       const met = await meeting?.nextPeer();

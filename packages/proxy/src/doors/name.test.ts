@@ -92,10 +92,10 @@ describe("a door that is opened again by the next proxy", () => {
   ])("%s → %#", async (_name, { pid, secret, path = (same) => same }, code) => {
     const dir = await mkdtemp(join(folder, "run-"));
     const before = await proxy(dir);
-    const door = await before.open({ entry, callerPeer: holder(), uid });
+    const door = await before.open({ entry, callerPeer: holder(), uid, since: 0 });
     const after = await proxy(dir, secret); // the one before was killed: it closed nothing
     let again: RunDoor | undefined;
-    const order = { entry, callerPeer: holder(pid), uid, again: path(door.path) };
+    const order = { entry, callerPeer: holder(pid), uid, since: 0, again: path(door.path) };
     expect(await codeOf(async () => (again = await after.open(order)))).toBe(code);
     expect(again?.path).toBe(code === "accepted" ? door.path : undefined);
     if (code === "accepted") expect(await codeOf(() => after.open(order))).toBe("not_found"); // in use

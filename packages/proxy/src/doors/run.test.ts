@@ -67,7 +67,7 @@ async function run(): Promise<Run> {
   const caller = yard.start(PYTHON, [await yard.file("caller.py", CALLER), agent]);
   expect(await caller.line()).toBe("ready");
   const callerPeer = processHandle(caller.pid);
-  const door = await doors.open({ entry: ENTRY, callerPeer, uid });
+  const door = await doors.open({ entry: ENTRY, callerPeer, uid, since: 0 });
   callerPeer.close(); // the door holds its own
   return {
     ...{ door, doors, caller, agent },
@@ -168,7 +168,7 @@ describe.skipIf(!hasPython)("who may come through a run door", () => {
       const caller = yard.start("/bin/cat", [], { uid: OTHER_UID, cwd: "/" });
       const callerPeer = processHandle(caller.pid);
       yard.after(() => Promise.resolve(callerPeer.close()));
-      const door = await doors.open({ entry: ENTRY, callerPeer, uid: OTHER_UID });
+      const door = await doors.open({ entry: ENTRY, callerPeer, uid: OTHER_UID, since: 0 });
       const { mode, uid: owner } = await stat(door.path);
       expect([mode & 0o777, owner]).toEqual([0o600, OTHER_UID]);
     },
@@ -182,7 +182,7 @@ describe.skipIf(process.platform !== "linux")("run doors", () => {
     const dir = await yard.folder();
     const doors = await RunDoors.create({ dir, listen });
     const callerPeer = processHandle(process.pid);
-    const door = await doors.open({ entry: ENTRY, callerPeer, uid });
+    const door = await doors.open({ entry: ENTRY, callerPeer, uid, since: 0 });
     expect((await stat(join(dir, "run"))).mode & 0o777).toBe(0o711);
     expect((await stat(door.path)).mode & 0o777).toBe(0o600);
     expect(door.path).toMatch(/\/run\/[\w-]{22}\.sock$/);
@@ -203,8 +203,8 @@ describe.skipIf(process.platform !== "linux")("run doors", () => {
     const dir = await yard.folder();
     const doors = await RunDoors.create({ dir, listen: () => Promise.reject(new Error("taken")) });
     const callerPeer = processHandle(process.pid);
-    const open = (): Promise<RunDoor> => doors.open({ entry: ENTRY, callerPeer, uid });
-    expect(await codeOf(doors.open({ entry: ENTRY, callerPeer, uid: uid + 1 }))).toBe(
+    const open = (): Promise<RunDoor> => doors.open({ entry: ENTRY, callerPeer, uid, since: 0 });
+    expect(await codeOf(doors.open({ entry: ENTRY, callerPeer, uid: uid + 1, since: 0 }))).toBe(
       "peer_unexpected",
     );
     await expect(open()).rejects.toThrow("taken");
@@ -226,7 +226,7 @@ describe.skipIf(process.platform !== "linux")("run doors", () => {
       },
     });
     const callerPeer = processHandle(process.pid);
-    const open = (): Promise<RunDoor> => doors.open({ entry: ENTRY, callerPeer, uid });
+    const open = (): Promise<RunDoor> => doors.open({ entry: ENTRY, callerPeer, uid, since: 0 });
     for (let n = 0; n < 64; n += 1) await open();
     expect(await codeOf(open())).toBe("rate_limited");
     await doors.close();

@@ -1,7 +1,7 @@
 import { chmod, chown, lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Refusal } from "@countersign/core";
-import type { Bytes } from "@countersign/core";
+import type { Bytes, RunFact } from "@countersign/core";
 import { nodeRandom } from "@countersign/node";
 import { checkDescends } from "../facts/ancestry.ts";
 import { collectFacts } from "../facts/process.ts";
@@ -44,16 +44,18 @@ class OpenDoor implements RunDoor {
   readonly closed: Promise<DoorEnd>;
   readonly #caller: Peer;
   readonly #sources: Sources;
+  readonly #since: number;
   #listening: Listening | undefined;
   #resolveClosed: (end: DoorEnd) => void = () => undefined;
   #ending: Promise<void> | undefined;
 
-  constructor(entry: DoorEntry, path: string, caller: Peer, sources: Sources) {
+  constructor(entry: DoorEntry, path: string, caller: Peer, sources: Sources, since: number) {
     this.entry = entry;
     this.path = path;
     this.uid = caller.uid;
     this.#caller = caller;
     this.#sources = sources;
+    this.#since = since;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -90,8 +92,10 @@ class OpenDoor implements RunDoor {
     await this.#check(peer);
     const facts = await collectFacts(peer, this.entry, this.#sources);
     await this.#check(peer); // measuring takes a while
+    const run: RunFact = { uid: this.uid, since: this.#since };
     return {
       ...facts,
+      run,
       stillTrue: async () => {
         try {
           await this.#check(peer);
@@ -171,6 +175,7 @@ export class RunDoors {
    * Opens a door for the process that asks, before it starts its child.
    * @param callerPeer the asker; the door holds it by a handle of its own
    * @param uid the user that the entry runs as
+   * @param since seconds, as evidence will say it; 0 where it is not known
    * @param again path of the door that a proxy before this one, which is gone, had opened for the very same process
    * @throws Refusal `peer_unexpected` when the caller is of another user, `process_gone` when it has ended,
    * `rate_limited` above 64 doors of one user or 1024 in all, `not_found` for a path that was not his
@@ -179,6 +184,7 @@ export class RunDoors {
     readonly entry: DoorEntry;
     readonly callerPeer: Peer;
     readonly uid: number;
+    readonly since: number;
     readonly again?: string;
   }): Promise<RunDoor> {
     if (run.callerPeer.uid !== run.uid)
@@ -187,7 +193,7 @@ export class RunDoors {
     if (ofUser >= MAX_DOORS_PER_UID || this.#doors.size >= MAX_DOORS)
       throw new Refusal("rate_limited", "too many runs at the same time");
     const path = this.#pathFor(run);
-    const door = new OpenDoor(run.entry, path, run.callerPeer.keep(), this.#sources);
+    const door = new OpenDoor(run.entry, path, run.callerPeer.keep(), this.#sources, run.since);
     this.#doors.add(door);
     void door.closed.then(() => {
       this.#forget(door);

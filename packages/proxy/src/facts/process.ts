@@ -1,6 +1,6 @@
 import { open, readlink, stat } from "node:fs/promises";
 import { Refusal } from "@countersign/core";
-import type { Digest, ManifestFact, ProcessFacts } from "@countersign/core";
+import type { Digest, ManifestFact, ProcessFacts, RunFact } from "@countersign/core";
 import { ancestry } from "./ancestry.ts";
 import { isSameList } from "./basis.ts";
 import { measure } from "./digest.ts";
@@ -20,6 +20,8 @@ import type { Sources } from "./surroundings.ts";
 export interface Facts {
   readonly proc: ProcessFacts;
   readonly manifest?: readonly ManifestFact[];
+  /** The `countersign run` whose door it came through. */
+  readonly run?: RunFact;
   /**
    * One more look, just before an answer leaves: whether the process still runs, under the same ids, and has not
    * become another program since. What exec'd before the first look, it cannot tell.

@@ -105,6 +105,8 @@ export function runApp(
       },
       callerPeer: peer,
       uid: entry.uid,
+      // one that is opened again began before this proxy: when, is not known any more
+      since: again === undefined ? w.clock() : 0,
       ...(again === undefined ? {} : { again }),
     });
     runs.add(door, peer);

@@ -1,7 +1,7 @@
-import { thumbprint } from "@countersign/core";
+import { EXPECTATION_LIFE_SECONDS, thumbprint } from "@countersign/core";
 import type { AskReason, JsonObject, Ruling } from "@countersign/core";
 import type { AskRow, RequestRow } from "../store/rows.ts";
-import type { Change } from "../store/store.ts";
+import type { Change, Expectation } from "../store/store.ts";
 import type { World } from "../world.ts";
 import type { Case } from "./credential.ts";
 import { nonceUntil } from "./nonces.ts";
@@ -11,6 +11,8 @@ import { logRow } from "./record.ts";
 import { typedId } from "./typed-id.ts";
 
 const ASK_ID_BYTES = 6;
+
+type Asking = Extract<Ruling, { do: "ask" }>;
 
 function reasonsOf(of: Case, why: readonly AskReason[]): readonly AskReason[] {
   const current = of.rows.installation;
@@ -28,7 +30,7 @@ function recordOf(
   w: World,
   { attested: a, entry }: Case,
   reasons: readonly AskReason[],
-  deadline: number,
+  { deadline, expected }: Asking,
 ): object {
   return {
     v: 1,
@@ -42,6 +44,8 @@ function recordOf(
     appraisal: { host: a.appraisal.host, agent: a.appraisal.agent },
     policy: { decision: "ask", id: w.config.policy },
     reasons: reasons.map((reason) => reason.text),
+    expected: expected.isExpected,
+    ...(a.evidence.claims.run === undefined ? {} : { started_by_uid: a.evidence.claims.run.uid }),
     deadline,
   };
 }
@@ -50,9 +54,10 @@ function askRowOf(
   { attested: a, entry, now }: Case,
   id: string,
   reasons: readonly AskReason[],
-  deadline: number,
+  { deadline, expected }: Asking,
 ): AskRow {
   const { host, agent, warnings } = a.appraisal;
+  const { run } = a.evidence.claims;
   return {
     req: a.request.digest,
     id,
@@ -69,7 +74,8 @@ function askRowOf(
     } as unknown as JsonObject, // plain data of core
     appraisal: { host, agent, warnings } as unknown as JsonObject, // plain data of core
     reasons,
-    expected: false,
+    expected: expected.isExpected,
+    ...(run === undefined ? {} : { run }),
     createdAt: now,
     deadline,
     state: "asked",
@@ -87,38 +93,73 @@ function requestRowOf({ attested: a, rows, entry }: Case): Omit<RequestRow, "seq
   };
 }
 
+/** Ends the entry's open question; where both match one announcement, that one was not expected either. */
+function superseded({ rows: { openAsk }, now }: Case, { expected }: Asking): readonly Change[] {
+  if (openAsk === undefined) return [];
+  const { req } = openAsk;
+  const ended = { state: "superseded", decidedAt: now } as const;
+  const fields = expected.spoils === req ? { ...ended, expected: false } : ended;
+  return [
+    { set: "ask", req, fields },
+    { drop: "ceremony", req },
+  ];
+}
+
+/** The announcement that the question was judged by: it must not be spent, or made anew, meanwhile. */
+function announcementRead({
+  rows: { announcement },
+  attested: { proxy },
+  entry: { id: entry },
+}: Case): NonNullable<Expectation["announcement"]> {
+  if (announcement === undefined) return { entry, proxy };
+  const { madeAt, spentBy } = announcement;
+  return { entry, proxy, madeAt, ...(spentBy === undefined ? {} : { spentBy }) };
+}
+
+function announcementSpent(of: Case, { expected }: Asking): readonly Change[] {
+  const { attested: a, entry, rows } = of;
+  const spentBy = a.request.digest;
+  if (expected.spends === "announcement" && rows.announcement !== undefined)
+    return [{ put: "announcement", row: { ...rows.announcement, spentBy } }];
+  const { run } = a.evidence.claims;
+  if (expected.spends !== "run" || run === undefined) return [];
+  const { since: madeAt } = run;
+  const times = { madeAt, exp: madeAt + EXPECTATION_LIFE_SECONDS };
+  const { id, owner = "" } = entry;
+  return [
+    {
+      put: "announcement",
+      row: { entry: id, proxy: a.proxy, owner, by: "run", ...times, spentBy },
+    },
+  ];
+}
+
 /** Puts the question to the owner: the open one of the entry, if any, is superseded in the same commit. */
 export async function commitAsk(
   w: World,
   of: Case,
-  ruling: Extract<Ruling, { do: "ask" }>,
+  ruling: Asking,
 ): Promise<Outcome | "conflict" | "used"> {
   const { attested: a, rows, now } = of;
   const { deadline } = ruling;
   const reasons = reasonsOf(of, ruling.why);
   const id = typedId(w, ASK_ID_BYTES);
-  const superseded: readonly Change[] =
-    rows.openAsk === undefined
-      ? []
-      : [
-          { set: "ask", req: rows.openAsk.req, fields: { state: "superseded", decidedAt: now } },
-          { drop: "ceremony", req: rows.openAsk.req },
-        ];
   const committed = await w.store.commit({
     log: logRow(w, {
       type: "approval.asked",
       t: now,
       actor: "server",
-      record: recordOf(w, of, reasons, deadline),
+      record: recordOf(w, of, reasons, ruling),
     }),
     changes: [
-      ...superseded,
+      ...superseded(of, ruling),
       ...installationChanges(of),
-      { put: "ask", row: askRowOf(of, id, reasons, deadline) },
+      { put: "ask", row: askRowOf(of, id, reasons, ruling) },
+      ...announcementSpent(of, ruling),
       { put: "request", row: requestRowOf(of) },
     ],
     once: [{ kind: "nonce", value: a.request.claims.nonce, until: nonceUntil(now) }],
-    expect: { epoch: rows.epoch },
+    expect: { epoch: rows.epoch, announcement: announcementRead(of) },
   });
   if (committed === "conflict" || committed === "used") return committed;
   return { state: "asked", id, deadline, reasons: reasons.map((reason) => reason.text) };

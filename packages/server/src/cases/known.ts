@@ -54,6 +54,7 @@ function pendingBeside({ openAsk, entry, pending }: KnownRows, now: Seconds): Kn
   const isHere = openAsk.proxy === entry?.body.proxy;
   return {
     ofOwner: pending.ofOwner - 1,
+    ofOwnerExpected: pending.ofOwnerExpected - (openAsk.expected ? 1 : 0),
     ofOwnerAtProxy: pending.ofOwnerAtProxy - (isHere ? 1 : 0),
   };
 }
@@ -71,6 +72,8 @@ export function knownOf(w: World, rows: KnownRows): Known {
     epoch: rows.epoch,
     ...(rows.hold === undefined ? {} : { hold: rows.hold }),
     pending: pendingBeside(rows, w.clock()),
+    ...(rows.announcement === undefined ? {} : { announcement: rows.announcement }),
+    listedUids: rows.listedUids,
     ...(blocked === undefined ? {} : { askBlockedUntil: blocked }),
     ...(isAskBlocked(rows) ? { isAskBlocked: true } : {}),
     approvedMeasurements: rows.liveGrants.flatMap(

@@ -14,6 +14,8 @@ const TYPES: readonly string[] = [
   "approval.denied",
   "approval.expired",
   "approval.unblocked",
+  "approval.announced",
+  "approval.starters_changed",
   "key.added",
   "key.removed",
   "key.suspended",

@@ -16,6 +16,7 @@ export async function partiesView({ store }: World, row: AskRow): Promise<JsonOb
 export function askView(row: AskRow): JsonObject {
   const { req, id, entry, agent, proxy, owner, reasons, expected, createdAt, deadline, state } =
     row;
+  const { run } = row;
   return {
     req,
     id,
@@ -25,6 +26,7 @@ export function askView(row: AskRow): JsonObject {
     owner,
     reasons: reasons.map((reason) => ({ ...reason })),
     expected,
+    ...(run === undefined ? {} : { started_by: { uid: run.uid, since: run.since } }),
     created_at: createdAt,
     deadline,
     state,

@@ -10,6 +10,7 @@ import type { World } from "../world.ts";
 import { checkPlace } from "./console-place.ts";
 import { actorOf, agentsOf, haltOf, logOf, meOf } from "./console-views.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
+import { announce, changeStarters, starters } from "./expectations.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
 import type { Signed } from "./own-keys.ts";
 import { decide, listRequests, openForOwner } from "./owner.ts";
@@ -112,6 +113,11 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
     "GET /v1/owner/log": async (session, request) =>
       json(await logOf(w, session, new URL(request.url).searchParams.get("before"))),
+    "POST /v1/owner/expectations": (session, request) =>
+      announce(w, request, { owner: session.owner, by: actorOf(session) }),
+    "GET /v1/owner/starters": ({ owner }) => starters(w, owner),
+    "POST /v1/owner/starters": (session, request) =>
+      changeStarters(w, request, () => Promise.resolve(session.owner), actorOf(session)),
     "POST /v1/owner/halt": async (session, request) => {
       const posted = await readJsonBody(request, MAX_BODY_BYTES);
       return json(await haltOf(w, session, posted));

@@ -23,6 +23,7 @@ import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { askView, partiesView } from "./ask-view.ts";
+import { announce, changeStarters, starters } from "./expectations.ts";
 import { keyView, ownerView } from "./owner-view.ts";
 import { passkeyRoutes } from "./passkeys.ts";
 
@@ -201,6 +202,14 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
     "POST /v1/owner/agents/:name/unblock": async (_request, _context, { name }) => {
       await unblock(w, entryId(w.config.trustDomain, name ?? ""), by);
       return json({ unblocked: true });
+    },
+    "POST /v1/owner/expectations": (request) => announce(w, request, { by }),
+    "GET /v1/owner/starters": async (request) =>
+      starters(w, (await findOwner(w, query(request, "owner") ?? "")).id),
+    "POST /v1/owner/starters": (request) => {
+      const find = async (): Promise<string> =>
+        (await findOwner(w, query(request, "owner") ?? "")).id;
+      return changeStarters(w, request, find, by);
     },
     "GET /v1/owner/requests": (request) => inbox(w, request),
     "GET /v1/owner/requests/:id": openForOwner(w),

@@ -108,6 +108,59 @@ export function ownerRules(store: () => Store, put: f.Put): void {
     expect((await store().known(query)).denials).toEqual([]);
   });
 
+  it("keeps the newest announcement of an entry, for the proxy that it was made for", async () => {
+    await put({ put: "entry", row: f.entryRow() });
+    const row = {
+      entry: f.ENTRY,
+      proxy: f.PROXY,
+      owner: f.OWNER,
+      by: "owner",
+      madeAt: f.NOW,
+      exp: f.NOW + 600,
+    } as const;
+    await put({ put: "announcement", row });
+    const known = async (proxy = f.PROXY): Promise<unknown> => {
+      const query = { proxy, entry: f.ENTRY, agent: f.AGENT, now: f.NOW };
+      return (await store().known(query)).announcement;
+    };
+    expect(await known()).toEqual(row);
+    expect(await known("spiffe://example.org/proxy/host-2")).toBeUndefined();
+    const spent = { ...row, spentBy: f.digestOfWord("r") };
+    await put({ put: "announcement", row: spent });
+    expect(await known()).toEqual(spent);
+    const of = { entry: f.ENTRY, proxy: f.PROXY };
+    const meets = async (announcement: object): Promise<unknown> =>
+      store().commit({ changes: [], expect: { announcement: { ...of, ...announcement } } });
+    expect(await meets({ madeAt: f.NOW, spentBy: spent.spentBy })).toEqual({});
+    for (const other of [
+      {},
+      { madeAt: f.NOW },
+      { madeAt: f.NOW + 1, spentBy: spent.spentBy },
+      { madeAt: f.NOW, spentBy: spent.spentBy, proxy: "spiffe://example.org/proxy/host-2" },
+    ])
+      expect(await meets(other)).toBe("conflict");
+  });
+
+  it("lists the users whose runs an owner counts as his own, each on its proxy", async () => {
+    await put({ put: "entry", row: f.entryRow() });
+    const starter = (uid: number, owner = f.OWNER, proxy = f.PROXY): Change => ({
+      put: "starter",
+      row: { id: `${owner} ${proxy} ${uid}`, owner, proxy, uid, since: f.NOW },
+    });
+    await put(
+      starter(1000),
+      starter(1001),
+      starter(1000, "urn:other"),
+      starter(7, f.OWNER, "spiffe://example.org/proxy/host-2"),
+    );
+    const query = { proxy: f.PROXY, entry: f.ENTRY, agent: f.AGENT, now: f.NOW };
+    expect((await store().known(query)).listedUids).toEqual([1000, 1001]);
+    expect(await store().starters(f.OWNER)).toHaveLength(3);
+    await put({ drop: "starter", id: `${f.OWNER} ${f.PROXY} 1000` });
+    expect((await store().known(query)).listedUids).toEqual([1001]);
+    expect(await store().starters("urn:other")).toHaveLength(1);
+  });
+
   it("gives log rows of some types, and how many there are in all", async () => {
     for (const [word, type] of [
       ["one", "approval.asked"],

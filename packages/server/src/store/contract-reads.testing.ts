@@ -178,6 +178,7 @@ export function readRules(store: () => Store, put: f.Put): void {
       openAsk: f.askRow({ expected: true }),
       denials: [],
       pending: { ofOwner: 1, ofOwnerExpected: 1, ofOwnerAtProxy: 1 },
+      listedUids: [],
     });
     const later = await store().known({ ...query, now: f.NOW + 86_400 });
     expect([later.liveGrants, later.live, later.pending.ofOwner]).toEqual([[], 0, 0]);

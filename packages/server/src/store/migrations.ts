@@ -171,6 +171,17 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX invitations_owner ON invitations (owner);
   ALTER TABLE owner_keys ADD COLUMN known_by TEXT;
   `,
+  // What an owner has announced is expected, and so are the runs of users whom he has listed.
+  `
+  ALTER TABLE asks ADD COLUMN run TEXT;
+  CREATE TABLE announcements (
+    entry TEXT PRIMARY KEY, proxy TEXT NOT NULL, owner TEXT NOT NULL, "by" TEXT NOT NULL, made_at INTEGER NOT NULL,
+    exp INTEGER NOT NULL, spent_by TEXT) STRICT, WITHOUT ROWID;
+  CREATE TABLE starters (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, proxy TEXT NOT NULL, uid INTEGER NOT NULL,
+    since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX starters_proxy ON starters (proxy);
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -1,5 +1,12 @@
-import type { Seconds } from "@countersign/core";
-import type { InvitationRow, RecoveryRow, StopCodeRow, UnblockRow } from "./rows.ts";
+import type { Digest, Seconds } from "@countersign/core";
+import type {
+  AnnouncementRow,
+  InvitationRow,
+  RecoveryRow,
+  StarterRow,
+  StopCodeRow,
+  UnblockRow,
+} from "./rows.ts";
 
 /** Effects of decisions about owners beside their keys; as `Change`. */
 export type OwnerChange =
@@ -7,6 +14,8 @@ export type OwnerChange =
   | { readonly put: "recovery"; readonly row: RecoveryRow }
   | { readonly put: "unblock"; readonly row: UnblockRow }
   | { readonly put: "invitation"; readonly row: InvitationRow }
+  | { readonly put: "announcement"; readonly row: AnnouncementRow }
+  | { readonly put: "starter"; readonly row: StarterRow }
   | {
       readonly set: "stopCode";
       readonly hash: string;
@@ -25,7 +34,28 @@ export type OwnerChange =
   /** Takes the invitations of an owner away that were not used; may hit none. */
   | { readonly drop: "invitations"; readonly owner: string }
   /** Takes an owner's printed codes away; may hit none. */
-  | { readonly drop: "stopCodes"; readonly owner: string };
+  | { readonly drop: "stopCodes"; readonly owner: string }
+  /** May hit none. */
+  | { readonly drop: "starter"; readonly id: string };
+
+/** What must still be true of an owner's announcements; as `Expectation`. */
+export interface OwnerExpectation {
+  /** The newest announcement of an entry on a proxy, as it was read; `madeAt` absent: there is none. */
+  readonly announcement?: {
+    readonly entry: string;
+    readonly proxy: string;
+    readonly madeAt?: Seconds;
+    readonly spentBy?: Digest;
+  };
+}
+
+/** What owners have said beforehand about one request; as `KnownRows`. */
+export interface KnownBeforehand {
+  /** The entry's newest announcement on this proxy, whether spent or over. */
+  readonly announcement?: AnnouncementRow;
+  /** Users whom an owner of the entry has listed on this proxy. */
+  readonly listedUids: readonly number[];
+}
 
 /** What is kept of owners beside their keys; as `Store`. */
 export interface OwnerReads {
@@ -34,6 +64,8 @@ export interface OwnerReads {
   stopCodes(owner: string): Promise<readonly StopCodeRow[]>;
   invitation(hashOrId: string): Promise<InvitationRow | undefined>;
   recovery(id: string): Promise<RecoveryRow | undefined>;
+  /** Of an owner, by host and user. */
+  starters(owner: string): Promise<readonly StarterRow[]>;
   /** Newest first. */
   recoveries(filter?: {
     readonly owner?: string;

@@ -3,6 +3,7 @@ import type { Bytes, Digest, Seconds } from "@countersign/core";
 import type { CredentialRow, EntryRow, GrantRow, LogRow, StopRow } from "./rows.ts";
 import { epochOf } from "./sql.ts";
 import type { Sqlite, SqlParams, SqlValue } from "./sqlite.ts";
+import type { KnownBeforehand } from "./owner-store.ts";
 import type { KeyOwner, KnownQuery, KnownRows, ProxyState } from "./store.ts";
 import * as t from "./tables.ts";
 import type { Table } from "./tables.ts";
@@ -139,6 +140,23 @@ function pendingOf(db: Sqlite, owner: string | undefined, query: KnownQuery): Kn
   };
 }
 
+/** What the owners of the entry have said of its starts. */
+function beforehand(db: Sqlite, entry: EntryRow | undefined, proxy: string): KnownBeforehand {
+  if (entry === undefined || entry.body.binding === "none") return { listedUids: [] };
+  const said = find(db, t.ANNOUNCEMENTS, "entry = :key", entry.id);
+  const listed = db.all(
+    `SELECT uid FROM starters WHERE proxy = :proxy
+       AND (owner = :owner OR owner IN (SELECT value FROM json_each(:parties))) ORDER BY uid`,
+    {
+      proxy,
+      owner: entry.body.owner ?? null,
+      parties: JSON.stringify(entry.body.parties?.owners ?? []),
+    },
+  );
+  const listedUids = listed.map(({ uid }) => Number(uid));
+  return said?.proxy === proxy ? { announcement: said, listedUids } : { listedUids };
+}
+
 /** See `Store.known`. Synchronous, so everything is of one epoch. */
 export function known(db: Sqlite, query: KnownQuery, hold: string | undefined): KnownRows {
   const { cs, now } = query;
@@ -169,6 +187,7 @@ export function known(db: Sqlite, query: KnownQuery, hold: string | undefined): 
     stops: stopsThatTouch(db, query, entry),
     ...(openAsk === undefined ? {} : { openAsk }),
     denials: denialsOf(db, query.entry),
+    ...beforehand(db, entry, query.proxy),
     pending: pendingOf(db, entry?.body.owner, query),
   };
 }

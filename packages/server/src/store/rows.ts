@@ -1,4 +1,13 @@
-import type { Bytes, Digest, Entry, JsonObject, Jwk, Seconds } from "@countersign/core";
+import type {
+  Announcement,
+  Bytes,
+  Digest,
+  Entry,
+  JsonObject,
+  Jwk,
+  RunFact,
+  Seconds,
+} from "@countersign/core";
 
 /** A registration entry; each change is the next `version`. A removed one keeps its row: its history is in the log. */
 export interface EntryRow {
@@ -167,6 +176,24 @@ export interface UnblockRow {
   readonly at: Seconds;
 }
 
+/** That a start of an entry is expected: the newest of each. */
+export interface AnnouncementRow extends Announcement {
+  readonly entry: string;
+  readonly proxy: string;
+  /** Who of its owners announced it, or listed the user whose run did. */
+  readonly owner: string;
+}
+
+/** A user of a host whose runs an owner has listed as his own. */
+export interface StarterRow {
+  /** `starterId` */
+  readonly id: string;
+  readonly owner: string;
+  readonly proxy: string;
+  readonly uid: number;
+  readonly since: Seconds;
+}
+
 /** An entry on its proxy. At most one per entry is not retired. */
 export interface InstallationRow {
   /** Agent id. */
@@ -200,6 +227,8 @@ export interface AskRow {
   readonly appraisal: JsonObject;
   readonly reasons: readonly { readonly code: string; readonly text: string }[];
   readonly expected: boolean;
+  /** How the program was started, by the proxy's word; absent where it did not come through a run door. */
+  readonly run?: RunFact;
   readonly createdAt: Seconds;
   readonly deadline: Seconds;
   readonly state: AskState;

@@ -61,9 +61,19 @@ export function takeOnce(db: Sqlite, values: readonly Once[]): void {
     );
 }
 
+function meetAnnouncement(db: Sqlite, as: NonNullable<Expectation["announcement"]>): void {
+  const row = db.get(
+    "SELECT made_at, spent_by FROM announcements WHERE entry = :entry AND proxy = :proxy",
+    { entry: as.entry, proxy: as.proxy },
+  );
+  const isSame = row?.["made_at"] === as.madeAt && (row?.["spent_by"] ?? undefined) === as.spentBy;
+  demand(isSame, "conflict", "announcement");
+}
+
 /** Checks what the decision rests on, and takes the ordinal that it issues. */
 export function meet(db: Sqlite, expect: Expectation): void {
   const { epoch, ask, ceremony, entry, issue, liveSerial, ownerKeys = [], recovery } = expect;
+  if (expect.announcement !== undefined) meetAnnouncement(db, expect.announcement);
   if (epoch !== undefined) demand(epochOf(db) === epoch, "conflict", "epoch");
   if (ask !== undefined)
     demand(
@@ -225,6 +235,10 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return upsert(db, t.UNBLOCKS, change.row);
     case "invitation":
       return insert(db, t.INVITATIONS, change.row, "conflict");
+    case "announcement":
+      return upsert(db, t.ANNOUNCEMENTS, change.row);
+    case "starter":
+      return upsert(db, t.STARTERS, change.row);
     case "request":
       return insert(db, t.REQUESTS, { ...change.row, ...at(seq) }, "used");
     case "credential":
@@ -279,6 +293,8 @@ function drop(db: Sqlite, change: Extract<Other, { drop: string }>): void {
     db.run("DELETE FROM invitations WHERE owner = :owner AND used_at IS NULL", {
       owner: change.owner,
     });
+  else if (change.drop === "starter")
+    db.run("DELETE FROM starters WHERE id = :id", { id: change.id });
   else db.run("DELETE FROM stop_codes WHERE owner = :owner", { owner: change.owner });
 }
 
@@ -337,6 +353,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "ownerKey": // in the trust bundle
       case "stop":
         return "all";
+      case "announcement":
       case "ceremony":
       case "certificate":
       case "credential":
@@ -347,6 +364,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "recovery":
       case "request":
       case "signature":
+      case "starter":
       case "statement":
       case "stopCode":
       case "unblock":

@@ -1,6 +1,7 @@
 import { Refusal, writeEntries } from "@countersign/core";
 import type { Bytes, Digest, Seconds, Tile } from "@countersign/core";
 import type { LogKeeper } from "../log/keeper.ts";
+import { SqliteOwnerReads } from "./owner-reads.ts";
 import * as q from "./queries.ts";
 import type {
   AskRow,
@@ -18,11 +19,9 @@ import type {
   OwnerRow,
   ProxyRow,
   RegistrationRow,
-  RecoveryRow,
   RequestRow,
   SignatureRow,
   StatementRow,
-  StopCodeRow,
   StopRow,
 } from "./rows.ts";
 import { epochOf, logNumberOf } from "./sql.ts";
@@ -47,7 +46,7 @@ import type { Writer } from "./writer.ts";
 type Filter<Name extends keyof Store> = NonNullable<Parameters<Store[Name]>[0] & object>;
 
 /** The store on one SQLite connection: reads here, the one write in `Writer`. */
-export class SqliteStore implements Store {
+export class SqliteStore extends SqliteOwnerReads implements Store {
   readonly #db: Sqlite;
   readonly #keeper: LogKeeper;
   readonly #writer: Writer;
@@ -56,6 +55,7 @@ export class SqliteStore implements Store {
 
   /** @param unlock called once the database is closed */
   constructor(db: Sqlite, keeper: LogKeeper, writer: Writer, unlock: () => void = () => undefined) {
+    super();
     this.#db = db;
     this.#log = { number: logNumberOf(db), ...keeper.name };
     this.#keeper = keeper;
@@ -88,6 +88,10 @@ export class SqliteStore implements Store {
 
   #find<Row>(table: t.Table<Row>, where: string, key: string | number): Promise<Row | undefined> {
     return this.#read((db) => q.find(db, table, where, key));
+  }
+
+  protected override select<T>(read: (db: Sqlite) => T): Promise<T> {
+    return this.#read(read);
   }
 
   epoch(): Promise<number> {
@@ -173,35 +177,6 @@ export class SqliteStore implements Store {
 
   ownerKey(jkt: string): Promise<OwnerKeyRow | undefined> {
     return this.#find(t.OWNER_KEYS, "jkt = :key", jkt);
-  }
-
-  stopCode(hash: string): Promise<StopCodeRow | undefined> {
-    return this.#find(t.STOP_CODES, "hash = :key", hash);
-  }
-
-  stopCodes(owner: string): Promise<readonly StopCodeRow[]> {
-    return this.#list(t.STOP_CODES, { owner: ["owner = :owner", owner] }, "made_at, hash");
-  }
-
-  invitation(hashOrId: string): ReturnType<Store["invitation"]> {
-    return this.#find(t.INVITATIONS, "hash = :key OR id = :key", hashOrId);
-  }
-
-  recovery(id: string): Promise<RecoveryRow | undefined> {
-    return this.#find(t.RECOVERIES, "id = :key", id);
-  }
-
-  recoveries(filter: Filter<"recoveries"> = {}): Promise<readonly RecoveryRow[]> {
-    const { owner, jkt, state } = filter;
-    return this.#list(
-      t.RECOVERIES,
-      {
-        owner: ["owner = :owner", owner],
-        jkt: ["jkt = :jkt", jkt],
-        state: ["state = :state", state],
-      },
-      "announced_at DESC, id",
-    );
   }
 
   passkeys(credentialId: string): Promise<readonly OwnerKeyRow[]> {

@@ -23,10 +23,10 @@ import type {
   StopRow,
   StopScope,
 } from "./rows.ts";
-import type { OwnerChange, OwnerReads } from "./owner-store.ts";
+import type { KnownBeforehand, OwnerChange, OwnerExpectation, OwnerReads } from "./owner-store.ts";
 
 /**
- * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation, ceremony and unblock also replace); `set` must hit
+ * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation, ceremony, unblock, announcement and starter also replace); `set` must hit
  * exactly one row. A `put` of a credential or request that is there already is "used", of anything else "conflict";
  * a `set` that hits nothing is "conflict".
  */
@@ -122,7 +122,7 @@ export interface Once {
 }
 
 /** What must still be true when the decision is written. */
-export interface Expectation {
+export interface Expectation extends OwnerExpectation {
   readonly epoch?: number;
   /** `n` is the next ordinal under the grant; taking it is part of the decision. */
   readonly issue?: { readonly cs: Digest; readonly n: number };
@@ -179,7 +179,7 @@ export interface KnownQuery {
 }
 
 /** Everything that a decision about one request needs, read at one epoch. */
-export interface KnownRows {
+export interface KnownRows extends KnownBeforehand {
   readonly epoch: number;
   readonly hold?: string;
   /** Absent also when removed. */

@@ -1,5 +1,6 @@
 import type { Json } from "@countersign/core";
 import type {
+  AnnouncementRow,
   AskRow,
   CeremonyRow,
   CertificateRow,
@@ -19,6 +20,7 @@ import type {
   RecoveryRow,
   RequestRow,
   SignatureRow,
+  StarterRow,
   StatementRow,
   StopCodeRow,
   StopRow,
@@ -201,6 +203,22 @@ export const UNBLOCKS: Table<UnblockRow> = table<UnblockRow>("unblocks", {
   entry: "text",
   at: "integer",
 });
+export const ANNOUNCEMENTS: Table<AnnouncementRow> = table<AnnouncementRow>("announcements", {
+  entry: "text",
+  proxy: "text",
+  owner: "text",
+  by: "text",
+  madeAt: "integer",
+  exp: "integer",
+  spentBy: "text",
+});
+export const STARTERS: Table<StarterRow> = table<StarterRow>("starters", {
+  id: "text",
+  owner: "text",
+  proxy: "text",
+  uid: "integer",
+  since: "integer",
+});
 export const INSTALLATIONS: Table<InstallationRow> = table<InstallationRow>("installations", {
   agent: "text",
   entry: "text",
@@ -223,6 +241,7 @@ export const ASKS: Table<AskRow> = table<AskRow>("asks", {
   appraisal: "json",
   reasons: "json",
   expected: "flag",
+  run: "json",
   createdAt: "integer",
   deadline: "integer",
   state: "text",

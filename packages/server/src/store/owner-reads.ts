@@ -1,0 +1,45 @@
+import type { OwnerReads } from "./owner-store.ts";
+import * as q from "./queries.ts";
+import type { InvitationRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
+import type { Sqlite } from "./sqlite.ts";
+import * as t from "./tables.ts";
+
+/** Reads of what is kept of owners beside their keys. */
+export abstract class SqliteOwnerReads implements OwnerReads {
+  /** Reads what is released. */
+  protected abstract select<T>(read: (db: Sqlite) => T): Promise<T>;
+
+  stopCode(hash: string): Promise<StopCodeRow | undefined> {
+    return this.select((db) => q.find(db, t.STOP_CODES, "hash = :key", hash));
+  }
+
+  stopCodes(owner: string): Promise<readonly StopCodeRow[]> {
+    const of = { owner: ["owner = :owner", owner] } as const;
+    return this.select((db) => q.select(db, t.STOP_CODES, of, "made_at, hash"));
+  }
+
+  invitation(hashOrId: string): Promise<InvitationRow | undefined> {
+    return this.select((db) => q.find(db, t.INVITATIONS, "hash = :key OR id = :key", hashOrId));
+  }
+
+  recovery(id: string): Promise<RecoveryRow | undefined> {
+    return this.select((db) => q.find(db, t.RECOVERIES, "id = :key", id));
+  }
+
+  recoveries(
+    filter: NonNullable<Parameters<OwnerReads["recoveries"]>[0]> = {},
+  ): Promise<readonly RecoveryRow[]> {
+    const { owner, jkt, state } = filter;
+    const of = {
+      owner: ["owner = :owner", owner],
+      jkt: ["jkt = :jkt", jkt],
+      state: ["state = :state", state],
+    } as const;
+    return this.select((db) => q.select(db, t.RECOVERIES, of, "announced_at DESC, id"));
+  }
+
+  starters(owner: string): Promise<readonly StarterRow[]> {
+    const of = { owner: ["owner = :owner", owner] } as const;
+    return this.select((db) => q.select(db, t.STARTERS, of, "proxy, uid"));
+  }
+}
