@@ -130,6 +130,9 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await apis.call("console", "GET /v1/owner/agents");
   await apis.call("console", "POST /v1/owner/halt", { json: { scope: "entry", target: ENTRY_ID } });
   await apis.call("console", "GET /v1/owner/agents");
+  await apis.call("console", "GET /v1/owner/agents/mailer");
+  await apis.call("console", "GET /v1/owner/log");
+  await apis.call("console", "GET /v1/owner/log?before=3");
   await apis.call("console", "POST /v1/owner/sign-out");
   await apis.call("console", "GET /v1/owner/me");
   await signIn(apis, passkey);

@@ -88,6 +88,9 @@ describe("the owner's console in a real browser", () => {
     await page.getByRole("heading", { name: "Countersigned" }).waitFor();
     await picture(page, "request-signed");
     expect(await answer).toMatchObject({ status: 200 });
+    await page.goto(`${origin}/#/agents/mailer`);
+    await page.getByText("The owner's signature fits this text, checked in this browser").waitFor();
+    await picture(page, "agent");
     for (const name of ["Agents", "Log", "Stop"]) {
       await page
         .getByRole("link", { name: new RegExp(`^${name}`) })

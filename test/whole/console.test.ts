@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { assertionOf, FLAG } from "../../packages/core/src/consent/authenticator.testing.ts";
 import type { Otherwise } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { base64url, loginChallenge } from "../../packages/core/src/index.ts";
+import {
+  base64url,
+  fromBase64url,
+  loginChallenge,
+  readStatement,
+} from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
 import { checkEntry } from "../../packages/console/src/checked.ts";
@@ -184,6 +189,21 @@ describe("a session", () => {
     expect(await rig.world.store.stops({ inForce: true })).toEqual([]);
   });
 
+  it("sees one agent with what was signed for it, and what it got", async () => {
+    await passkey.approve(id);
+    await whole.heard();
+    await whole.until(async () => (await whole.status())["state"] === "held");
+    const { body } = await call("GET /v1/owner/agents/mailer", undefined, { cookie });
+    const [grant] = body["grants"] as JsonObject[];
+    const statement = readStatement(c, fromBase64url(textOf(grant?.["statement"])));
+    expect(statement.cs).toBe(grant?.["cs"]);
+    expect(grant).toMatchObject({ issued: 1, sig: { k: "webauthn" }, key: { app: PAGES.rpId } });
+    expect(body["credentials"]).toMatchObject([{ n: 1, cs: statement.cs }]);
+    expect((await call("GET /v1/owner/agents/nobody", undefined, { cookie })).word).toBe(
+      "not_found",
+    );
+  });
+
   it("sees and stops nothing of another owner", async () => {
     await rig.world.store.commit({
       changes: [
@@ -206,6 +226,8 @@ describe("a session", () => {
     });
     const halt = { scope: "entry", target: entry.id };
     expect((await call("POST /v1/owner/halt", halt, { cookie })).word).toBe("not_found");
+    const seen = await call("GET /v1/owner/agents/mailer", undefined, { cookie });
+    expect(seen.word).toBe("not_found");
   });
 
   it("shows the owner's entries of the log with proofs that a browser checks, and nobody else's", async () => {
@@ -302,6 +324,7 @@ describe("a session", () => {
     ["POST /v1/owner/requests/x/decision"],
     ["GET /v1/owner/events"],
     ["GET /v1/owner/agents"],
+    ["GET /v1/owner/agents/mailer"],
     ["GET /v1/owner/log"],
     ["POST /v1/owner/halt"],
   ])("%s needs one", async (what) => {

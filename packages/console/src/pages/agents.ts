@@ -5,7 +5,8 @@ import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
-import { head, loaded } from "../ui/parts.ts";
+import { head, link, loaded } from "../ui/parts.ts";
+import { agentPage } from "./agent.ts";
 import { left, moment } from "../ui/time.ts";
 
 const STATES: Readonly<Record<string, readonly [mark: MarkState, words: string]>> = {
@@ -28,7 +29,7 @@ function agentRow(row: JsonObject, now: Seconds): HTMLElement {
     h(
       "th",
       { attrs: { scope: "row" } },
-      h("strong", {}, nameOf(text(row, "entry"))),
+      link(h("strong", {}, nameOf(text(row, "entry"))), `#/agents/${nameOf(text(row, "entry"))}`),
       h("span", { class: "on-host" }, ` on ${nameOf(text(row, "proxy"))}`),
     ),
     h("td", {}, h("span", { class: "with-mark" }, mark(state, "mark mark-small"), words)),
@@ -59,7 +60,8 @@ function agentTable(rows: readonly JsonObject[], now: Seconds): HTMLElement {
 }
 
 /** The owner's agents: who waits, who has what until when, who is stopped. */
-export function agentsPage(app: App): Page {
+export function agentsPage(app: App, name = ""): Page {
+  if (name !== "") return agentPage(app, name);
   const body = h("div", {});
   const load = async (): Promise<readonly Child[]> => {
     const rows = list(await app.api.get("/v1/owner/agents"), "agents");

@@ -7,6 +7,7 @@ import type { OwnerSession, OwnerSessions } from "../cases/owner-sessions.ts";
 import { signIn, signInNonce } from "../cases/sign-in.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
+import { agentOf } from "./console-agent.ts";
 import { checkPlace } from "./console-place.ts";
 import { actorOf, agentsOf, haltOf, logOf, meOf } from "./console-views.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
@@ -111,6 +112,8 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
     "GET /v1/owner/events": (session, request) =>
       feed.open(session, request.headers.get("last-event-id") ?? undefined, request.signal),
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
+    "GET /v1/owner/agents/:name": async (session, _request, { name }) =>
+      json(await agentOf(w, session, name ?? "")),
     "GET /v1/owner/log": async (session, request) =>
       json(await logOf(w, session, new URL(request.url).searchParams.get("before"))),
     "POST /v1/owner/expectations": (session, request) =>
