@@ -120,6 +120,16 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await apis.call("console", "GET /v1/owner/requests");
   await apis.call("console", "GET /v1/owner/events");
   await apis.call("console", "GET /v1/owner/agents");
+  await apis.call("console", "POST /v1/owner/expectations", { json: { agent: "mailer" } });
+  const user = { host: "host-1", uid: 1001 };
+  await apis.call("console", "POST /v1/owner/starters", { json: { ...user, listed: true } });
+  await apis.call("console", "GET /v1/owner/starters");
+  const unwanted = `/v1/owner/requests/${apis.question}`;
+  await apis.call("console", `POST ${unwanted}/block`, { json: {} });
+  await apis.call("console", "GET /v1/owner/agents");
+  await apis.call("console", "POST /v1/owner/agents/mailer/unblock", { json: {} });
+  rig.advance(1);
+  apis.question = textOf((await host.ask({ script: 11 })).body["id"]);
   const path = `/v1/owner/requests/${apis.question}`;
   const opened = await apis.call("console", `GET ${path}?jkt=${passkey.jkt}`);
   const statement = textOf(first(opened)["jcs"]);

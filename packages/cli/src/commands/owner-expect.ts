@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { Refusal } from "@countersign/core";
 import { refuseInsideRun } from "../inside-run.ts";
-import { list, number, text, withApi } from "../sockets.ts";
+import { explain, list, number, text, withApi } from "../sockets.ts";
 import { duration, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 
@@ -63,8 +63,34 @@ async function starters(cli: Cli, options: StarterOptions): Promise<void> {
   });
 }
 
-/** `countersign owner expect`, and whose runs count as announced. */
+async function block(cli: Cli, id: string): Promise<void> {
+  await refuseInsideRun(cli);
+  await withApi(cli, "server.sock", async (api) => {
+    const answer = await explain(
+      api.post(`/v1/owner/requests/${encodeURIComponent(id)}/block`, {}),
+      "not_found",
+      `no request ${id}`,
+      "See who waits: countersign owner requests",
+    );
+    show(cli, answer, [
+      "[/x] Denied and blocked. The agent cannot ask again until you allow it:",
+      "  countersign owner unblock NAME",
+    ]);
+  });
+}
+
+/** `countersign owner block` */
+function blockCommand(cli: Cli, noun: Command): void {
+  noun
+    .command("block <id>")
+    .description("denies a request, and lets its agent ask no more; needs no key")
+    .addHelpText("after", "\nExample:\n  countersign owner block Ne0ggFCM")
+    .action((id: string) => block(cli, id));
+}
+
+/** `countersign owner expect` and `block`, and whose runs count as announced. */
 export function expectCommands(cli: Cli, noun: Command): void {
+  blockCommand(cli, noun);
   noun
     .command("expect <agent>")
     .description("announces that you start an agent within the next ten minutes; approves nothing")

@@ -1,11 +1,11 @@
 import type { JsonObject, Seconds } from "@countersign/core";
 import type { App, Page } from "../app.ts";
 import { list, nameOf, number, optional, text } from "../read.ts";
-import { h } from "../ui/dom.ts";
+import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
-import { head, link, loaded } from "../ui/parts.ts";
+import { head, link, loaded, refusal, simpleButton } from "../ui/parts.ts";
 import { agentPage } from "./agent.ts";
 import { left, moment } from "../ui/time.ts";
 
@@ -18,7 +18,22 @@ const STATES: Readonly<Record<string, readonly [mark: MarkState, words: string]>
 
 const COLUMNS = ["Agent", "State", "Approved until", "Credential until", "Given"];
 
-function agentRow(row: JsonObject, now: Seconds): HTMLElement {
+/** Lets an agent ask again. @param entry its id */
+type Allow = (entry: string) => void;
+
+function allowAgain(entry: string, allow: Allow): HTMLElement {
+  const name = nameOf(entry);
+  return h(
+    "p",
+    { class: "blocked" },
+    "Blocked: it cannot ask. ",
+    simpleButton(["Allow again", h("span", { class: "hidden" }, ` ${name}`)], "plain", () =>
+      allow(entry),
+    ),
+  );
+}
+
+function agentRow(row: JsonObject, now: Seconds, allow: Allow): HTMLElement {
   const [state, words] = STATES[text(row, "state")] ?? (["nobody", "not known"] as const);
   const until = optional(row, "grant_until", number);
   const credential = optional(row, "credential_until", number);
@@ -32,7 +47,12 @@ function agentRow(row: JsonObject, now: Seconds): HTMLElement {
       link(h("strong", {}, nameOf(text(row, "entry"))), `#/agents/${nameOf(text(row, "entry"))}`),
       h("span", { class: "on-host" }, ` on ${nameOf(text(row, "proxy"))}`),
     ),
-    h("td", {}, h("span", { class: "with-mark" }, mark(state, "mark mark-small"), words)),
+    h(
+      "td",
+      {},
+      h("span", { class: "with-mark" }, mark(state, "mark mark-small"), words),
+      row["blocked"] === true ? allowAgain(text(row, "entry"), allow) : undefined,
+    ),
     h("td", {}, until === undefined ? "–" : `${moment(until, now)} (${left(until - now)})`),
     h("td", {}, credential === undefined ? "–" : moment(credential, now)),
     h(
@@ -43,7 +63,7 @@ function agentRow(row: JsonObject, now: Seconds): HTMLElement {
   );
 }
 
-function agentTable(rows: readonly JsonObject[], now: Seconds): HTMLElement {
+function agentTable(rows: readonly JsonObject[], now: Seconds, allow: Allow): HTMLElement {
   const columns = COLUMNS.map((name) => h("th", { attrs: { scope: "col" } }, name));
   const table = h(
     "table",
@@ -52,7 +72,7 @@ function agentTable(rows: readonly JsonObject[], now: Seconds): HTMLElement {
     h(
       "tbody",
       {},
-      rows.map((row) => agentRow(row, now)),
+      rows.map((row) => agentRow(row, now, allow)),
     ),
   );
   const region = { tabindex: 0, role: "region", "aria-label": "Agents" };
@@ -63,9 +83,21 @@ function agentTable(rows: readonly JsonObject[], now: Seconds): HTMLElement {
 export function agentsPage(app: App, name = ""): Page {
   if (name !== "") return agentPage(app, name);
   const body = h("div", {});
+  const problem = h("div", {});
+  const allow = (entry: string): void => {
+    fill(problem);
+    const path = `/v1/owner/agents/${encodeURIComponent(nameOf(entry))}/unblock`;
+    void app.api
+      .post(path, {})
+      .then(() => {
+        app.say(`${nameOf(entry)} may ask again.`);
+        again();
+      })
+      .catch((error: unknown) => fill(problem, refusal(error)));
+  };
   const load = async (): Promise<readonly Child[]> => {
     const rows = list(await app.api.get("/v1/owner/agents"), "agents");
-    if (rows.length > 0) return [agentTable(rows, app.now())];
+    if (rows.length > 0) return [agentTable(rows, app.now(), allow)];
     return [
       h("p", { class: "empty" }, "No agent is registered for you. Your administrator adds one."),
     ];
@@ -75,7 +107,7 @@ export function agentsPage(app: App, name = ""): Page {
   const lead = "What you approved, what is left of it, and what is stopped.";
   return {
     title: "Agents",
-    root: h("div", {}, head("Agents", lead), body),
+    root: h("div", {}, head("Agents", lead), problem, body),
     close: app.onChange(again),
   };
 }

@@ -188,8 +188,8 @@ function ask(
 ): Ruling {
   if (known.isAskBlocked === true)
     return refuseAsking(
-      "denied too often",
-      "The owner has denied it three times, and lets it ask again with countersign owner unblock NAME.",
+      "blocked, or denied too often",
+      "Its owner has blocked it, or denied it three times. He lets it ask again in the console, or with countersign owner unblock NAME.",
     );
   if (known.askBlockedUntil !== undefined && now < known.askBlockedUntil)
     return refuseAsking(

@@ -148,8 +148,17 @@ export interface Denied {
   readonly isBlocked: boolean;
 }
 
-/** The owner, or any one of several, says no: needs no signature, and is logged (owner.md 1.6). @throws Refusal `not_found`, `already_decided` */
-export async function deny(w: World, idOrReq: string, by: string): Promise<Denied> {
+/**
+ * The owner, or any one of several, says no: needs no signature, and is logged (owner.md 1.6). With `isBlocking` the
+ * agent does not ask again before he lets it: what is being asked at this moment is judged anew.
+ * @throws Refusal `not_found`, `already_decided`
+ */
+export async function deny(
+  w: World,
+  idOrReq: string,
+  by: string,
+  { isBlocking = false }: { readonly isBlocking?: boolean } = {},
+): Promise<Denied> {
   const row = await findAsk(w, idOrReq);
   const now = w.clock();
   const committed = await w.store.commit({
@@ -157,13 +166,15 @@ export async function deny(w: World, idOrReq: string, by: string): Promise<Denie
       type: "approval.denied",
       t: now,
       actor: "owner",
-      record: { v: 1, ...askedOf(row), by },
+      record: { v: 1, ...askedOf(row), by, ...(isBlocking ? { blocked: true } : {}) },
     }),
     changes: [
       { set: "ask", req: row.req, fields: { state: "denied", decidedAt: now } },
       { drop: "ceremony", req: row.req },
+      ...(isBlocking ? [{ put: "block", row: { entry: row.entry, at: now } } as const] : []),
     ],
     expect: { ask: { req: row.req, state: "asked" } },
+    bumpEpoch: isBlocking,
   });
   if (committed === "conflict" || committed === "used") throw new Refusal("already_decided");
   const { proxy, entry, agent } = row;

@@ -29,8 +29,10 @@ export function grantOf(w: World, row: GrantRow): Grant {
 /** Denials after which only the owner lets the entry ask again. */
 const BLOCKING_DENIALS = 3;
 
-function isAskBlocked({ denials }: KnownRows): boolean {
-  return denials.filter(({ state }) => state === "denied").length >= BLOCKING_DENIALS;
+/** Whether only an owner lets the entry ask again. */
+export function isAskBlocked({ denials, isBlocked }: KnownRows): boolean {
+  const denied = denials.filter(({ state }) => state === "denied").length;
+  return isBlocked || denied >= BLOCKING_DENIALS;
 }
 
 /** After a denial the entry waits an hour, doubling to a day (owner.md 1.7); an unanswered question counts half. */

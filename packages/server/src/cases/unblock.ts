@@ -28,7 +28,10 @@ export async function unblock(w: World, entry: string, by: string): Promise<void
         by,
       },
     }),
-    changes: [{ put: "unblock", row: { entry, at: now } }],
+    changes: [
+      { put: "unblock", row: { entry, at: now } },
+      { drop: "block", entry },
+    ],
   });
   if (committed === "conflict" || committed === "used") throw new Refusal("stale");
 }

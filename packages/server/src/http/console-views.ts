@@ -2,6 +2,7 @@ import { base64url, fromUtf8, Members, Refusal } from "@countersign/core";
 import type { JsonObject, Json } from "@countersign/core";
 import { isOf } from "../cases/asked.ts";
 import { halt } from "../cases/halt.ts";
+import { isAskBlocked } from "../cases/known.ts";
 import { ownLog } from "../cases/owner-log.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
 import type { CredentialRow, EntryRow, GrantRow } from "../store/rows.ts";
@@ -26,6 +27,8 @@ interface Around {
   readonly credentials: readonly CredentialRow[];
   readonly waiting: ReadonlySet<string>;
   readonly stopped: ReadonlySet<string>;
+  /** Entries that do not ask before their owner lets them. */
+  readonly blocked: ReadonlySet<string>;
 }
 
 function stateOf(entry: EntryRow, grant: GrantRow | undefined, around: Around): string {
@@ -48,11 +51,23 @@ function agentView(entry: EntryRow, around: Around): JsonObject & { readonly sta
     entry: entry.id,
     proxy: entry.proxy,
     state: stateOf(entry, grant, around),
+    ...(around.blocked.has(entry.id) ? { blocked: true } : {}),
     ...(grant === undefined
       ? {}
       : { cs: grant.cs, grant_until: grant.exp, issued: grant.issued, max_issue: grant.maxIssue }),
     ...(credential === undefined ? {} : { credential_until: credential }),
   };
+}
+
+/** Entries that do not ask before their owner lets them, whether he said so or denied them often. */
+async function blockedOf(w: World, entries: readonly EntryRow[]): Promise<ReadonlySet<string>> {
+  const now = w.clock();
+  const blocked = new Set<string>();
+  for (const { id: entry, proxy } of entries) {
+    const rows = await w.store.known({ proxy, entry, agent: entry, now });
+    if (isAskBlocked(rows)) blocked.add(entry);
+  }
+  return blocked;
 }
 
 /** The owner's agents: those that wait first, stopped ones last. */
@@ -66,6 +81,7 @@ export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
   );
   const credentials = await w.store.credentials({ liveAt: now });
   const around: Around = {
+    blocked: await blockedOf(w, entries),
     grants: await w.store.grants({ owner, liveAt: now }),
     credentials,
     waiting: new Set(asks.filter((ask) => ask.deadline > now).map((ask) => ask.entry)),

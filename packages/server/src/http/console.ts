@@ -3,8 +3,10 @@ import type { JsonObject } from "@countersign/core";
 import { application, json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Handler, Routes } from "@countersign/node";
 import { findAsk, isOf } from "../cases/asked.ts";
+import { findAgent } from "../cases/expectations.ts";
 import type { OwnerSession, OwnerSessions } from "../cases/owner-sessions.ts";
 import { signIn, signInNonce } from "../cases/sign-in.ts";
+import { unblock } from "../cases/unblock.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
 import { agentOf } from "./console-agent.ts";
@@ -14,7 +16,7 @@ import { enrolmentRoutes } from "./enrolment.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
 import type { Signed } from "./own-keys.ts";
-import { decide, listRequests, openForOwner } from "./owner.ts";
+import { block, decide, listRequests, openForOwner } from "./owner.ts";
 import { pageOf } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
 import type { PublicContext } from "./stop-codes.ts";
@@ -108,6 +110,16 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
     "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
       return decide(w, actorOf(session))(request, {}, parameters);
+    },
+    "POST /v1/owner/requests/:id/block": async (session, request, parameters) => {
+      await ownAsk(w, session, parameters["id"]);
+      return block(w, actorOf(session))(request, {}, parameters);
+    },
+    "POST /v1/owner/agents/:name/unblock": async (session, request, { name = "" }) => {
+      const posted = await readJsonBody(request, MAX_BODY_BYTES);
+      new Members(posted, "malformed_request", "unblock").end();
+      await unblock(w, (await findAgent(w, name, session.owner)).id, actorOf(session));
+      return json({ unblocked: true });
     },
     "GET /v1/owner/events": (session, request) =>
       feed.open(session, request.headers.get("last-event-id") ?? undefined, request.signal),

@@ -80,6 +80,15 @@ export const decide =
     return json({ ...(await approve(w, id ?? "", { statement, sig })) });
   };
 
+/** Denies, and the agent does not ask again before the owner lets it. */
+export const block =
+  (w: World, by: string): OwnerCall =>
+  async (request, _context, { id }) => {
+    new Members(await body(request), "malformed_request", "block").end();
+    await deny(w, id ?? "", by, { isBlocking: true });
+    return json({ state: "denied", blocked: true });
+  };
+
 const offer =
   (w: World): OwnerCall =>
   async (request) => {
@@ -214,5 +223,6 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
     "GET /v1/owner/requests": (request) => inbox(w, request),
     "GET /v1/owner/requests/:id": openForOwner(w),
     "POST /v1/owner/requests/:id/decision": decide(w, by),
+    "POST /v1/owner/requests/:id/block": block(w, by),
   };
 }

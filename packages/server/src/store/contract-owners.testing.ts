@@ -141,6 +141,20 @@ export function ownerRules(store: () => Store, put: f.Put): void {
       expect(await meets(other)).toBe("conflict");
   });
 
+  it("keeps a block until it is dropped", async () => {
+    await put({ put: "entry", row: f.entryRow() });
+    const query = { proxy: f.PROXY, entry: f.ENTRY, agent: f.AGENT, now: f.NOW };
+    const isBlocked = async (): Promise<boolean> => (await store().known(query)).isBlocked;
+    expect(await isBlocked()).toBe(false);
+    await put({ put: "block", row: { entry: f.ENTRY, at: f.NOW } });
+    await put({ put: "block", row: { entry: f.ENTRY, at: f.NOW + 1 } });
+    expect(await isBlocked()).toBe(true);
+    await put({ put: "unblock", row: { entry: f.ENTRY, at: f.NOW + 1 } });
+    expect(await isBlocked()).toBe(true);
+    await put({ drop: "block", entry: f.ENTRY });
+    expect(await isBlocked()).toBe(false);
+  });
+
   it("lists the users whose runs an owner counts as his own, each on its proxy", async () => {
     await put({ put: "entry", row: f.entryRow() });
     const starter = (uid: number, owner = f.OWNER, proxy = f.PROXY): Change => ({

@@ -179,6 +179,7 @@ export function readRules(store: () => Store, put: f.Put): void {
       denials: [],
       pending: { ofOwner: 1, ofOwnerExpected: 1, ofOwnerAtProxy: 1 },
       listedUids: [],
+      isBlocked: false,
     });
     const later = await store().known({ ...query, now: f.NOW + 86_400 });
     expect([later.liveGrants, later.live, later.pending.ofOwner]).toEqual([[], 0, 0]);

@@ -182,6 +182,10 @@ const MIGRATIONS: readonly string[] = [
     since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX starters_proxy ON starters (proxy);
   `,
+  // Whom his owner has blocked does not ask, whatever else was decided.
+  `
+  CREATE TABLE blocks (entry TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

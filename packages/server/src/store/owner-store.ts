@@ -1,6 +1,7 @@
 import type { Digest, Seconds } from "@countersign/core";
 import type {
   AnnouncementRow,
+  BlockRow,
   InvitationRow,
   RecoveryRow,
   StarterRow,
@@ -14,6 +15,7 @@ export type OwnerChange =
   | { readonly put: "recovery"; readonly row: RecoveryRow }
   | { readonly put: "unblock"; readonly row: UnblockRow }
   | { readonly put: "invitation"; readonly row: InvitationRow }
+  | { readonly put: "block"; readonly row: BlockRow }
   | { readonly put: "announcement"; readonly row: AnnouncementRow }
   | { readonly put: "starter"; readonly row: StarterRow }
   | {
@@ -36,7 +38,8 @@ export type OwnerChange =
   /** Takes an owner's printed codes away; may hit none. */
   | { readonly drop: "stopCodes"; readonly owner: string }
   /** May hit none. */
-  | { readonly drop: "starter"; readonly id: string };
+  | { readonly drop: "starter"; readonly id: string }
+  | { readonly drop: "block"; readonly entry: string };
 
 /** What must still be true of an owner's announcements; as `Expectation`. */
 export interface OwnerExpectation {
@@ -55,6 +58,8 @@ export interface KnownBeforehand {
   readonly announcement?: AnnouncementRow;
   /** Users whom an owner of the entry has listed on this proxy. */
   readonly listedUids: readonly number[];
+  /** Whether an owner has blocked the entry until he lets it ask again. */
+  readonly isBlocked: boolean;
 }
 
 /** What is kept of owners beside their keys; as `Store`. */

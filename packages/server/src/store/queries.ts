@@ -142,7 +142,8 @@ function pendingOf(db: Sqlite, owner: string | undefined, query: KnownQuery): Kn
 
 /** What the owners of the entry have said of its starts. */
 function beforehand(db: Sqlite, entry: EntryRow | undefined, proxy: string): KnownBeforehand {
-  if (entry === undefined || entry.body.binding === "none") return { listedUids: [] };
+  if (entry === undefined || entry.body.binding === "none")
+    return { listedUids: [], isBlocked: false };
   const said = find(db, t.ANNOUNCEMENTS, "entry = :key", entry.id);
   const listed = db.all(
     `SELECT uid FROM starters WHERE proxy = :proxy
@@ -154,7 +155,10 @@ function beforehand(db: Sqlite, entry: EntryRow | undefined, proxy: string): Kno
     },
   );
   const listedUids = listed.map(({ uid }) => Number(uid));
-  return said?.proxy === proxy ? { announcement: said, listedUids } : { listedUids };
+  const isBlocked = find(db, t.BLOCKS, "entry = :key", entry.id) !== undefined;
+  return said?.proxy === proxy
+    ? { announcement: said, listedUids, isBlocked }
+    : { listedUids, isBlocked };
 }
 
 /** See `Store.known`. Synchronous, so everything is of one epoch. */

@@ -170,6 +170,12 @@ export interface RecoveryRow {
   readonly decidedAt?: Seconds;
 }
 
+/** That an entry may not ask before its owner lets it. */
+export interface BlockRow {
+  readonly entry: string;
+  readonly at: Seconds;
+}
+
 /** Since when the denials of an entry count anew. */
 export interface UnblockRow {
   readonly entry: string;

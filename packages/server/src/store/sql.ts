@@ -62,10 +62,8 @@ export function takeOnce(db: Sqlite, values: readonly Once[]): void {
 }
 
 function meetAnnouncement(db: Sqlite, as: NonNullable<Expectation["announcement"]>): void {
-  const row = db.get(
-    "SELECT made_at, spent_by FROM announcements WHERE entry = :entry AND proxy = :proxy",
-    { entry: as.entry, proxy: as.proxy },
-  );
+  const sql = "SELECT made_at, spent_by FROM announcements WHERE entry = :entry AND proxy = :proxy";
+  const row = db.get(sql, { entry: as.entry, proxy: as.proxy });
   const isSame = row?.["made_at"] === as.madeAt && (row?.["spent_by"] ?? undefined) === as.spentBy;
   demand(isSame, "conflict", "announcement");
 }
@@ -235,6 +233,8 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return upsert(db, t.UNBLOCKS, change.row);
     case "invitation":
       return insert(db, t.INVITATIONS, change.row, "conflict");
+    case "block":
+      return upsert(db, t.BLOCKS, change.row);
     case "announcement":
       return upsert(db, t.ANNOUNCEMENTS, change.row);
     case "starter":
@@ -293,6 +293,8 @@ function drop(db: Sqlite, change: Extract<Other, { drop: string }>): void {
     db.run("DELETE FROM invitations WHERE owner = :owner AND used_at IS NULL", {
       owner: change.owner,
     });
+  else if (change.drop === "block")
+    db.run("DELETE FROM blocks WHERE entry = :entry", { entry: change.entry });
   else if (change.drop === "starter")
     db.run("DELETE FROM starters WHERE id = :id", { id: change.id });
   else db.run("DELETE FROM stop_codes WHERE owner = :owner", { owner: change.owner });
@@ -354,6 +356,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "stop":
         return "all";
       case "announcement":
+      case "block":
       case "ceremony":
       case "certificate":
       case "credential":

@@ -2,6 +2,7 @@ import type { Json } from "@countersign/core";
 import type {
   AnnouncementRow,
   AskRow,
+  BlockRow,
   CeremonyRow,
   CertificateRow,
   CredentialRow,
@@ -198,6 +199,10 @@ export const RECOVERIES: Table<RecoveryRow> = table<RecoveryRow>("recoveries", {
   enabledAt: "integer",
   state: "text",
   decidedAt: "integer",
+});
+export const BLOCKS: Table<BlockRow> = table<BlockRow>("blocks", {
+  entry: "text",
+  at: "integer",
 });
 export const UNBLOCKS: Table<UnblockRow> = table<UnblockRow>("unblocks", {
   entry: "text",
