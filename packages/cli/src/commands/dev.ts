@@ -123,10 +123,12 @@ function banner(cli: Cli, data: string, server: RunningServer, hasOwner: boolean
     "",
     ...(hasOwner
       ? []
-      : [`  ${b("your key")}      countersign owner enrol me --key ~/.ssh/id_ed25519`]),
+      : [
+          `  ${b("your passkey")}  countersign owner invite me   (or a key: countersign owner enrol me --key FILE)`,
+        ]),
+    ...(server.consoleUrl === undefined ? [] : [`  ${b("console")}       ${server.consoleUrl}`]),
     `  ${b("first agent")}   countersign agent register hello --owner me --audience http://localhost:4000/`,
     `                countersign run --agent hello -- node agent.mjs`,
-    `  ${b("approve")}       countersign owner requests`,
     `  ${b("stop it all")}   countersign halt everything   (Ctrl-C here ends server and proxy)`,
     "",
     `  data ${data} · services trust ${join(data, "relying-party.json")} · ${server.publicUrl}`,

@@ -27,6 +27,7 @@ import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 import { expectCommands } from "./owner-expect.ts";
 import { gatewayCommand } from "./owner-gateway.ts";
+import { inviteCommand } from "./owner-invite.ts";
 import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
 import { recoverCommand } from "./owner-recover.ts";
@@ -210,6 +211,7 @@ export function build(cli: Cli): Command {
       "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519\n  countersign owner enrol me --key ~/.ssh/id_new --co-signer ~/.ssh/id_ed25519\n  countersign owner enrol me --pkcs11 'pkcs11:token=corp;object=approve'",
     )
     .action((name: string, options: EnrolOptions) => enrol(cli, name, options));
+  inviteCommand(cli, noun);
   noun
     .command("list")
     .description("lists owners and their keys")
