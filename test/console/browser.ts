@@ -128,6 +128,43 @@ export class Desk {
     return new Desk(context, page, cdp, authenticatorId);
   }
 
+  #second = "";
+
+  async #answers(authenticatorId: string, enabled: boolean): Promise<void> {
+    await this.#cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled });
+  }
+
+  /** Plugs a security key in, which alone is touched from now on. */
+  async secondAuthenticator(): Promise<void> {
+    await this.#answers(this.#authenticator, false);
+    const { authenticatorId } = await this.#cdp.send("WebAuthn.addVirtualAuthenticator", {
+      options: {
+        protocol: "ctap2",
+        ctap2Version: "ctap2_1",
+        transport: "usb",
+        hasResidentKey: true,
+        hasUserVerification: true,
+        isUserVerified: true,
+        automaticPresenceSimulation: true,
+      },
+    });
+    this.#second = authenticatorId;
+  }
+
+  /** The first one alone is touched from now on. */
+  async onlyFirst(): Promise<void> {
+    await this.#answers(this.#second, false);
+    await this.#answers(this.#authenticator, true);
+  }
+
+  /** The first one is gone. */
+  async onlySecond(): Promise<void> {
+    await this.#cdp.send("WebAuthn.removeVirtualAuthenticator", {
+      authenticatorId: this.#authenticator,
+    });
+    await this.#answers(this.#second, true);
+  }
+
   /** The authenticator knows its user, or does not any more. */
   async setUserVerified(isUserVerified: boolean): Promise<void> {
     await this.#cdp.send("WebAuthn.setUserVerified", {

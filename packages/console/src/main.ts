@@ -2,6 +2,7 @@ import { webCryptoOn } from "@countersign/core";
 import type { Subtle } from "@countersign/core";
 import { apiOf } from "./api.ts";
 import type { Place } from "./app.ts";
+import { enrolPage } from "./pages/enrol.ts";
 import { signInPage } from "./pages/sign-in.ts";
 import { text } from "./read.ts";
 import { forget, keepToken, sessionOf, tokenKept } from "./session.ts";
@@ -20,6 +21,22 @@ function askToSignIn(place: Place): void {
   document.title = "Sign in · countersign";
   const page = signInPage({ c, api, place }, (answer) => {
     keepToken(answer);
+    void enter(place);
+  });
+  fill(document.body, page);
+  page.querySelector("h1")?.focus();
+}
+
+/** Whoever has a code comes here, signed in or not. */
+const isEnrolment = (): boolean => window.location.hash === "#/enrol";
+
+function enrol(place: Place): void {
+  shell?.close();
+  shell = undefined;
+  document.title = "First key · countersign";
+  const page = enrolPage({ c, api, place }, (answer) => {
+    keepToken(answer);
+    window.location.hash = "#/keys";
     void enter(place);
   });
   fill(document.body, page);
@@ -47,7 +64,11 @@ async function start(): Promise<void> {
       issuer: text(about, "issuer"),
       rpId: text(about, "rp_id"),
     };
-    if (about["signed_in"] === true) await enter(place);
+    window.addEventListener("hashchange", () => {
+      if (isEnrolment()) enrol(place);
+    });
+    if (isEnrolment()) enrol(place);
+    else if (about["signed_in"] === true) await enter(place);
     else askToSignIn(place);
   } catch (error) {
     fill(

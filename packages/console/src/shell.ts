@@ -5,6 +5,7 @@ import { goLive } from "./live.ts";
 import type { Liveness } from "./live.ts";
 import { agentsPage } from "./pages/agents.ts";
 import { inboxPage } from "./pages/inbox.ts";
+import { keysNote, keysPage } from "./pages/keys.ts";
 import { logPage } from "./pages/log.ts";
 import { requestPage } from "./pages/request.ts";
 import { stopPage } from "./pages/stop.ts";
@@ -20,12 +21,14 @@ const PAGES: Readonly<Record<string, PageMaker>> = {
   requests: requestPage,
   agents: agentsPage,
   log: logPage,
+  keys: keysPage,
   stop: stopPage,
 };
 const TABS: readonly (readonly [page: string, label: string, icon: IconName])[] = [
   ["inbox", "Inbox", "inbox"],
   ["agents", "Agents", "agents"],
   ["log", "Log", "log"],
+  ["keys", "Keys", "keys"],
 ];
 const CHANGES_SETTLE_MS = 150;
 const CLOCK_MS = 1000;
@@ -51,6 +54,7 @@ export class Shell {
     attrs: { "aria-hidden": "true" },
   });
   readonly #navigation: HTMLElement = h("ul", {});
+  readonly #note: ReturnType<typeof keysNote>;
   readonly #stops: readonly (() => void)[];
   #liveness: Liveness = "lost";
   #waiting = 0;
@@ -60,6 +64,7 @@ export class Shell {
   constructor(parts: Parts, signedOut: () => void) {
     this.#parts = parts;
     this.#signedOut = signedOut;
+    this.#note = keysNote(this.#app());
     const routed = (): void => this.#show();
     window.addEventListener("hashchange", routed);
     const tick = window.setInterval(() => this.#tellTime(), CLOCK_MS);
@@ -67,6 +72,7 @@ export class Shell {
     this.#stops = [
       () => window.removeEventListener("hashchange", routed),
       () => window.clearInterval(tick),
+      () => this.#note.close(),
       goLive(parts.api, {
         event: () => this.#change(),
         liveness: (liveness) => this.#setLiveness(liveness),
@@ -112,6 +118,7 @@ export class Shell {
         "div",
         { class: "column" },
         h("div", { class: "live-line" }, this.#status, this.#clock),
+        this.#note.root,
         this.#main,
       ),
       this.#polite,

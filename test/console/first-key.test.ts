@@ -1,0 +1,189 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { source as axeSource } from "axe-core";
+import type { Browser, Page } from "playwright-core";
+import { codeShown, Home, ROOT, tell } from "../e2e/countersign.ts";
+import type { Running } from "../e2e/countersign.ts";
+import { Desk, openBrowser } from "./browser.ts";
+
+const SHOTS = join(ROOT, "docs/console");
+const WIDE = { width: 1280, height: 900 };
+const VIEWS = [
+  ["", WIDE],
+  ["-phone", { width: 390, height: 844 }],
+  ["-narrow", { width: 320, height: 700 }],
+] as const;
+
+declare const axe: {
+  run(): Promise<{ violations: readonly { id: string; nodes: readonly { html: string }[] }[] }>;
+};
+declare const document: { readonly documentElement: { readonly scrollWidth: number } };
+
+/** The page light and dark, wide and narrow: axe finds nothing, and nothing is wider than the screen. */
+async function picture(page: Page, name: string): Promise<void> {
+  await page.evaluate(axeSource);
+  for (const [suffix, viewport] of VIEWS)
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      const path = join(SHOTS, `${name}${suffix}${colorScheme === "dark" ? "-dark" : ""}.png`);
+      await page.screenshot({ path, fullPage: true });
+      const { violations } = await page.evaluate(() => axe.run());
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`);
+      expect(found, `${name}${suffix} ${colorScheme}`).toEqual([]);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(wide, `${name}${suffix}`).toBeLessThanOrEqual(viewport.width);
+    }
+  await page.setViewportSize(WIDE);
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
+}
+
+/** What the terminal of `owner invite` says. */
+const told = (running: Running, what: RegExp): Promise<string> =>
+  running.when(String(what), ({ out, err }) => what.exec([...out, ...err].join("\n"))?.[1]);
+
+describe("the first key, in a real browser", () => {
+  let home: Home;
+  let browser: Browser;
+  let desk: Desk;
+  let page: Page;
+  let origin: string;
+  let code: string;
+  const titled = (name: string | RegExp): Promise<void> =>
+    page.getByRole("heading", { name, level: 1 }).waitFor();
+  const press = (name: string | RegExp): Promise<void> =>
+    page.getByRole("button", { name }).first().click();
+  const typed = async (text: string): Promise<void> => {
+    await page.getByLabel("Code").fill(text);
+    await press("Go on");
+  };
+  const again = async (): Promise<void> => {
+    await page.goto("about:blank");
+    await page.goto(`${origin}/#/enrol`);
+    await titled("Make your first key");
+  };
+  beforeAll(async () => {
+    mkdirSync(SHOTS, { recursive: true });
+    home = await Home.create();
+    const { ready } = await home.dev();
+    origin = ready["console"] ?? "";
+    browser = await openBrowser();
+    desk = await Desk.open(browser, { viewport: WIDE });
+    ({ page } = desk);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await home.close();
+  });
+
+  it("is made by a code from the terminal, which shows the same eight characters, and signs in", async () => {
+    const terminal = home.start(["owner", "invite", "robin"]);
+    const url = await told(terminal, /open +(\S+)/);
+    expect(url).toBe(`${origin}/#/enrol`);
+    expect(url).toMatch(/^http:\/\/localhost:\d+\/#\/enrol$/);
+    code = await told(terminal, /type there +(\S+)/);
+    await page.goto(url);
+    await titled("Make your first key");
+    await picture(page, "enrol-code");
+    await typed("00000-00000");
+    await page.getByText("invitation_invalid").waitFor();
+    await typed(code.toLowerCase());
+    await titled(/You become the owner of agents/);
+    await picture(page, "enrol-offer");
+    await press("Make my passkey");
+    await titled("Your new key signs for itself");
+    // closed between the ceremonies: the code is good still
+    await again();
+    await typed(code);
+    await press("Make my passkey");
+    await titled("Your new key signs for itself");
+    await page.getByText("kind: ").first().waitFor();
+    await picture(page, "enrol-sign");
+    await press("Sign with my new passkey");
+    await titled("Compare with the terminal");
+    const characters = await page.locator(".code-shown").textContent();
+    expect(await told(terminal, /same eight characters: (.{9})/)).toBe(characters);
+    expect((await terminal.ended).code).toBe(0);
+    await picture(page, "enrol-compare");
+    await press("They are the same: sign in");
+    await titled("Keys");
+    await page.getByText("You have one key only").waitFor();
+    await picture(page, "keys-one");
+  });
+
+  it("gets a second one, which both sign for, and printed codes", async () => {
+    await desk.secondAuthenticator();
+    await press("Add a key");
+    await page.getByRole("button", { name: "Sign with the new key" }).waitFor();
+    await picture(page, "keys-add");
+    await page.getByLabel("Name of the new key").fill("YubiKey desk");
+    await press("Sign with the new key");
+    await page.getByRole("button", { name: "Now sign with" }).waitFor();
+    await desk.onlyFirst();
+    await press("Now sign with");
+    process.stderr.write(
+      `DBG ${await page.locator("#content").innerText()} ${desk.complaints.join()}\n`,
+    );
+    await page.getByText("You have a second key").waitFor();
+    await page.getByText("YubiKey desk").waitFor();
+    await press("Make stop codes");
+    await expect.poll(() => page.locator(".codes li").count()).toBe(8);
+    await picture(page, "keys");
+    await page.emulateMedia({ media: "print" });
+    await page.screenshot({ path: join(SHOTS, "keys-print.png") });
+    expect(await page.getByRole("button", { name: "Add a key" }).isVisible()).toBe(false);
+    await page.emulateMedia({ media: null });
+  });
+
+  it("approves with the second key, after the first was removed and its session ended", async () => {
+    const { owners } = await home.json(["owner", "list"]);
+    const [owner] = owners as { keys: { jkt: string; comment: string }[] }[];
+    const first = owner?.keys.find(({ comment }) => comment !== "YubiKey desk")?.jkt ?? "";
+    await page.locator(".row-key", { hasText: "This session" }).getByText("Remove…").click();
+    await press("Remove now");
+    await titled("Sign in");
+    await desk.onlySecond();
+    await press("Sign in with a passkey");
+    await page.getByRole("link", { name: "Inbox" }).first().click();
+    await titled("Inbox");
+    await home.register("mailer", "--owner", "robin");
+    const agent = home.courier("mailer");
+    const answer = tell(agent, "/v1/credential?wait=60", {});
+    await page.getByText(await agent.when("code", codeShown)).waitFor();
+    await page.getByRole("link", { name: /Read/ }).first().click();
+    const approve = page.getByRole("button", { name: "Approve with passkey" });
+    await approve.waitFor();
+    for (const line of await page.locator(".marked").all()) await line.focus();
+    await expect.poll(() => approve.getAttribute("aria-disabled")).toBe("false");
+    await page.waitForTimeout(600);
+    await approve.click();
+    await page.getByRole("heading", { name: "Countersigned" }).waitFor();
+    expect(await answer).toMatchObject({ status: 200 });
+    expect(first).not.toBe("");
+    await agent.stop();
+  });
+
+  it("asks on every page about a key that none of his signed for", async () => {
+    await home.owner("robin");
+    await page.getByText("A key that none of yours signed for").waitFor();
+    await picture(page, "keys-strange");
+    await press("Remove it");
+    await expect.poll(() => page.locator(".strange").count()).toBe(0);
+  });
+
+  it("is suspended by its link being used twice, which says when and whom to tell", async () => {
+    const { invitation } = await home.json(["owner", "invite", "sam", "--no-wait"]);
+    const { code: once } = invitation as { code: string };
+    await again();
+    await typed(once);
+    await press("Make my passkey");
+    await press("Sign with my new passkey");
+    await titled("Compare with the terminal");
+    await again();
+    await typed(once);
+    await page.getByText(/It was used at .* UTC.*Tell whoever gave you the link/).waitFor();
+    await picture(page, "enrol-used");
+    expect((await home.cli(["owner", "list"])).out).toContain("SUSPENDED");
+  });
+});
