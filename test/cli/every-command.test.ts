@@ -148,7 +148,7 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["owner remove-key nope", "not_found", /countersign owner list/],
   ["owner resume-key nope", "not_found", /countersign owner list/],
   ["owner enrol me --key id", "key_reused", /countersign owner list/],
-  ["owner invite me", "configuration_invalid", /console_port/],
+  ["owner invite me", "name_taken", /countersign owner recover/],
   ["owner recover start nope --key id", "not_found", /countersign owner list/],
   ["owner recover cancel nope", "not_found", /countersign owner recover list/],
   ["owner stop-codes nope", "not_found", /countersign owner list/],
