@@ -211,7 +211,6 @@ export function build(cli: Cli): Command {
       "\nExample:\n  countersign owner enrol me --key ~/.ssh/id_ed25519\n  countersign owner enrol me --key ~/.ssh/id_new --co-signer ~/.ssh/id_ed25519\n  countersign owner enrol me --pkcs11 'pkcs11:token=corp;object=approve'",
     )
     .action((name: string, options: EnrolOptions) => enrol(cli, name, options));
-  inviteCommand(cli, noun);
   noun
     .command("list")
     .description("lists owners and their keys")
@@ -249,6 +248,7 @@ export function build(cli: Cli): Command {
 
 /** What an administrator does with owners' keys, and what is left to do without any. */
 function keyCommands(cli: Cli, noun: Command): void {
+  inviteCommand(cli, noun);
   recoverCommand(cli, noun);
   stopCommands(cli, noun);
   noun
