@@ -19,6 +19,8 @@ export class Problem extends Error {
 export class Unreachable extends Error {}
 
 export interface Api {
+  /** Seconds since the epoch, by the clock of the server as its last answer told it. */
+  now(): number;
   get(path: string): Promise<JsonObject>;
   post(path: string, json: JsonObject): Promise<JsonObject>;
   remove(path: string): Promise<JsonObject>;
@@ -28,6 +30,24 @@ export interface Api {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Response>;
+}
+
+/** A clock of whole seconds, told late: a smaller difference says nothing. */
+const CLOCK_JITTER_MS = 2000;
+
+/** How far this browser's clock is behind the server's, in milliseconds. */
+export class ServerClock {
+  #aheadMs = 0;
+
+  /** @param date a `Date` header (RFC 9110 6.6.1) */
+  hear(date: string | null, nowMs: number): void {
+    const aheadMs = Date.parse(date ?? "") - nowMs;
+    if (Math.abs(aheadMs - this.#aheadMs) > CLOCK_JITTER_MS) this.#aheadMs = aheadMs;
+  }
+
+  now(nowMs: number): number {
+    return Math.floor((nowMs + this.#aheadMs) / 1000);
+  }
 }
 
 const SESSION_HEADER = "countersign-session";
@@ -60,13 +80,17 @@ async function problemOf(response: Response): Promise<Problem> {
  * @param tokenOf the session's token, if it has one
  */
 export function apiOf(fetched: typeof fetch, tokenOf: () => string | undefined): Api {
+  const clock = new ServerClock();
   const send = async (path: string, init: RequestInit): Promise<Response> => {
     const token = tokenOf();
     const headers = new Headers(init.headers);
     // a custom header, so that no page of another origin can make this call without being asked first
     headers.set(SESSION_HEADER, token ?? "cookie");
     try {
-      return await fetched(path, { ...init, headers, cache: "no-store", redirect: "error" });
+      const sent = { ...init, headers, cache: "no-store", redirect: "error" } as const;
+      const response = await fetched(path, sent);
+      clock.hear(response.headers.get("date"), Date.now());
+      return response;
     } catch {
       throw new Unreachable("the server was not reached");
     }
@@ -80,6 +104,7 @@ export function apiOf(fetched: typeof fetch, tokenOf: () => string | undefined):
   };
   const headers = { "content-type": "application/json" };
   return {
+    now: () => clock.now(Date.now()),
     get: (path) => call(path, {}),
     post: (path, json) => call(path, { method: "POST", headers, body: JSON.stringify(json) }),
     remove: (path) => call(path, { method: "DELETE" }),

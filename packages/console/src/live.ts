@@ -67,6 +67,20 @@ async function follow(
   }
 }
 
+/** Waits, but not longer than until the browser says that it is online again. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const wake = (): void => {
+      over.abort();
+      window.clearTimeout(timer);
+      resolve();
+    };
+    const timer = window.setTimeout(wake, ms);
+    window.addEventListener("online", wake, { signal: over.signal });
+  });
+}
+
 /**
  * Follows the owner's events and comes back by itself, with the last event's id, after growing waits with jitter.
  * @returns how to stop
@@ -89,6 +103,8 @@ export function goLive(
       silence = window.setTimeout(() => attempt.abort(), SILENCE_MS);
     };
     const signal = AbortSignal.any([stopped.signal, attempt.signal]);
+    // a stream may seem to stand while nothing comes through it
+    window.addEventListener("offline", () => attempt.abort(), { signal });
     try {
       heard();
       const headers: Record<string, string> = { accept: "text/event-stream" };
@@ -106,6 +122,7 @@ export function goLive(
       );
     } finally {
       window.clearTimeout(silence);
+      attempt.abort();
     }
   };
   const run = async (): Promise<void> => {
@@ -123,9 +140,7 @@ export function goLive(
       const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
       failures = Math.min(failures + 1, 10);
       // full jitter: a server that comes back is not met by everybody at once
-      await new Promise((resolve) => {
-        window.setTimeout(resolve, Math.random() * longest);
-      });
+      await pause(Math.random() * longest);
     }
   };
   void run();

@@ -143,7 +143,7 @@ export class Shell {
       api,
       place,
       session,
-      now: () => Math.floor(Date.now() / 1000),
+      now: () => api.now(),
       liveness: () => this.#liveness,
       onChange: (listener) => {
         this.#listeners.add(listener);

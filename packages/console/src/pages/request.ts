@@ -52,6 +52,8 @@ class RequestPage implements Page {
   #stops: (() => void)[] = [];
   #stopSeen: () => void = () => undefined;
   readonly #approve: Button;
+  /** Ways to say no: on whenever it can be sent. */
+  #noes: readonly Button[] = [];
   readonly #checks: HTMLElement = h("ul", { class: "checks" });
   readonly #time: HTMLElement = h("p", { class: "note" });
   readonly #problem: HTMLElement = h("div", {});
@@ -202,6 +204,10 @@ class RequestPage implements Page {
   }
 
   #decisions(code: string, name: string, host: string): HTMLElement {
+    this.#noes = [
+      button("Deny", "plain", () => void this.#deny()),
+      button("Deny and block", "stop", () => this.#askBlock(name, host)),
+    ];
     return h(
       "aside",
       { class: "decide", attrs: { "aria-label": "Decide" } },
@@ -219,8 +225,7 @@ class RequestPage implements Page {
         { class: "decide-buttons" },
         this.#bar,
         this.#approve.element,
-        simpleButton("Deny", "plain", () => void this.#deny()),
-        simpleButton("Deny and block", "stop", () => this.#askBlock(name, host)),
+        this.#noes.map(({ element }) => element),
       ),
       h("div", { class: "decide-time" }, icon("clock"), this.#time),
     );
@@ -235,6 +240,8 @@ class RequestPage implements Page {
     const wasOff = this.#approve.element.getAttribute("aria-disabled") === "true";
     if (wasOff && why === undefined) this.#turnedOnAtMs = performance.now();
     if (!this.#isBusy) this.#approve.setOff(why);
+    const unsent = steps.includes("online") ? reason(["online"]) : undefined;
+    for (const no of this.#noes) no.setOff(unsent);
     this.#bar.textContent = why ?? "Ready to sign";
     this.#drawChecks();
     this.#drawTime(opened, now);

@@ -34,14 +34,14 @@ export function button(
     },
   });
   element.append(words);
-  const why = h("span", { class: "hidden", attrs: { id: `why-${(descriptions += 1)}` } });
-  element.after(why);
+  // hidden from everybody: it describes the button, and is no part of its name
+  const why = h("span", { attrs: { id: `why-${(descriptions += 1)}`, hidden: "" } });
+  element.append(why);
   const set = (isOff: boolean, text: string): void => {
     element.setAttribute("aria-disabled", String(isOff));
     why.textContent = text;
     if (text === "") element.removeAttribute("aria-describedby");
     else element.setAttribute("aria-describedby", why.id);
-    if (!element.contains(why)) element.append(why);
   };
   set(false, "");
   return {
