@@ -78,9 +78,20 @@ export async function openBrowser(): Promise<Browser> {
   });
 }
 
+const TIMEOUT_MS = 15_000;
+
 /** How a virtual authenticator is made; default a device-bound one that knows its user. */
 export interface AuthenticatorOptions {
   readonly isSynced?: boolean;
+  /** What it holds from the start. */
+  readonly passkeys?: readonly StoredPasskey[];
+}
+
+/** A passkey with its secret, and how often it has signed: what only a virtual authenticator gives away. */
+export type StoredPasskey = Awaited<ReturnType<typeof stored>>[number];
+
+async function stored(cdp: CDPSession, authenticatorId: string) {
+  return (await cdp.send("WebAuthn.getCredentials", { authenticatorId })).credentials;
 }
 
 /** A page with an authenticator of its own. */
@@ -107,8 +118,9 @@ export class Desk {
     browser: Browser,
     options: Parameters<Browser["newContext"]>[0] & AuthenticatorOptions = {},
   ): Promise<Desk> {
-    const { isSynced = false, ...rest } = options;
+    const { isSynced = false, passkeys = [], ...rest } = options;
     const context = await browser.newContext(rest);
+    context.setDefaultTimeout(TIMEOUT_MS);
     const page = await context.newPage();
     const cdp = await context.newCDPSession(page);
     await cdp.send("WebAuthn.enable");
@@ -125,6 +137,8 @@ export class Desk {
         defaultBackupState: isSynced,
       },
     });
+    for (const credential of passkeys)
+      await cdp.send("WebAuthn.addCredential", { authenticatorId, credential });
     return new Desk(context, page, cdp, authenticatorId);
   }
 
@@ -171,6 +185,10 @@ export class Desk {
       authenticatorId: this.#authenticator,
       isUserVerified,
     });
+  }
+
+  passkeys(): Promise<readonly StoredPasskey[]> {
+    return stored(this.#cdp, this.#authenticator);
   }
 
   close(): Promise<void> {

@@ -1,0 +1,201 @@
+import { expect } from "vitest";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
+import { Home, tell, until } from "../e2e/countersign.ts";
+import type { Running } from "../e2e/countersign.ts";
+import { Desk, openBrowser } from "./browser.ts";
+import type { StoredPasskey } from "./browser.ts";
+import { assertAt, enrolPasskey } from "./enrol.ts";
+
+const OWNER = "robin";
+export const WIDE = { width: 1280, height: 900 } as const;
+
+/** An agent at its door that has asked, and waits. */
+export interface Asking {
+  readonly name: string;
+  readonly id: string;
+  readonly agent: Running;
+  /** What its door answers once the owner has decided. */
+  readonly answer: Promise<Record<string, unknown>>;
+}
+
+export interface AskOptions {
+  readonly note?: string;
+  /** Options of `agent register`. */
+  readonly limits?: readonly string[];
+}
+
+/** A server, its console, a browser, and an owner whose one passkey every desk of his knows. */
+export class Scene {
+  readonly home: Home;
+  readonly browser: Browser;
+  readonly origin: string;
+  /** As the desk that was used last left it: its counter goes on. */
+  #passkeys: readonly StoredPasskey[] = [];
+  #dev: Running;
+  readonly #desks: Desk[] = [];
+  readonly #agents: Running[] = [];
+  #count = 0;
+
+  private constructor(home: Home, browser: Browser, origin: string, dev: Running) {
+    this.home = home;
+    this.browser = browser;
+    this.origin = origin;
+    this.#dev = dev;
+  }
+
+  static async open(): Promise<Scene> {
+    const home = await Home.create();
+    const { running, ready } = await home.dev();
+    const scene = new Scene(home, await openBrowser(), ready["console"] ?? "", running);
+    const desk = await Desk.open(scene.browser);
+    await enrolPasskey(desk, home, { origin: scene.origin, name: OWNER, comment: "MacBook" });
+    scene.#passkeys = await desk.passkeys();
+    await desk.close();
+    return scene;
+  }
+
+  /** A browser of the owner that knows nothing but his passkey. */
+  async newDesk(options: BrowserContextOptions = {}): Promise<Desk> {
+    const passkeys = this.#passkeys;
+    const desk = await Desk.open(this.browser, { viewport: WIDE, ...options, passkeys });
+    this.#desks.push(desk);
+    return desk;
+  }
+
+  /** The same, signed in, at its inbox. */
+  async signedIn(options: BrowserContextOptions = {}): Promise<Desk> {
+    const desk = await this.newDesk(options);
+    await this.signIn(desk.page);
+    return desk;
+  }
+
+  async signIn(page: Page): Promise<void> {
+    await page.goto(this.origin);
+    await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+    await heading(page, "Inbox").waitFor();
+  }
+
+  /** Registers an agent of his, starts it, and lets it ask. */
+  async ask({ note = "I sort the mail.", limits = [] }: AskOptions = {}): Promise<Asking> {
+    const name = `mailer${(this.#count += 1)}`;
+    await this.home.register(name, "--owner", OWNER, ...limits);
+    const agent = this.home.courier(name);
+    this.#agents.push(agent);
+    const answer = tell(agent, "/v1/credential?wait=60", { note });
+    answer.catch(() => undefined); // told to whoever awaits it
+    return { name, agent, answer, id: await this.#idOf(name) };
+  }
+
+  #idOf(name: string): Promise<string> {
+    return until("request", async () => {
+      const { requests } = await this.home.local("server.sock", "/v1/owner/requests");
+      const asks = requests as readonly { id: string; entry: string }[];
+      return asks.find(({ entry }) => entry.endsWith(`/agent/${name}`))?.id;
+    });
+  }
+
+  /** The request's page, read from its top. */
+  async read(page: Page, { id, name }: Asking): Promise<void> {
+    await page.evaluate(`location.hash = "#/requests/${id}"`);
+    await heading(page, `${name} asks for a credential`).waitFor();
+  }
+
+  async stateOf({ id }: Asking): Promise<unknown> {
+    const { requests } = await this.home.local("server.sock", "/v1/owner/requests?all=1");
+    return (requests as readonly { id: string; state: string }[]).find((ask) => ask.id === id)
+      ?.state;
+  }
+
+  /** His passkeys, as the server lists them. */
+  async keys(): Promise<readonly { readonly jkt: string; readonly credentialId: string }[]> {
+    const { owners } = await this.home.local("server.sock", "/v1/owners");
+    type Listed = { jkt: string; authenticator?: { credential_id: string } };
+    return (owners as readonly { keys: readonly Listed[] }[]).flatMap(({ keys }) =>
+      keys.map(({ jkt, authenticator }) => ({
+        jkt,
+        credentialId: authenticator?.credential_id ?? "",
+      })),
+    );
+  }
+
+  /** A statement signed with his passkey on any page whose name may use it. */
+  signAt(page: Page, statement: string, credentialId: string): Promise<object> {
+    return assertAt(page, { statement, credentialId, rpId: new URL(this.origin).hostname });
+  }
+
+  /** The server ends, and comes back at the same places. */
+  async restart(while_: () => Promise<void>): Promise<void> {
+    for (const agent of this.#agents.splice(0)) await agent.stop();
+    await this.#dev.stop();
+    await while_();
+    this.#dev = (await this.home.dev()).running;
+  }
+
+  /** Ends what one story has begun: who waits is denied, and the passkey's counter is remembered. */
+  async afterEach(): Promise<void> {
+    const { requests } = await this.home.local("server.sock", "/v1/owner/requests");
+    for (const { id } of requests as readonly { id: string }[])
+      await this.home.local("server.sock", `/v1/owner/requests/${id}/decision`, {
+        decision: "deny",
+      });
+    for (const agent of this.#agents.splice(0)) await agent.stop();
+    for (const desk of this.#desks.splice(0).toReversed()) {
+      this.#passkeys = furthest(this.#passkeys, await desk.passkeys());
+      await desk.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.home.close();
+  }
+}
+
+const furthest = (
+  one: readonly StoredPasskey[],
+  two: readonly StoredPasskey[],
+): readonly StoredPasskey[] => ((two[0]?.signCount ?? 0) > (one[0]?.signCount ?? 0) ? two : one);
+
+export const heading = (page: Page, name: string | RegExp): Locator =>
+  page.getByRole("heading", { name, level: 1 });
+
+export const approveOf = (page: Page): Locator =>
+  page.getByRole("button", { name: "Approve with passkey" });
+
+export const denyOf = (page: Page): Locator =>
+  page.getByRole("button", { name: "Deny", exact: true });
+
+/** Whether a button is off, in the page's own words for it. */
+export async function isOff(button: Locator): Promise<boolean> {
+  return (await button.getAttribute("aria-disabled")) === "true";
+}
+
+/** Lets every marked line have focus, and waits until Approve is on. */
+export async function readMarked(page: Page): Promise<void> {
+  for (const line of await page.locator(".marked").all()) await line.focus();
+  await expect.poll(() => isOff(approveOf(page))).toBe(false);
+}
+
+/** Reads, and presses once the press counts. */
+export async function approve(page: Page): Promise<void> {
+  await readMarked(page);
+  await expect
+    .poll(
+      async () => {
+        // a press within half a second of turning on is ignored: pressed again, as a person would
+        if (await approveOf(page).isVisible()) await approveOf(page).click();
+        return heading(page, "Countersigned").isVisible();
+      },
+      { timeout: 20_000, interval: 300 },
+    )
+    .toBe(true);
+}
+
+/** What the page says to screen readers at once. */
+export const spoken = (page: Page): Locator => page.locator('[aria-live="assertive"]');
+
+/** The state that a browser keeps for the tab. */
+export const scrollWidths = (page: Page): Promise<readonly [number, number]> =>
+  page.evaluate<[number, number]>(
+    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+  );
