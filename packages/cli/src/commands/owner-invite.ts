@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import { refuseInsideRun } from "../inside-run.ts";
-import { number, text, withApi } from "../sockets.ts";
+import { explain, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
@@ -56,7 +56,12 @@ async function wait(cli: Cli, api: LocalApi, name: string, made: JsonObject): Pr
 async function invite(cli: Cli, name: string, isWaiting: boolean): Promise<void> {
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
-    const made = await api.post("/v1/owner/invitations", { name });
+    const made = await explain(
+      api.post("/v1/owner/invitations", { name }),
+      "name_taken",
+      `${name} has a key, or is no person`,
+      "An owner adds further keys in the console, under Keys. Who has lost them all: countersign owner recover.",
+    );
     const lines = [
       `${cli.paint("bold", "[__]")} ${name} makes a first key within ten minutes, once:`,
       `  open        ${text(made, "url")}`,
