@@ -2,6 +2,7 @@
 // whether anything acknowledged was lost, anything single-use worked twice, or the log went back. CI has ten runs among
 // its tests. A failure names its seed; what a process does within a run is not repeated by it, the order of acts is.
 import { parseArgs } from "node:util";
+import { build } from "./build.mjs";
 import { run } from "./run.mjs";
 
 const { values: given } = parseArgs({
@@ -13,8 +14,8 @@ for (const [name, text] of Object.entries({ runs: given.runs, seed }))
     console.error(`--${name} is no number`);
     process.exit(2);
   }
-const build = await run("npm", ["run", "--silent", "build"], { show: true });
-if (build.code !== 0) process.exit(build.code);
+const built = await build({ show: true });
+if (built.code !== 0) process.exit(built.code);
 const env = { CRASH_RUNS: given.runs, CRASH_SEED: seed };
 const args = ["run", "--project", "whole", "test/e2e/crash.test.ts"];
 process.exitCode = (await run("vitest", args, { show: true, env })).code;

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { run } from "./run.mjs";
+import { build } from "./build.mjs";
 
 function readArguments() {
   try {
@@ -15,10 +15,10 @@ function readArguments() {
 }
 
 /** The programs are TypeScript: they are built where that was not done yet, which is quick otherwise. */
-async function build() {
+async function prepare() {
   process.stdout.write("building … ");
   const begun = performance.now();
-  const { code, output } = await run("npm", ["run", "--silent", "build"]);
+  const { code, output } = await build();
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(code === 0 ? `built in ${seconds} s` : `failed\n${output}`);
   return code === 0;
@@ -56,7 +56,7 @@ async function main() {
   const out = await placeOf(given);
   const begun = performance.now();
   const stopped = interrupted();
-  if (!(await build())) return 1;
+  if (!(await prepare())) return 1;
   // these are what was just built
   const [{ Report }, { freePort, World }, steps, refusals, { writeFolder }] = await Promise.all([
     import("./demo/report.mjs"),

@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "./build.mjs";
 import { run } from "./run.mjs";
 
 /** Counts tests; a file that failed before its first test counts as one failure. */
@@ -19,8 +20,8 @@ function count(report) {
 }
 
 async function main(args) {
-  const build = await run("npm", ["run", "--silent", "build"], { show: true });
-  if (build.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
+  const built = await build({ show: true });
+  if (built.code !== 0) return { passed: 0, failed: 1, skipped: 0 };
   const folder = mkdtempSync(join(tmpdir(), "countersign-test-"));
   try {
     const file = join(folder, "report.json");
