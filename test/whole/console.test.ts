@@ -345,6 +345,39 @@ describe("the pages", () => {
     expect((await call("GET /assets/a.js")).headers.get("cache-control")).toMatch(/immutable/);
   });
 
+  type Followed = readonly [string, string, Readonly<Record<string, string | undefined>>, string];
+  const LINK = {
+    origin: undefined,
+    "sec-fetch-site": "cross-site",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+  };
+  it.each<Followed>([
+    ["a link in a message is followed", "GET /", LINK, "200"],
+    [
+      "it stands in another's frame",
+      "GET /",
+      { ...LINK, "sec-fetch-dest": "iframe" },
+      "origin_mismatch",
+    ],
+    [
+      "another's page fetches it",
+      "GET /",
+      { ...LINK, "sec-fetch-mode": "no-cors" },
+      "origin_mismatch",
+    ],
+    ["the link is to a call", "GET /v1/owner/console", LINK, "origin_mismatch"],
+    ["another's form posts there", "POST /v1/owner/sign-out", LINK, "origin_mismatch"],
+    [
+      "the link has another name of this machine",
+      "GET /",
+      { ...LINK, host: "rebound.test" },
+      "origin_mismatch",
+    ],
+  ])("where %s → $3", async (_name, what, headers, word) => {
+    expect((await call(what, undefined, headers)).word).toBe(word);
+  });
+
   it.each([
     ["a file that is not there", "GET /assets/b.js"],
     ["a path that climbs", "GET /assets/..%2f..%2fserver.yaml"],

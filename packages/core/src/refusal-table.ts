@@ -448,8 +448,8 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
   ),
   origin_mismatch: row(
     422,
-    "The signature was made for another origin",
-    "Sign in the console of this trust domain.",
+    "It comes from another origin than the console's",
+    "Use the console of this trust domain, at its own address.",
   ),
   user_not_verified: row(
     422,

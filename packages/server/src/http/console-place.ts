@@ -6,12 +6,15 @@ const FROM_HERE: ReadonlySet<string> = new Set(["same-origin", "none"]);
 /**
  * Refuses a request that was not made at the console's own address, or not by its own page: by `Host` (a name that was
  * bent to this machine), by `Origin` and by `Sec-Fetch-Site` (owner.md 1.3). RP IDs and cookies know no ports, so the
- * port counts here.
+ * port counts here. A link that a person follows from elsewhere, to a page in a window of its own, is no call: it is let
+ * through, without which no link in a message would open the console.
+ * @param isPage the files of the site, which answer the same to everybody
  * @throws Refusal `origin_mismatch`
  */
 export function checkPlace(
   { origins }: { readonly origins: readonly string[] },
   request: Request,
+  isPage: boolean,
 ): void {
   const no = (why: string): never => {
     throw new Refusal(
@@ -28,5 +31,10 @@ export function checkPlace(
   if (origin === null && request.method !== "GET" && request.method !== "HEAD")
     no("nobody says which page asks");
   const site = request.headers.get("sec-fetch-site");
-  if (site !== null && !FROM_HERE.has(site)) no("asked from another site");
+  const isFollowed =
+    isPage &&
+    request.method === "GET" &&
+    request.headers.get("sec-fetch-mode") === "navigate" &&
+    request.headers.get("sec-fetch-dest") === "document";
+  if (site !== null && !FROM_HERE.has(site) && !isFollowed) no("asked from another site");
 }

@@ -183,7 +183,7 @@ export function consoleApp(
         [
           name,
           async (request, context, parameters) => {
-            checkPlace(w.config.consent, request);
+            checkPlace(w.config.consent, request, !name.includes(" /v1/"));
             return endpoint(request, context, parameters);
           },
         ] satisfies readonly [string, Console],
