@@ -39,6 +39,14 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
 }
 
+/** What a visitor of the README sees. */
+async function firstScreen(page: Page, name: string, height: number): Promise<void> {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.evaluate("scrollTo(0, 0)");
+  const clip = { x: 0, y: 0, width: WIDE.width, height };
+  await page.screenshot({ path: join(SHOTS, `first-screen-${name}.png`), clip });
+}
+
 describe("the owner's console in a real browser", () => {
   let home: Home;
   let browser: Browser;
@@ -67,6 +75,7 @@ describe("the owner's console in a real browser", () => {
     await page.getByRole("heading", { name: "Inbox", level: 1 }).waitFor();
     await picture(page, "inbox-empty");
     await home.register("mailer", "--owner", "robin");
+    await home.json(["owner", "expect", "mailer"]);
     const agent = home.courier("mailer");
     const answer = tell(agent, "/v1/credential?wait=60", {
       note: "I sort the mail.\u202E<b>hi</b> https://evil.example",
@@ -74,6 +83,7 @@ describe("the owner's console in a real browser", () => {
     const code = await agent.when("code", codeShown);
     await page.getByText(code).waitFor();
     await picture(page, "inbox");
+    await firstScreen(page, "inbox", 480);
     await page.getByRole("link", { name: /Read/ }).first().click();
     await page.getByRole("heading", { name: "mailer asks for a credential" }).waitFor();
     await picture(page, "request");
@@ -87,6 +97,7 @@ describe("the owner's console in a real browser", () => {
     await approve.click();
     await page.getByRole("heading", { name: "Countersigned" }).waitFor();
     await picture(page, "request-signed");
+    await firstScreen(page, "signed", 900);
     expect(await answer).toMatchObject({ status: 200 });
     await page.goto(`${origin}/#/agents/mailer`);
     await page.getByText("The owner's signature fits this text, checked in this browser").waitFor();

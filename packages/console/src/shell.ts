@@ -9,6 +9,7 @@ import { keysNote, keysPage } from "./pages/keys.ts";
 import { logPage } from "./pages/log.ts";
 import { requestPage } from "./pages/request.ts";
 import { stopPage } from "./pages/stop.ts";
+import { list, number } from "./read.ts";
 import { fill, h } from "./ui/dom.ts";
 import { icon } from "./ui/icons.ts";
 import type { IconName } from "./ui/icons.ts";
@@ -249,11 +250,23 @@ export class Shell {
       this.#liveness === "live" ? `\u00a0· ${clockTime(Date.now() / 1000)}` : "";
   }
 
+  /** Who waits, on whichever page: decided requests count no more. */
+  async #count(): Promise<void> {
+    const answer = await this.#parts.api.get("/v1/owner/requests").catch(() => undefined);
+    if (answer === undefined) return;
+    const now = this.#parts.api.now();
+    const waiting = list(answer, "requests").filter(
+      (row) => row["expected"] === true && number(row, "deadline") > now,
+    );
+    this.#tellWaiting(waiting.length);
+  }
+
   /** Many changes at once are one. */
   #change(): void {
     window.clearTimeout(this.#changed);
     this.#changed = window.setTimeout(() => {
       for (const listener of this.#listeners) listener();
+      void this.#count();
     }, CHANGES_SETTLE_MS);
   }
 }
