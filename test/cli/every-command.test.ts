@@ -270,6 +270,9 @@ describe("every command, where everything runs", () => {
     expect(stops.length).toBeGreaterThanOrEqual(5);
     for (const { id } of stops) await run("lift", id);
     await run("owner unblock", "hello");
+    await run("owner expect", "hello --host here");
+    await run("owner starters", "--owner me --host here --uid 1000");
+    await run("owner starters", "--owner me --host here --uid 1000 --remove");
     await run("owner stop-codes", "me");
     const { path: fresh } = await home.keyFile("fresh");
     const { recovery } = (await run("owner recover start", `me --key ${fresh}`)) as {
@@ -293,6 +296,7 @@ describe("every command, where everything runs", () => {
       "owner presign",
       "owner invite",
       "owner deny",
+      "owner block",
       "verify",
       "server init",
       "proxy enroll",

@@ -15,7 +15,12 @@ async function expectStart(
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
     const asked = host === undefined ? { agent } : { agent, host };
-    const answer = await api.post("/v1/owner/expectations", asked);
+    const answer = await explain(
+      api.post("/v1/owner/expectations", asked),
+      "not_found",
+      host === undefined ? `no agent ${agent} with an owner` : `no agent ${agent} on ${host}`,
+      "See who is registered, and where: countersign agent list",
+    );
     const left = duration(number(answer, "until") - Math.floor(Date.now() / 1000));
     show(cli, answer, [
       `Announced: ${nameOf(text(answer, "entry"))} on ${nameOf(text(answer, "proxy"))}, for the next ${left}.`,
@@ -47,9 +52,14 @@ async function starters(cli: Cli, options: StarterOptions): Promise<void> {
   const user = userIn(options);
   await withApi(cli, "server.sock", async (api) => {
     const path = `/v1/owner/starters?owner=${encodeURIComponent(options.owner)}`;
-    const answer = await (user === undefined
-      ? api.get(path)
-      : api.post(path, { ...user, listed: !options.remove }));
+    const asked =
+      user === undefined ? api.get(path) : api.post(path, { ...user, listed: !options.remove });
+    const answer = await explain(
+      asked,
+      "not_found",
+      `no owner ${options.owner}, or no such host or user of his list`,
+      "See owners and hosts: countersign owner list, countersign server status",
+    );
     const lines = list(answer, "starters").map(
       (row) => `uid ${number(row, "uid")} on ${text(row, "host")}`,
     );
