@@ -1,6 +1,7 @@
 import { agentEntryOf, fenceNote, renderTerminal } from "@countersign/core";
 import type { Json, JsonObject, Rendering } from "@countersign/core";
 import { printable } from "@countersign/node";
+import { changeLines } from "./change-lines.ts";
 import { list, text } from "./sockets.ts";
 import { instant } from "./terminal.ts";
 
@@ -78,6 +79,7 @@ export function approvalScreen(parts: ScreenParts, columns: number): readonly st
     view["expected"] === true ? "You announced it." : "Nobody announced it.",
     ...startedLines(parts),
     "",
+    ...changeLines(view),
     "WHY YOU ARE ASKED",
     ...reasons.map((reason) => `  ${reason}`),
     rule(),

@@ -201,6 +201,8 @@ export type {
   VerifiedSigner,
 } from "./consent/approval.ts";
 export type { ActionClass, CeilingEntry } from "./consent/ceiling.ts";
+export { compareApprovals } from "./consent/changes.ts";
+export type { ApprovalDiff } from "./consent/changes.ts";
 export { checkEligibility, counterStep } from "./consent/counter.ts";
 export { loginChallenge } from "./consent/login.ts";
 export { INVITATION_SECONDS, invitationPayload, makeInvitationCode } from "./consent/invitation.ts";

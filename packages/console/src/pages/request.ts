@@ -27,6 +27,7 @@ import {
   outcomeOf,
   outcomeOfOne,
 } from "./request-over.ts";
+import { changesPanel } from "./changes.ts";
 import { announced, reasons, unfit } from "./request-parts.ts";
 import type { Outcome } from "./request-over.ts";
 
@@ -187,6 +188,7 @@ class RequestPage implements Page {
         h(
           "div",
           { class: "request-sheet" },
+          changesPanel(view, this.#app.now()),
           reasons(view),
           drawn.element,
           observedPanel(view, host),

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@countersign/core";
+import type { ApprovalDiff, JsonObject } from "@countersign/core";
 import type { AskRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 
@@ -10,6 +10,11 @@ export async function partiesView({ store }: World, row: AskRow): Promise<JsonOb
   const signed = (await store.signatures({ req: row.req })).map(({ owner }) => owner);
   const list = owners.map((id) => ({ id, name: names.get(id) ?? id, signed: signed.includes(id) }));
   return { parties: { m, owners: list } };
+}
+
+/** What differs from what the owner approved last. */
+export function diffView({ approvedAt, changes, same }: ApprovalDiff): JsonObject {
+  return { approved_at: approvedAt, changes: changes.map((term) => ({ ...term })), same };
 }
 
 /** A question as owners are shown it in lists. */

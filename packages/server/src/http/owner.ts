@@ -12,6 +12,7 @@ import { json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
 import { approve, deny } from "../cases/approve.ts";
 import { findAsk, noteOf } from "../cases/asked.ts";
+import { sinceLastApproval } from "../cases/last-approval.ts";
 import { openRequest } from "../cases/open-request.ts";
 import { addKey, findOwner, offerKey } from "../cases/owners.ts";
 import { removeKey } from "../cases/remove-key.ts";
@@ -22,7 +23,7 @@ import type { PostedKey } from "../cases/owners.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import { askView, partiesView } from "./ask-view.ts";
+import { askView, diffView, partiesView } from "./ask-view.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
 import { keyView, ownerView } from "./owner-view.ts";
 import { passkeyRoutes } from "./passkeys.ts";
@@ -53,8 +54,10 @@ export const openForOwner =
     };
     if (jkt === undefined) return json(view);
     const opened = await openRequest(w, row.req, jkt, query(request, "elsewhere") === "1");
+    const diff = await sinceLastApproval(w, row.entry, opened.statement);
     return json({
       ...view,
+      ...(diff === undefined ? {} : { diff: diffView(diff) }),
       jcs: base64url(opened.statement.bytes),
       digest: opened.statement.cs,
       request: opened.request,
