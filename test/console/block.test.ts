@@ -53,7 +53,7 @@ it("an owner denies and blocks, the agent asks no more, and he lets it ask again
   await page.getByText("Blocked: it cannot ask.").waitFor({ state: "detached" });
   expect(await tell(second, "/v1/credential", {})).toMatchObject({ status: 202 });
   const { requests } = await home.json(["owner", "requests"]);
-  const [{ id = "" } = {}] = requests as unknown as readonly { readonly id?: string }[];
+  const [{ id = "" } = {}] = requests as readonly { readonly id?: string }[];
   expect(await home.json(["owner", "block", id])).toEqual({ state: "denied", blocked: true });
   await page.getByText("Blocked: it cannot ask.").waitFor();
   await second.stop();

@@ -43,7 +43,6 @@ describe("what has changed, in a terminal (console.md 6.3)", () => {
   it("shows no control character that a server might send", () => {
     const changes = [{ name: "host\u001b[2J", before: "a\u0007", now: "b\nc" }];
     const text = changeLines({ diff: { approved_at: AT, changes, same: ["x\u001b"] } }).join("|");
-    // eslint-disable-next-line no-control-regex -- these are what must not be there
     expect(text).not.toMatch(/[\u0000-\u001f]/);
   });
 });
