@@ -49,8 +49,10 @@ describe("the owner decides", () => {
     await expect
       .poll(
         async () => {
-          await approveOf(page).click();
-          return page.getByRole("alert").allTextContents();
+          const said = await page.getByRole("alert").allTextContents();
+          // a press too soon counts for nothing; one after the answer would take the answer away
+          if (said.length === 0) await approveOf(page).click();
+          return said;
         },
         { timeout: 15_000, interval: 300 },
       )

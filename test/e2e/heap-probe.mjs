@@ -14,4 +14,5 @@ process.on("SIGUSR2", () => {
 const leak = [];
 process.on("SIGWINCH", () => {
   for (let n = 0; n < 10_000; n += 1) leak.push(Array.from({ length: 50 }, () => n));
+  process.stderr.write("leaked\n");
 });

@@ -46,7 +46,12 @@ describe("countersign owner policy run", () => {
     await home.register(name, "--owner", owner);
     const agent = home.courier(name);
     const answer = tell(agent, "/v1/credential?wait=60");
-    const { id } = await home.waiting();
+    // decided ones too: the engine may be faster than whoever looks
+    const { id } = await until("request", async () => {
+      const { requests } = await home.local("server.sock", "/v1/owner/requests?all=1");
+      const all = requests as readonly { readonly id: string; readonly entry: string }[];
+      return all.find(({ entry }) => entry.endsWith(`/${name}`));
+    });
     const asked = await home.local("server.sock", `/v1/owner/requests/${id}`);
     return { asked: asked as unknown as Asked, agent, answer };
   }
