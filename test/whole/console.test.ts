@@ -9,6 +9,8 @@ import {
 } from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
+import { readOpened } from "../../packages/console/src/opened.ts";
+import { outcomeOf } from "../../packages/core/src/outcome.testing.ts";
 import { checkEntry } from "../../packages/console/src/checked.ts";
 import { logRow } from "../../packages/server/src/cases/record.ts";
 import { SESSION_SECONDS } from "../../packages/server/src/cases/owner-sessions.ts";
@@ -116,9 +118,9 @@ describe("signing in (owner.md 1.3)", () => {
     expect((await call("POST /v1/owner/sign-in", body)).word).toBe("nonce_expired");
   });
 
-  it("refuses a key that was removed or suspended", async () => {
+  it.each(["suspendedAt", "removedAt"])("refuses a key that has a %s", async (since) => {
     await rig.world.store.commit({
-      changes: [{ set: "ownerKey", jkt: passkey.jkt, fields: { suspendedAt: rig.now() } }],
+      changes: [{ set: "ownerKey", jkt: passkey.jkt, fields: { [since]: rig.now() } }],
     });
     expect((await call("POST /v1/owner/sign-in", await signInOf())).word).toBe(FAILED);
   });
@@ -159,6 +161,34 @@ describe("a session", () => {
       { cookie },
     );
     expect(denied.body).toMatchObject({ state: "denied" });
+  });
+
+  it("is shown a request by its page only where all of it fits together", async () => {
+    const path = `GET /v1/owner/requests/${id}?jkt=${passkey.jkt}`;
+    const { body } = await call(path, undefined, { cookie });
+    const opened = await readOpened(c, body, passkey.jkt);
+    expect(opened.body.agent.id).toBe(body["agent"]);
+    expect(opened.rendering.cs).toBe(body["digest"]);
+    const other = await enrolPasskey(rig, BOUND, { key: generateSigner(), coSigners: [passkey] });
+    const statement = fromBase64url(textOf(body["jcs"]));
+    const changed = statement.map((octet, at) => (at === statement.length - 3 ? octet ^ 1 : octet));
+    const rows: readonly (readonly [string, JsonObject, string, string])[] = [
+      ["for another key", body, other.jkt, "approval_unsuitable"],
+      [
+        "with one octet changed",
+        { ...body, jcs: base64url(changed) },
+        passkey.jkt,
+        "statement_invalid",
+      ],
+      [
+        "with another R",
+        { ...body, request: (await whole.scene.host.make()).request },
+        passkey.jkt,
+        "approval_unsuitable",
+      ],
+    ];
+    for (const [name, view, jkt, code] of rows)
+      expect([name, await outcomeOf(() => readOpened(c, view, jkt))]).toEqual([name, code]);
   });
 
   it("does not grant: only the signature does", async () => {

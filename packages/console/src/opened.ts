@@ -1,4 +1,4 @@
-import { fromBase64url, open, readStatement, render, REQUEST } from "@countersign/core";
+import { fromBase64url, open, readStatement, Refusal, render, REQUEST } from "@countersign/core";
 import type {
   Crypto,
   CredentialStatement,
@@ -29,6 +29,6 @@ export async function readOpened(c: Crypto, view: JsonObject, jkt: string): Prom
   const rendering = render(c, statement, request);
   const { body } = statement;
   if (body.kind !== "credential" || body.owner.jkt !== jkt)
-    throw new TypeError("rendered, and not of this kind or key");
+    throw new Refusal("approval_unsuitable", "made for another key than the one that asked");
   return { view, statement, body, rendering, askedAt: request.claims.iat };
 }

@@ -1,27 +1,18 @@
-import { isObject, parseJson, Refusal } from "@countersign/core";
-import type { JsonObject } from "@countersign/core";
+import { Refusal } from "@countersign/core";
 import type { LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
+import { concerns, recordOf } from "./owner-record.ts";
 
 const ROWS_A_PAGE = 25;
 /** As many as one read of the store gives. */
 const ROWS_AT_A_TIME = 1000;
 /** Rows that one call looks through; who wants older ones asks again. */
 const MAX_LOOKED_THROUGH = 20_000;
-const RECORD_LIMITS = { maxBytes: 65_536, maxDepth: 16 };
 
 /** An entry of the log that speaks of this owner. */
 export interface OwnEntry {
   readonly row: LogRow;
   readonly proof: string;
-}
-
-/** Whether the record is about this owner, or stops what is his. An erased one is about nobody any more. */
-export function isOf(owner: string, { record }: Pick<LogRow, "record">): boolean {
-  if (record === undefined) return false;
-  const value = parseJson(record, RECORD_LIMITS);
-  const said: JsonObject = isObject(value) ? value : {};
-  return said["owner"] === owner || (said["scope"] === "owner" && said["target"] === owner);
 }
 
 /**
@@ -52,7 +43,7 @@ export async function ownLog(
     for (const row of rows.toReversed()) {
       if (found.length === ROWS_A_PAGE) break;
       at = row.seq;
-      if (isOf(owner, row)) found.push(row);
+      if (concerns(recordOf(row), owner)) found.push(row);
     }
     if (found.length < ROWS_A_PAGE) at = from;
   }

@@ -1,7 +1,8 @@
-import { isObject, parseJson, Refusal } from "@countersign/core";
+import { Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import { eventStream, systemTimers } from "@countersign/node";
 import type { EventStream, Timers } from "@countersign/node";
+import { concerns, recordOf } from "../cases/owner-record.ts";
 import { askView, partiesView } from "../http/ask-view.ts";
 import type { AskRow, LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
@@ -32,7 +33,6 @@ const MAX_STREAMS = 1000;
 const MAX_MISSED_ROWS = 10_000;
 /** As many as one read of the store gives. */
 const ROWS_AT_A_TIME = 1000;
-const MAX_RECORD_BYTES = 65_536;
 
 /** Whose stream it is. */
 export interface StreamOf {
@@ -45,20 +45,6 @@ export interface StreamOf {
 interface Reader extends StreamOf {
   readonly stream: EventStream;
   at: number;
-}
-
-/** What the record says, or nothing once it was erased. */
-function recordOf({ record }: LogRow): JsonObject {
-  if (record === undefined) return {};
-  const value = parseJson(record, { maxBytes: MAX_RECORD_BYTES, maxDepth: 16 });
-  return isObject(value) ? value : {};
-}
-
-/** Whether a record is of this owner, by himself or among several. */
-function concerns({ owner, parties, scope, target }: JsonObject, who: string): boolean {
-  const among = isObject(parties) ? parties["owners"] : undefined;
-  if (owner === who || (Array.isArray(among) && among.includes(who))) return true;
-  return owner === undefined && scope === "owner" && target === who;
 }
 
 /** Whether a row takes away the key whose session reads. */

@@ -52,6 +52,17 @@ describe("the console of one of several owners", () => {
     expect((await as(dave, `GET /v1/owner/requests/${id}`)).word).toBe("not_found");
   });
 
+  it("shows each of them what the log says of the question, and nobody else", async () => {
+    const { alice, bob, carol } = scene;
+    const typesOf = async (owner: Owner): Promise<readonly unknown[]> => {
+      const { body } = await as(owner, "GET /v1/owner/log");
+      return (body["entries"] as readonly JsonObject[]).map(({ type }) => type);
+    };
+    for (const owner of [alice, bob, carol])
+      expect(await typesOf(owner)).toContain("approval.asked");
+    expect(await typesOf(dave)).toEqual(["key.added"]);
+  });
+
   it("takes his no, and nobody else's", async () => {
     const { carol, id, rig } = scene;
     const what = `POST /v1/owner/requests/${id}/decision`;

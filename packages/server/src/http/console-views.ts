@@ -70,6 +70,14 @@ async function blockedOf(w: World, entries: readonly EntryRow[]): Promise<Readon
   return blocked;
 }
 
+/** Live credentials of an entry, by its installations: one read of all that live is cut off where a server has many. */
+async function liveOf(w: World, entry: string): Promise<readonly CredentialRow[]> {
+  const liveAt = w.clock();
+  const installations = await w.store.installations({ entry });
+  const found = installations.map(({ agent }) => w.store.credentials({ agent, liveAt }));
+  return (await Promise.all(found)).flat();
+}
+
 /** The owner's agents: those that wait first, stopped ones last. */
 export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
   const now = w.clock();
@@ -79,7 +87,7 @@ export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
   const isAllStopped = stops.some(
     ({ scope, target }) => scope === "domain" || (scope === "owner" && target === owner),
   );
-  const credentials = await w.store.credentials({ liveAt: now });
+  const credentials = (await Promise.all(entries.map(({ id }) => liveOf(w, id)))).flat();
   const around: Around = {
     blocked: await blockedOf(w, entries),
     grants: await w.store.grants({ owner, liveAt: now }),

@@ -1,0 +1,19 @@
+import { isObject, parseJson } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+import type { LogRow } from "../store/rows.ts";
+
+const LIMITS = { maxBytes: 65_536, maxDepth: 16 };
+
+/** What the record of a log row says, or nothing once it was erased. */
+export function recordOf({ record }: Pick<LogRow, "record">): JsonObject {
+  if (record === undefined) return {};
+  const value = parseJson(record, LIMITS);
+  return isObject(value) ? value : {};
+}
+
+/** Whether a record is of this owner, by himself or among several. */
+export function concerns({ owner, parties, scope, target }: JsonObject, who: string): boolean {
+  const among = isObject(parties) ? parties["owners"] : undefined;
+  if (owner === who || (Array.isArray(among) && among.includes(who))) return true;
+  return owner === undefined && scope === "owner" && target === who;
+}
