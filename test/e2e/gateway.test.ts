@@ -1,6 +1,12 @@
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseCertificate, pemEncode, readJoinToken, Refusal } from "@countersign/core";
+import {
+  checkServer,
+  parseCertificate,
+  pemEncode,
+  readJoinToken,
+  Refusal,
+} from "@countersign/core";
 import type { Bytes } from "@countersign/core";
 import {
   callJson,
@@ -13,7 +19,7 @@ import {
 } from "@countersign/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadIdentity, saveIdentity } from "../../packages/gateway/src/keys/identity.ts";
-import { checkServer, reenrol } from "../../packages/gateway/src/uplink/enrol.ts";
+import { reenrol } from "../../packages/gateway/src/uplink/enrol.ts";
 import { enrol } from "../../packages/proxy/src/uplink/enrol.ts";
 import { tell, until } from "./countersign.ts";
 import type { OwnerKeyFile, Running } from "./countersign.ts";

@@ -109,6 +109,7 @@ export type { ProofInput, VerifiedProof, WptClaims } from "./proof/wpt.ts";
 // der, x509
 export { buildCertificate } from "./x509/build.ts";
 export type { AltNames, CertificateTemplate } from "./x509/build.ts";
+export { checkNamed, checkServer } from "./x509/named.ts";
 export { MAX_CERTIFICATE_BYTES, parseCertificate } from "./x509/certificate.ts";
 export type { Certificate } from "./x509/certificate.ts";
 export { buildCsr, parseCsr } from "./x509/csr.ts";
@@ -143,6 +144,8 @@ export type { TlsLeafInput, VerifiedWic, WicInput } from "./x509/wic.ts";
 // est
 export { EST_MEDIA_TYPE, readEstBody, writeEstBody, writeEstRequestBody } from "./est/body.ts";
 export { readCertsOnly, writeCertsOnly } from "./est/certs-only.ts";
+export { MAX_EST_BYTES, readEstAnswer, writeEstRequest } from "./est/exchange.ts";
+export type { EstRequest } from "./est/exchange.ts";
 export { chainOfIssued, pinnedRoot, readJoinToken } from "./est/enrolment.ts";
 export type { JoinKind, JoinToken } from "./est/enrolment.ts";
 export { checkRenewal, RENEWAL, RENEWAL_HEADER } from "./est/renewal.ts";

@@ -1,4 +1,4 @@
-import { proxyId, thumbprint } from "@countersign/core";
+import { checkServer, proxyId, thumbprint } from "@countersign/core";
 import { openTarget, serve } from "@countersign/node";
 import type { Listener, Log, Timers } from "@countersign/node";
 import type { Crypto, Random, Seconds } from "@countersign/core";
@@ -10,7 +10,7 @@ import { loadIdentity, saveCas, saveIdentity } from "./keys/identity.ts";
 import type { Identity } from "./keys/identity.ts";
 import { Queue } from "./relay/queue.ts";
 import { loadSigning } from "./signing/load.ts";
-import { caCertificates, checkServer, reenrol } from "./uplink/enrol.ts";
+import { caCertificates, reenrol } from "./uplink/enrol.ts";
 import { Link } from "./uplink/link.ts";
 import type { GatewayWorld, ServerTargets } from "./world.ts";
 

@@ -2,17 +2,14 @@ import {
   base64,
   buildCsr,
   chainOfIssued,
-  EST_MEDIA_TYPE,
+  checkServer,
+  MAX_EST_BYTES,
   gatewayId,
-  parseCertificate,
   pemEncode,
   pinnedRoot,
-  readCertsOnly,
-  readEstBody,
-  Refusal,
-  serverId,
+  readEstAnswer,
   utf8,
-  writeEstRequestBody,
+  writeEstRequest,
 } from "@countersign/core";
 import type { Bytes, Crypto, JoinToken, Seconds } from "@countersign/core";
 import {
@@ -26,35 +23,16 @@ import {
 import type { Target } from "@countersign/node";
 import type { Made } from "../keys/identity.ts";
 
-const MAX_EST_BYTES = 65_536;
 const EST_TIMEOUT_MS = 30_000;
-
-/** Refuses every server that is not the one of this trust domain: its whole id is compared, host names are not. */
-export function checkServer(trustDomain: string): (certificate: Bytes) => void {
-  const expected = serverId(trustDomain);
-  return (der) => {
-    const { uris } = parseCertificate(der);
-    if (uris.length !== 1 || uris[0] !== expected)
-      throw new Refusal("untrusted_chain", "not the server of this trust domain");
-  };
-}
 
 async function est(
   target: Target,
-  path: string,
-  asked: { readonly csr?: Bytes; readonly headers?: Readonly<Record<string, string>> } = {},
+  ...asked: Parameters<typeof writeEstRequest>
 ): Promise<readonly Bytes[]> {
-  const isPost = asked.csr !== undefined;
-  const answer = await call(target, {
-    method: isPost ? "POST" : "GET",
-    path: `/.well-known/est/${path}`,
-    ...(asked.csr === undefined ? {} : { body: utf8(writeEstRequestBody(asked.csr)) }),
-    headers: { ...(isPost ? { "content-type": EST_MEDIA_TYPE.request } : {}), ...asked.headers },
-    maxBytes: MAX_EST_BYTES,
-    timeoutMs: EST_TIMEOUT_MS,
-  });
+  const bounds = { maxBytes: MAX_EST_BYTES, timeoutMs: EST_TIMEOUT_MS };
+  const answer = await call(target, { ...writeEstRequest(...asked), ...bounds });
   if (answer.status !== 200) throw refusalOf(answer);
-  return readCertsOnly(readEstBody(textOf(answer), MAX_EST_BYTES));
+  return readEstAnswer(textOf(answer));
 }
 
 /** The CA certificates that the server offers now. */

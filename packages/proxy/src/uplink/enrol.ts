@@ -2,15 +2,15 @@ import {
   base64,
   buildCsr,
   chainOfIssued,
-  EST_MEDIA_TYPE,
+  checkServer,
+  MAX_EST_BYTES,
   pemEncode,
   pinnedRoot,
+  readEstAnswer,
   proxyId,
-  readCertsOnly,
-  readEstBody,
   RENEWAL_HEADER,
   utf8,
-  writeEstRequestBody,
+  writeEstRequest,
 } from "@countersign/core";
 import type { Bytes, Crypto, JoinToken, Seconds } from "@countersign/core";
 import {
@@ -23,30 +23,17 @@ import {
 } from "@countersign/node";
 import type { Target } from "@countersign/node";
 import type { KeyObject } from "node:crypto";
-import { checkServer } from "./server.ts";
 
-const MAX_EST_BYTES = 65_536;
-const EST = "/.well-known/est";
+const EST_TIMEOUT_MS = 30_000;
 
 async function est(
   target: Target,
-  path: string,
-  options: { readonly csr?: Bytes; readonly headers?: Readonly<Record<string, string>> },
+  ...asked: Parameters<typeof writeEstRequest>
 ): Promise<readonly Bytes[]> {
-  const { csr, headers } = options;
-  const answer = await call(target, {
-    method: csr === undefined ? "GET" : "POST",
-    path: `${EST}/${path}`,
-    ...(csr === undefined ? {} : { body: utf8(writeEstRequestBody(csr)) }),
-    headers: {
-      ...(csr === undefined ? {} : { "content-type": EST_MEDIA_TYPE.request }),
-      ...headers,
-    },
-    maxBytes: MAX_EST_BYTES,
-    timeoutMs: 30_000,
-  });
+  const bounds = { maxBytes: MAX_EST_BYTES, timeoutMs: EST_TIMEOUT_MS };
+  const answer = await call(target, { ...writeEstRequest(...asked), ...bounds });
   if (answer.status !== 200) throw refusalOf(answer);
-  return readCertsOnly(readEstBody(textOf(answer), MAX_EST_BYTES));
+  return readEstAnswer(textOf(answer));
 }
 
 /** Fetches the CA certificates provisionally and keeps them only if their root is the one that the token pins (bootstrap 8). */
@@ -56,7 +43,7 @@ async function pinnedCas(
 ): Promise<{ readonly root: Bytes; readonly all: readonly Bytes[] }> {
   const provisional = openTarget({ url: token.api, insecureAnyServer: true }); // reads public certificates only; nothing is sent
   try {
-    const all = await est(provisional, "cacerts", {});
+    const all = await est(provisional, "cacerts");
     const root = pinnedRoot(c, token, all);
     return { root, all };
   } finally {
@@ -116,7 +103,7 @@ export async function reenrol(
   const key = generatePrivateKey("P-256");
   const signer = signerOf(key);
   const csr = await buildCsr(c, signer, of.id);
-  const cas = await est(target, "cacerts", {});
+  const cas = await est(target, "cacerts");
   const renewal = await sign?.(csr);
   const issued = await est(target, "simplereenroll", {
     csr,

@@ -1,16 +1,14 @@
 import {
+  checkNamed,
+  checkServer,
   readAskedAnswer,
   readIssuedAnswer,
   readNonceAnswer,
   readPresignedAnswer,
-  Refusal,
-  serverId,
-  parseCertificate,
   writePresignedRequest,
 } from "@countersign/core";
 import type {
   AskedAnswer,
-  Bytes,
   Digest,
   IssuedAnswer,
   NonceAnswer,
@@ -39,18 +37,6 @@ export interface Uplink {
   presigned(posted: PostedConsent): Promise<{ readonly cs: Digest }>;
 }
 
-/** Refuses every server that is not the one of this trust domain: its whole id is compared, host names are not. */
-export function checkServer(trustDomain: string): (certificate: Bytes) => void {
-  return checkId(serverId(trustDomain), "not the server of this trust domain");
-}
-
-function checkId(expected: string, why: string): (certificate: Bytes) => void {
-  return (der) => {
-    const { uris } = parseCertificate(der);
-    if (uris.length !== 1 || uris[0] !== expected) throw new Refusal("untrusted_chain", why);
-  };
-}
-
 /**
  * Opens the connection with mutual TLS.
  * @param gateway id of the gateway that stands in the server's place; then nobody else is spoken to, the server neither
@@ -69,7 +55,7 @@ export function openServer(
     checkPeer:
       gateway === undefined
         ? checkServer(trustDomain)
-        : checkId(gateway, "not the gateway that is configured"),
+        : checkNamed(gateway, "not the gateway that is configured"),
   });
 }
 

@@ -1,4 +1,5 @@
 import {
+  checkServer,
   base64url,
   buildServerTls,
   buildRoot,
@@ -21,7 +22,7 @@ import {
 } from "@countersign/node";
 import type { EventStream } from "@countersign/node";
 import { describe, expect, it } from "vitest";
-import { checkServer, uplinkOf } from "./server.ts";
+import { uplinkOf } from "./server.ts";
 import { ServerState } from "./state.ts";
 
 const NOW = 1_800_000_000;
