@@ -1,30 +1,19 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { source as axeSource } from "axe-core";
-import type { Browser } from "playwright-core";
-import { Home, tell } from "../e2e/countersign.ts";
-import { Desk, openBrowser } from "./browser.ts";
-import { enrolPasskey } from "./enrol.ts";
+import { tell } from "../e2e/countersign.ts";
+import type { Home } from "../e2e/countersign.ts";
+import type { Desk } from "./browser.ts";
+import { violationsOn } from "./pictures.ts";
+import { Scene } from "./scene.ts";
 
-declare const axe: { run(): Promise<{ violations: readonly { id: string }[] }> };
-
+let scene: Scene;
 let home: Home;
-let browser: Browser;
 let desk: Desk;
 beforeAll(async () => {
-  home = await Home.create();
-  const { ready } = await home.dev();
-  const origin = ready["console"] ?? "";
-  browser = await openBrowser();
-  desk = await Desk.open(browser);
-  await enrolPasskey(desk, home, { origin, name: "robin", comment: "MacBook" });
-  await desk.page.goto(origin);
-  await desk.page.getByRole("button", { name: "Sign in with a passkey" }).click();
-  await desk.page.getByRole("heading", { name: "Inbox", level: 1 }).waitFor();
+  scene = await Scene.open();
+  ({ home } = scene);
+  desk = await scene.signedIn();
 });
-afterAll(async () => {
-  await browser.close();
-  await home.close();
-});
+afterAll(() => scene.close());
 
 it("an owner denies and blocks, the agent asks no more, and he lets it ask again", async () => {
   const { page } = desk;
@@ -46,9 +35,7 @@ it("an owner denies and blocks, the agent asks no more, and he lets it ask again
     .first()
     .click();
   await page.getByText("Blocked: it cannot ask.").waitFor();
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => axe.run());
-  expect(violations.map(({ id }) => id)).toEqual([]);
+  expect(await violationsOn(page)).toEqual([]);
   await page.getByRole("button", { name: "Allow again mailer" }).press("Enter");
   await page.getByText("Blocked: it cannot ask.").waitFor({ state: "detached" });
   expect(await tell(second, "/v1/credential", {})).toMatchObject({ status: 202 });

@@ -1,43 +1,11 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { source as axeSource } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { codeShown, Home, ROOT, tell } from "../e2e/countersign.ts";
+import { codeShown, Home, tell } from "../e2e/countersign.ts";
 import type { Running } from "../e2e/countersign.ts";
 import { Desk, openBrowser } from "./browser.ts";
-
-const SHOTS = join(ROOT, "docs/console");
-const WIDE = { width: 1280, height: 900 };
-const VIEWS = [
-  ["", WIDE],
-  ["-phone", { width: 390, height: 844 }],
-  ["-narrow", { width: 320, height: 700 }],
-] as const;
-
-declare const axe: {
-  run(): Promise<{ violations: readonly { id: string; nodes: readonly { html: string }[] }[] }>;
-};
-declare const document: { readonly documentElement: { readonly scrollWidth: number } };
-
-/** The page light and dark, wide and narrow: axe finds nothing, and nothing is wider than the screen. */
-async function picture(page: Page, name: string): Promise<void> {
-  await page.evaluate(axeSource);
-  for (const [suffix, viewport] of VIEWS)
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize(viewport);
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      const path = join(SHOTS, `${name}${suffix}${colorScheme === "dark" ? "-dark" : ""}.png`);
-      await page.screenshot({ path, fullPage: true });
-      const { violations } = await page.evaluate(() => axe.run());
-      const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`);
-      expect(found, `${name}${suffix} ${colorScheme}`).toEqual([]);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      expect(wide, `${name}${suffix}`).toBeLessThanOrEqual(viewport.width);
-    }
-  await page.setViewportSize(WIDE);
-  await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
-}
+import { picture, SHOTS, WIDE } from "./pictures.ts";
+import { approve, approveOf } from "./scene.ts";
 
 /** What the terminal of `owner invite` says. */
 const told = (running: Running, what: RegExp): Promise<string> =>
@@ -64,7 +32,6 @@ describe("the first key, in a real browser", () => {
     await titled("Make your first key");
   };
   beforeAll(async () => {
-    mkdirSync(SHOTS, { recursive: true });
     home = await Home.create();
     const { ready } = await home.dev();
     origin = ready["console"] ?? "";
@@ -152,13 +119,8 @@ describe("the first key, in a real browser", () => {
     const answer = tell(agent, "/v1/credential?wait=60", {});
     await page.getByText(await agent.when("code", codeShown)).waitFor();
     await page.getByRole("link", { name: /Read/ }).first().click();
-    const approve = page.getByRole("button", { name: "Approve with passkey" });
-    await approve.waitFor();
-    for (const line of await page.locator(".marked").all()) await line.focus();
-    await expect.poll(() => approve.getAttribute("aria-disabled")).toBe("false");
-    await page.waitForTimeout(600);
-    await approve.click();
-    await page.getByRole("heading", { name: "Countersigned" }).waitFor();
+    await approveOf(page).waitFor();
+    await approve(page);
     expect(await answer).toMatchObject({ status: 200 });
     expect(first).not.toBe("");
     await agent.stop();

@@ -7,7 +7,8 @@ import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Page } from "playwright-core";
 import { ROOT, until } from "../e2e/countersign.ts";
-import { approveOf, heading, isOff, Scene, scrollWidths } from "./scene.ts";
+import { scrollWidths } from "./pictures.ts";
+import { approveOf, heading, isOff, Scene } from "./scene.ts";
 
 const MAX_SCRIPT_BYTES = 60_000;
 /** What an agent would write that wants to be taken for something else. */

@@ -5,9 +5,9 @@ import type { Running } from "../e2e/countersign.ts";
 import { Desk, openBrowser } from "./browser.ts";
 import type { StoredPasskey } from "./browser.ts";
 import { assertAt, enrolPasskey } from "./enrol.ts";
+import { WIDE } from "./pictures.ts";
 
 const OWNER = "robin";
-export const WIDE = { width: 1280, height: 900 } as const;
 
 /** An agent at its door that has asked, and waits. */
 export interface Asking {
@@ -193,9 +193,3 @@ export async function approve(page: Page): Promise<void> {
 
 /** What the page says to screen readers at once. */
 export const spoken = (page: Page): Locator => page.locator('[aria-live="assertive"]');
-
-/** The state that a browser keeps for the tab. */
-export const scrollWidths = (page: Page): Promise<readonly [number, number]> =>
-  page.evaluate<[number, number]>(
-    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
-  );
