@@ -139,7 +139,7 @@ describe.skipIf(!vectorsPresent)("draft-ietf-wimse-mutual-tls: the published cer
     expect(await outcomeOf(() => verifyWic(c, { ...input, chain }))).toBe("accepted");
   });
 
-  const uri = v?.expected_identifier ?? "";
+  const uri = v?.expected_identifier ?? `${ORIGIN}/absent`;
   test.each<[string, readonly Bytes[], string]>([
     ["W-29: creds 6.1 two URI SANs", [san(uri, `${uri}/b`)], "invalid_identifier"],
     ["W-29: a URI that is not canonical", [san(uri.toUpperCase())], "invalid_identifier"],
