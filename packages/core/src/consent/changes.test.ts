@@ -121,6 +121,16 @@ const ROWS: readonly Row[] = [
     ],
   ],
   [
+    "that may do it one time",
+    nextOf({ grant: { ceiling: [{ ...SEND, max_calls: 1 }] } }),
+    [
+      expect.objectContaining({
+        name: "may use",
+        now: "send at https://mail.example.com/, irreversible action, once",
+      }) as Term,
+    ],
+  ],
+  [
     "without a limit",
     nextOf({ grant: { ceiling: [] } }),
     [expect.objectContaining({ name: "may use", now: "no limit in the text" }) as Term],

@@ -47,7 +47,8 @@ function reach(entry: CeilingEntry): string {
   const what = actions.length === 0 ? "any action" : actions.map(escaped).join(", ");
   const where = locations.length === 0 ? "any place" : locations.map(escaped).join(", ");
   const undone = kind === undefined ? "" : `, ${kind.replaceAll("_", " ")}`;
-  return `${what} at ${where}${undone}${calls === undefined ? "" : `, ${calls} times`}`;
+  const often = calls === undefined ? "" : `, ${calls === 1 ? "once" : `${calls} times`}`;
+  return `${what} at ${where}${undone}${often}`;
 }
 
 const reaches = (entries: readonly CeilingEntry[]): string =>

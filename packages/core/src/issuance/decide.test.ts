@@ -289,6 +289,14 @@ describe("a request that an owner is bound to", () => {
     });
   });
 
+  it.each([
+    [1, "the approval was for one credential, and that was issued"],
+    [2, "all 2 credentials of the approval were issued"],
+  ])("says that %i were issued in words for that many", async (max_issue, text) => {
+    const ruling = await rule({ bounds: { max_issue }, known: { issued: max_issue } });
+    expect(ruling).toMatchObject({ do: "ask", why: [{ code: "grant_used_up", text }] });
+  });
+
   it("gives the next ordinal", async () => {
     expect(await rule({})).toMatchObject({ draft: { owner: { n: 4 } }, do: "issue" });
   });

@@ -239,6 +239,11 @@ function whyAsked(a: Attested, known: Known): readonly AskReason[] {
     : [{ code: "terms_changed", text: "the agent asks for a new approval" }];
 }
 
+const usedUp = (maxIssue: number): string =>
+  maxIssue === 1
+    ? "the approval was for one credential, and that was issued"
+    : `all ${maxIssue} credentials of the approval were issued`;
+
 /** Every reason for which this request does not lie inside the grant; none means covered. */
 function outsideGrant(
   a: Attested,
@@ -258,7 +263,7 @@ function outsideGrant(
   if (known.issued >= bounds.max_issue)
     why.push({
       code: "grant_used_up",
-      text: `all ${bounds.max_issue} credentials of the approval were issued`,
+      text: usedUp(bounds.max_issue),
     });
   if (statement.agent.jkt !== a.anchor)
     why.push({ code: "installation_replaced", text: "the installation was replaced" });
