@@ -148,13 +148,11 @@ describe("removing", () => {
   it("ends the stream of events that its session reads", async () => {
     const fresh = await second();
     const ended = new AbortController();
-    const read = async (jkt: string): Promise<string> => {
-      const stream = await rig.owners.open({ owner: passkey.id, jkt }, undefined, ended.signal);
-      return stream.text();
-    };
-    const gone = read(fresh.jkt);
+    const session = { jkt: fresh.jkt, until: rig.now() + 60, ended: ended.signal };
+    const whose = { owner: passkey.id, session };
+    const stream = await rig.owners.open(whose, undefined, ended.signal);
     await call(`DELETE /v1/owner/keys/${fresh.jkt}`);
-    expect(await gone).toContain("event: key.removed");
+    expect(await stream.text()).toContain("event: key.removed");
     ended.abort();
   });
 

@@ -7,6 +7,13 @@ export interface OwnerSession {
   /** The key that signed in. */
   readonly jkt: string;
   readonly until: Seconds;
+  /** Aborted when it ends before its time: its owner left, or its place was taken. */
+  readonly ended: AbortSignal;
+}
+
+/** A session as its token finds it. */
+interface Held extends OwnerSession {
+  readonly end: () => void;
 }
 
 export const SESSION_SECONDS: Seconds = 8 * 3600;
@@ -21,7 +28,7 @@ const MAX_SESSIONS_PER_OWNER = 10;
 export class OwnerSessions {
   readonly #c: Crypto;
   readonly #random: Random;
-  readonly #sessions = new Map<string, OwnerSession>();
+  readonly #sessions = new Map<string, Held>();
 
   constructor(c: Crypto, random: Random) {
     this.#c = c;
@@ -35,8 +42,9 @@ export class OwnerSessions {
     if (own.length >= MAX_SESSIONS_PER_OWNER) this.#drop(own[0]?.[0]);
     if (this.#sessions.size >= MAX_SESSIONS) this.#drop(this.#sessions.keys().next().value);
     const token = base64url(this.#random(TOKEN_BYTES));
-    const session = { owner, jkt, until: now + SESSION_SECONDS };
-    this.#sessions.set(this.#nameOf(token), session);
+    const controller = new AbortController();
+    const session = { owner, jkt, until: now + SESSION_SECONDS, ended: controller.signal };
+    this.#sessions.set(this.#nameOf(token), { ...session, end: () => controller.abort() });
     return { token, ...session };
   }
 
@@ -53,25 +61,26 @@ export class OwnerSessions {
   }
 
   end(token: string): void {
-    this.#sessions.delete(this.#nameOf(token));
+    this.#drop(this.#nameOf(token));
   }
 
   /** Ends what a key has begun: it was removed or suspended. */
   endOf(jkt: string): void {
-    for (const [name, session] of this.#sessions)
-      if (session.jkt === jkt) this.#sessions.delete(name);
+    for (const [name, session] of this.#sessions) if (session.jkt === jkt) this.#drop(name);
   }
 
   #nameOf(token: string): string {
     return base64url(this.#c.sha256(utf8(token)));
   }
 
+  /** Ends one; whatever it has open hears of it. */
   #drop(name: string | undefined): void {
-    if (name !== undefined) this.#sessions.delete(name);
+    if (name === undefined) return;
+    this.#sessions.get(name)?.end();
+    this.#sessions.delete(name);
   }
 
   #sweep(now: Seconds): void {
-    for (const [name, session] of this.#sessions)
-      if (now >= session.until) this.#sessions.delete(name);
+    for (const [name, session] of this.#sessions) if (now >= session.until) this.#drop(name);
   }
 }

@@ -3,6 +3,7 @@ import type { JsonObject } from "@countersign/core";
 import type { Timers } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { askedOfSeveral } from "../cases/quorum.testing.ts";
+import { OwnerSessions, SESSION_SECONDS } from "../cases/owner-sessions.ts";
 import { askedScene } from "../cases/scene.testing.ts";
 import { enrolOwner } from "../people.testing.ts";
 import { readAnswer } from "../world.testing.ts";
@@ -191,6 +192,82 @@ describe("the stream of an owner", () => {
     await beat;
     expect(reader.heartbeats).toBe(2); // one greets
     await rig.close();
+  });
+
+  describe("that a session reads", () => {
+    async function session(timers?: Timers) {
+      const scene = await askedScene(timers === undefined ? {} : { timers });
+      const { rig, owner } = scene;
+      const sessions = new OwnerSessions(rig.world.c, rig.world.random);
+      const { token, ...begun } = sessions.begin(owner.id, owner.jkt, rig.now());
+      const open = async (): Promise<Reader> => {
+        const { signal } = new AbortController();
+        const whose = { owner: owner.id, session: begun };
+        return new Reader(await rig.owners.open(whose, undefined, signal));
+      };
+      return { ...scene, sessions, token, open };
+    }
+
+    it.each(["removed", "suspended"] as const)(
+      "is not opened once its key was %s, though the session was looked at before",
+      async (how) => {
+        const { rig, owner, open } = await session();
+        const fields = how === "removed" ? { removedAt: rig.now() } : { suspendedAt: rig.now() };
+        await rig.world.store.commit({ changes: [{ set: "ownerKey", jkt: owner.jkt, fields }] });
+        await expect(open()).rejects.toMatchObject({ code: "session_needed" });
+        await rig.close();
+      },
+    );
+
+    it("is not opened by a session that has ended meanwhile", async () => {
+      const { rig, sessions, token, open } = await session();
+      sessions.end(token);
+      await expect(open()).rejects.toMatchObject({ code: "session_needed" });
+      await rig.close();
+    });
+
+    it("ends when its key is removed", async () => {
+      const { rig, owner, open } = await session();
+      const reader = await open();
+      expect(wordOf(await reader.next())).toBe("inbox");
+      await rig.call("admin", `DELETE /v1/owner/keys/${owner.jkt}`);
+      expect(wordOf(await reader.next())).toBe("key.removed");
+      expect(await reader.next()).toBe("closed");
+      await rig.close();
+    });
+
+    it("ends with the session, and no other does", async () => {
+      const { rig, owner, sessions, token, open } = await session();
+      const reader = await open();
+      const other = await streamOf(rig, "alice");
+      expect(wordOf(await reader.next())).toBe("inbox");
+      // the place of the oldest one is taken
+      for (let count = 0; count < 10; count += 1)
+        sessions.begin(owner.id, owner.jkt, rig.now() + count);
+      expect(sessions.has(token, rig.now())).toBe(false);
+      expect(await reader.next()).toBe("closed");
+      await rig.call("admin", `DELETE /v1/owner/keys/${owner.jkt}`);
+      expect(wordOf(await other.next())).toBe("inbox");
+      expect(wordOf(await other.next())).toBe("key.removed");
+      await rig.close();
+    });
+
+    it("ends when the session's time is over", async () => {
+      const due: { readonly delayMs: number; readonly run: () => void }[] = [];
+      const timers: Timers = {
+        after: (delayMs, run) => {
+          due.push({ delayMs, run });
+          return () => undefined;
+        },
+      };
+      const { rig, open } = await session(timers);
+      rig.advance(3600);
+      const reader = await open();
+      expect(wordOf(await reader.next())).toBe("inbox");
+      due.find(({ delayMs }) => delayMs === (SESSION_SECONDS - 3600) * 1000)?.run();
+      expect(await reader.next()).toBe("closed");
+      await rig.close();
+    });
   });
 
   it("is of nobody where nobody has the name", async () => {

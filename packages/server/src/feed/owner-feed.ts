@@ -3,6 +3,7 @@ import type { JsonObject } from "@countersign/core";
 import { eventStream, systemTimers } from "@countersign/node";
 import type { EventStream, Timers } from "@countersign/node";
 import { concerns, recordOf } from "../cases/owner-record.ts";
+import type { OwnerSession } from "../cases/owner-sessions.ts";
 import { askView, partiesView } from "../http/ask-view.ts";
 import type { AskRow, LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
@@ -37,19 +38,21 @@ const ROWS_AT_A_TIME = 1000;
 /** Whose stream it is. */
 export interface StreamOf {
   readonly owner: string;
-  /** Thumbprint of the key whose session reads it: the stream ends when that key is removed or suspended. */
-  readonly jkt?: string;
+  /** The session that reads it: the stream ends with it, and when its key is removed or suspended. */
+  readonly session?: Pick<OwnerSession, "jkt" | "until" | "ended">;
 }
 
 /** One stream and the log row that it has come to. */
 interface Reader extends StreamOf {
   readonly stream: EventStream;
   at: number;
+  /** Stops waiting for the end of its session. */
+  forget: () => void;
 }
 
 /** Whether a row takes away the key whose session reads. */
-const endsStream = ({ type }: LogRow, { key }: JsonObject, { jkt }: Reader): boolean =>
-  (type === "key.removed" || type === "key.suspended") && jkt !== undefined && key === jkt;
+const endsStream = ({ type }: LogRow, { key }: JsonObject, { session }: Reader): boolean =>
+  (type === "key.removed" || type === "key.suspended") && key === session?.jkt;
 
 /**
  * Streams to owners what happens to their requests and keys: a cursor on the log. A stream begins with everything that
@@ -73,26 +76,29 @@ export class OwnerFeed {
   /**
    * The stream of one owner; the oldest of his is closed when he has too many.
    * @param lastEventId as the reader gives it
-   * @throws Refusal `rate_limited` when all owners together have too many
+   * @throws Refusal `rate_limited` when all owners together have too many; `session_needed`
    */
   async open(
-    { owner, jkt }: StreamOf,
+    whose: StreamOf,
     lastEventId: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
+    const { owner, session } = whose;
     const size = await this.#world.store.logSize();
     const missed = this.#missedFrom(lastEventId, size);
     const inbox = missed === undefined ? await this.#inbox(owner) : undefined;
+    // after `size` was read: a removal before it shows here, a later one is a row that this reader comes to
+    if (session !== undefined) await this.#checkSession(session);
     const own = [...this.#readers].filter((reader) => reader.owner === owner);
     const [oldest] = own;
     if (oldest !== undefined && own.length >= MAX_STREAMS_PER_OWNER) this.#drop(oldest);
     if (this.#readers.size >= MAX_STREAMS) throw new Refusal("rate_limited", "too many streams");
     const stream = eventStream(signal, { timers: this.#timers });
     if (inbox !== undefined) stream.send("inbox", inbox, this.#idOf(size - 1));
-    const whose = jkt === undefined ? { owner } : { owner, jkt };
-    const reader = { ...whose, stream, at: missed ?? size };
+    const reader: Reader = { ...whose, stream, at: missed ?? size, forget: () => undefined };
     this.#readers.add(reader);
-    signal.addEventListener("abort", () => this.#readers.delete(reader), { once: true });
+    if (session !== undefined) reader.forget = this.#whenOver(session, () => this.#drop(reader));
+    signal.addEventListener("abort", () => this.#lose(reader), { once: true });
     this.#changed(size);
     return stream.response;
   }
@@ -104,7 +110,30 @@ export class OwnerFeed {
 
   #drop(reader: Reader): void {
     reader.stream.close();
+    this.#lose(reader);
+  }
+
+  #lose(reader: Reader): void {
+    reader.forget();
     this.#readers.delete(reader);
+  }
+
+  /** @throws Refusal `session_needed` */
+  async #checkSession({ jkt, ended }: NonNullable<StreamOf["session"]>): Promise<void> {
+    const key = await this.#world.store.ownerKey(jkt);
+    if (key === undefined || key.removedAt !== undefined || key.suspendedAt !== undefined)
+      throw new Refusal("session_needed", "the key that signed in was removed or suspended");
+    if (ended.aborted) throw new Refusal("session_needed");
+  }
+
+  /** Calls `end` once the session is over. @returns how to stop waiting */
+  #whenOver({ until, ended }: NonNullable<StreamOf["session"]>, end: () => void): () => void {
+    const cancel = this.#timers.after(Math.max(0, until - this.#world.clock()) * 1000, end);
+    ended.addEventListener("abort", end, { once: true });
+    return () => {
+      cancel();
+      ended.removeEventListener("abort", end);
+    };
   }
 
   #idOf(seq: number): string {
@@ -169,7 +198,7 @@ export class OwnerFeed {
       if (concerned.length === 0) continue;
       const data = await this.#dataOf(row, record);
       for (const reader of concerned)
-        if (!reader.stream.send(row.type, data, this.#idOf(row.seq))) this.#readers.delete(reader);
+        if (!reader.stream.send(row.type, data, this.#idOf(row.seq))) this.#lose(reader);
       for (const reader of concerned) if (endsStream(row, record, reader)) this.#drop(reader);
     }
     for (const reader of readers) if (reader.at < next) reader.at = next;

@@ -122,7 +122,11 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
       return json({ unblocked: true });
     },
     "GET /v1/owner/events": (session, request) =>
-      feed.open(session, request.headers.get("last-event-id") ?? undefined, request.signal),
+      feed.open(
+        { owner: session.owner, session },
+        request.headers.get("last-event-id") ?? undefined,
+        request.signal,
+      ),
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
     "GET /v1/owner/agents/:name": async (session, _request, { name }) =>
       json(await agentOf(w, session, name ?? "")),
