@@ -8,7 +8,7 @@ import { faulty } from "../../packages/server/src/store/faulty.testing.ts";
 import { makeRig, textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig, RigOptions } from "../../packages/server/src/world.testing.ts";
 import { pageCall, sessionOf, signIn } from "./console-page.ts";
-import { credentialOf, Passkey } from "./passkey.ts";
+import { BOUND, credentialOf, enrolPasskey, Passkey } from "./passkey.ts";
 
 const CONFIG = { console_port: 8444 };
 const INVALID = "invitation_invalid";
@@ -182,6 +182,25 @@ describe("a first key by a link", () => {
       expect(await logged("key.suspended")).toHaveLength(1);
     },
   );
+
+  it("takes with it what it alone has vouched for since: who came first leaves no key behind", async () => {
+    const code = await codeFor("alice");
+    const first = await firstKey(code);
+    const second = await enrolPasskey(rig, BOUND, { coSigners: [first] });
+    const third = await enrolPasskey(rig, BOUND, { coSigners: [second] });
+    const own = await enrolPasskey(rig); // on an administrator's word
+    const both = await enrolPasskey(rig, BOUND, { coSigners: [third, own] });
+    const cookie = await sessionOf(rig, third);
+    expect((await step("options", code)).word).toBe(USED);
+    const suspended = (await keys("alice")).filter((key) => key["suspended_at"] !== undefined);
+    expect(new Set(suspended.map(({ jkt }) => jkt))).toEqual(
+      new Set([first.jkt, second.jkt, third.jkt]),
+    );
+    const me = await pageCall(rig, "GET /v1/owner/me", { cookie });
+    expect(me.word).toBe("session_needed");
+    expect(await logged("key.suspended")).toHaveLength(3);
+    expect((await signIn(rig, both)).word).toBe("200");
+  });
 
   it("is suspended by whoever cancels the link that made it, and his session ends", async () => {
     const code = await codeFor();

@@ -10,6 +10,7 @@ import type { JsonObject, KeyStatement, Statement } from "@countersign/core";
 import type { InvitationRow, OwnerKeyRow, OwnerRow } from "../store/rows.ts";
 import type { Once } from "../store/store.ts";
 import type { World } from "../world.ts";
+import { coSignerThumbprints } from "./owner-chain.ts";
 import { addKey, ownerNamed } from "./owners.ts";
 import type { PostedKey } from "./owners.ts";
 import { beginRegistration, takeRegistration } from "./passkeys.ts";
@@ -94,10 +95,42 @@ async function typedInvitation(w: World, typed: string): Promise<InvitationRow> 
 /** Why a key that was made with an invitation is in doubt. */
 type Doubt = "link_used_twice" | "link_cancelled";
 
-/** Suspends the key that was made with an invitation, and ends what it approved. One that is out already stays so. */
-async function suspendMade(
+/**
+ * The keys that rest on one alone: it, and those that nobody vouched for but it and those. Whoever came first with
+ * somebody else's link may have made a second key before he was found out.
+ * @returns the ones that rest on others first
+ */
+async function restingOn(w: World, jkt: string): Promise<readonly string[]> {
+  const made = await w.store.ownerKey(jkt);
+  if (made === undefined) return [];
+  const resting = [jkt];
+  const keys = (await w.store.ownerKeys(made.owner)).map((key) => ({
+    jkt: key.jkt,
+    by: coSignerThumbprints(w, key),
+  }));
+  for (let size = 0; size !== resting.length;) {
+    size = resting.length;
+    for (const key of keys)
+      if (
+        !resting.includes(key.jkt) &&
+        key.by.length > 0 &&
+        key.by.every((by) => resting.includes(by))
+      )
+        resting.unshift(key.jkt);
+  }
+  return resting;
+}
+
+/** Suspends the key that was made with an invitation, and what rests on it. */
+async function suspendMade(w: World, row: InvitationRow, reason: Doubt): Promise<void> {
+  for (const jkt of await restingOn(w, row.jkt ?? "")) await suspendKey(w, row, jkt, reason);
+}
+
+/** Suspends a key, and ends what it approved. One that is out already stays so. */
+async function suspendKey(
   w: World,
-  { id, jkt = "" }: InvitationRow,
+  { id }: InvitationRow,
+  jkt: string,
   reason: Doubt,
 ): Promise<void> {
   for (let attempt = 1; attempt <= MAX_TRIES; attempt += 1) {
