@@ -144,6 +144,8 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await apis.call("console", "GET /v1/owner/log");
   await apis.call("console", "GET /v1/owner/log?before=3");
   await apis.call("console", "POST /v1/owner/sign-out");
+  await signIn(apis, passkey);
+  await apis.call("console", "POST /v1/owner/sign-out-everywhere");
   await apis.call("console", "GET /v1/owner/me");
   await signIn(apis, passkey);
 }

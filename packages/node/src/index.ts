@@ -17,7 +17,7 @@ export { eventStream } from "./http/events.ts";
 export type { EventStream, EventStreamOptions } from "./http/events.ts";
 export { problemResponse, readJsonBody } from "./http/problem.ts";
 export { headerLines, rawHeadersOf } from "./http/raw-headers.ts";
-export { application, json, routesOf } from "./http/router.ts";
+export { answeringWith, application, json, routesOf } from "./http/router.ts";
 export type { Endpoint, Routes } from "./http/router.ts";
 export { serve } from "./http/serve.ts";
 export type { Handler, Listener, ListenOn, ServeOptions, TlsIdentity } from "./http/serve.ts";

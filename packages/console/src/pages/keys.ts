@@ -13,6 +13,7 @@ import { button, head, loaded, panel, refusal, simpleButton } from "../ui/parts.
 import { moment } from "../ui/time.ts";
 import { keyTrace } from "../ui/trace.ts";
 import { deviceName } from "./enrol.ts";
+import { sessionsPanel } from "./sessions.ts";
 
 /** What a signature by a key proves, by what holds it. */
 const PROVES: Readonly<Record<string, string>> = {
@@ -302,6 +303,7 @@ export function keysPage(app: App): Page {
         { class: "key-columns" },
         codesPanel(app, object(answer["stop_codes"])),
         lossPanel(signing.length === 1),
+        sessionsPanel(app),
       ),
     ];
   };

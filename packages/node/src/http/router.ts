@@ -53,3 +53,19 @@ export function application<C extends object>(routes: Routes<C>, log: Log): Hand
   tables.set(app, Object.keys(routes));
   return app;
 }
+
+/** The same application; each of its answers has these headers too, where it has none of that name. */
+export function answeringWith<C extends object>(
+  app: Handler<C>,
+  headers: Readonly<Record<string, string>>,
+): Handler<C> {
+  const entries = Object.entries(headers);
+  const answering: Handler<C> = async (request, context) => {
+    const response = await app(request, context);
+    for (const [name, value] of entries)
+      if (!response.headers.has(name)) response.headers.set(name, value);
+    return response;
+  };
+  tables.set(answering, routesOf(app));
+  return answering;
+}

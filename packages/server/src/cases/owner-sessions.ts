@@ -12,11 +12,21 @@ export interface OwnerSession {
 }
 
 /** A session as its token finds it. */
-interface Held extends OwnerSession {
+interface Held {
+  readonly session: OwnerSession;
   readonly end: () => void;
+  usedAt: Seconds;
+  /** Streams of events that it has open. */
+  streams: number;
 }
 
+const isOver = ({ session, usedAt, streams }: Held, now: Seconds): boolean =>
+  now >= session.until || (streams === 0 && now >= usedAt + IDLE_SECONDS);
+
+/** How long a session may last, used or not. */
 export const SESSION_SECONDS: Seconds = 8 * 3600;
+/** How long one may lie unused: no call, and no stream of events that is open. */
+export const IDLE_SECONDS: Seconds = 3600;
 const TOKEN_BYTES = 32;
 const MAX_SESSIONS = 10_000;
 const MAX_SESSIONS_PER_OWNER = 10;
@@ -37,27 +47,40 @@ export class OwnerSessions {
 
   /** Begins a session. @returns its token, which is kept nowhere here */
   begin(owner: string, jkt: string, now: Seconds): { readonly token: string } & OwnerSession {
-    this.#sweep(now);
-    const own = [...this.#sessions].filter(([, session]) => session.owner === owner);
+    this.#endWhere((held) => isOver(held, now));
+    const own = [...this.#sessions].filter(([, { session }]) => session.owner === owner);
     if (own.length >= MAX_SESSIONS_PER_OWNER) this.#drop(own[0]?.[0]);
     if (this.#sessions.size >= MAX_SESSIONS) this.#drop(this.#sessions.keys().next().value);
     const token = base64url(this.#random(TOKEN_BYTES));
     const controller = new AbortController();
     const session = { owner, jkt, until: now + SESSION_SECONDS, ended: controller.signal };
-    this.#sessions.set(this.#nameOf(token), { ...session, end: () => controller.abort() });
+    const end = (): void => controller.abort();
+    this.#sessions.set(this.#nameOf(token), { session, end, usedAt: now, streams: 0 });
     return { token, ...session };
   }
 
   has(token: string | undefined, now: Seconds): boolean {
-    const session = token === undefined ? undefined : this.#sessions.get(this.#nameOf(token));
-    return session !== undefined && now < session.until;
+    const held = this.#held(token);
+    return held !== undefined && !isOver(held, now);
   }
 
-  /** @throws Refusal `session_needed` */
+  /** The session of a call, which counts as a use of it. @throws Refusal `session_needed` */
   find(token: string | undefined, now: Seconds): OwnerSession {
-    const session = token === undefined ? undefined : this.#sessions.get(this.#nameOf(token));
-    if (session === undefined || now >= session.until) throw new Refusal("session_needed");
-    return session;
+    const held = this.#held(token);
+    if (held === undefined || isOver(held, now)) throw new Refusal("session_needed");
+    held.usedAt = now;
+    return held.session;
+  }
+
+  /** Keeps a session in use while a stream of it is open. @returns how to say that it is closed */
+  hold(token: string | undefined): (now: Seconds) => void {
+    const held = this.#held(token);
+    if (held === undefined) return () => undefined;
+    held.streams += 1;
+    return (now) => {
+      held.streams -= 1;
+      held.usedAt = now;
+    };
   }
 
   end(token: string): void {
@@ -66,7 +89,16 @@ export class OwnerSessions {
 
   /** Ends what a key has begun: it was removed or suspended. */
   endOf(jkt: string): void {
-    for (const [name, session] of this.#sessions) if (session.jkt === jkt) this.#drop(name);
+    this.#endWhere(({ session }) => session.jkt === jkt);
+  }
+
+  /** Ends every session of an owner: he signs out everywhere. */
+  endAll(owner: string): void {
+    this.#endWhere(({ session }) => session.owner === owner);
+  }
+
+  #held(token: string | undefined): Held | undefined {
+    return token === undefined ? undefined : this.#sessions.get(this.#nameOf(token));
   }
 
   #nameOf(token: string): string {
@@ -80,7 +112,7 @@ export class OwnerSessions {
     this.#sessions.delete(name);
   }
 
-  #sweep(now: Seconds): void {
-    for (const [name, session] of this.#sessions) if (now >= session.until) this.#drop(name);
+  #endWhere(isMeant: (held: Held) => boolean): void {
+    for (const [name, held] of this.#sessions) if (isMeant(held)) this.#drop(name);
   }
 }

@@ -40,6 +40,8 @@ export interface StreamOf {
   readonly owner: string;
   /** The session that reads it: the stream ends with it, and when its key is removed or suspended. */
   readonly session?: Pick<OwnerSession, "jkt" | "until" | "ended">;
+  /** Told once, when the stream is over. */
+  readonly closed?: () => void;
 }
 
 /** One stream and the log row that it has come to. */
@@ -114,8 +116,9 @@ export class OwnerFeed {
   }
 
   #lose(reader: Reader): void {
+    if (!this.#readers.delete(reader)) return;
     reader.forget();
-    this.#readers.delete(reader);
+    reader.closed?.();
   }
 
   /** @throws Refusal `session_needed` */

@@ -1,6 +1,6 @@
 import { Members, Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
-import { application, json, readJsonBody } from "@countersign/node";
+import { answeringWith, application, json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Handler, Routes } from "@countersign/node";
 import { findAsk, isOf } from "../cases/asked.ts";
 import { findAgent } from "../cases/expectations.ts";
@@ -17,7 +17,7 @@ import { announce, changeStarters, starters } from "./expectations.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
 import type { Signed } from "./own-keys.ts";
 import { block, decide, listRequests, openForOwner } from "./owner.ts";
-import { pageOf } from "./static-site.ts";
+import { ANSWER_HEADERS, pageOf, STRICT_TRANSPORT } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
 import type { PublicContext } from "./stop-codes.ts";
 
@@ -48,6 +48,13 @@ function tokenOf(w: World, request: Request): string | undefined {
 
 const cookieOf = (token: string, seconds: number): string =>
   `${COOKIE}=${token}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+
+/** The answer to signing out, which takes the cookie away. */
+const signedOut = (w: World): Response =>
+  json({ signed_out: true }, 200, {
+    "cache-control": "no-store",
+    ...(isCookied(w) ? { "set-cookie": cookieOf("", 0) } : {}),
+  });
 
 async function enter(w: World, sessions: OwnerSessions, request: Request): Promise<Response> {
   const posted = new Members(
@@ -96,8 +103,35 @@ async function ownAsk(w: World, session: OwnerSession, id: string | undefined): 
   if (!isOf(row, session.owner)) throw new Refusal("not_found", "no such request");
 }
 
+/** A text is made for a key of this owner's; whether another's is enrolled, removed or suspended is not told. */
+async function ownKey(w: World, { owner }: OwnerSession, jkt: string | null): Promise<void> {
+  if (jkt !== null && (await w.store.ownerKey(jkt))?.owner !== owner)
+    throw new Refusal("key_not_enrolled");
+}
+
+/** The events of a session's owner. The stream ends with the session: signed out, over, its key taken away. */
+async function eventsOf(
+  w: World,
+  { feed, sessions }: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions },
+  session: OwnerSession,
+  request: Request,
+): Promise<Response> {
+  const release = sessions.hold(tokenOf(w, request));
+  const closed = (): void => release(w.clock());
+  const lastEventId = request.headers.get("last-event-id") ?? undefined;
+  try {
+    return await feed.open({ owner: session.owner, session, closed }, lastEventId, request.signal);
+  } catch (error) {
+    closed();
+    throw error;
+  }
+}
+
 /** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
-function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed>> {
+function signedRoutes(
+  w: World,
+  parts: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions },
+): Readonly<Record<string, Signed>> {
   const open = openForOwner(w);
   return {
     "GET /v1/owner/me": async (session) => json(await meOf(w, session)),
@@ -105,6 +139,7 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
       json(await listRequests(w, request, session.owner)),
     "GET /v1/owner/requests/:id": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
+      await ownKey(w, session, new URL(request.url).searchParams.get("jkt"));
       return open(request, {}, parameters);
     },
     "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
@@ -121,12 +156,7 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
       await unblock(w, (await findAgent(w, name, session.owner)).id, actorOf(session));
       return json({ unblocked: true });
     },
-    "GET /v1/owner/events": (session, request) =>
-      feed.open(
-        { owner: session.owner, session },
-        request.headers.get("last-event-id") ?? undefined,
-        request.signal,
-      ),
+    "GET /v1/owner/events": (session, request) => eventsOf(w, parts, session, request),
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
     "GET /v1/owner/agents/:name": async (session, _request, { name }) =>
       json(await agentOf(w, session, name ?? "")),
@@ -140,6 +170,10 @@ function signedRoutes(w: World, feed: OwnerFeed): Readonly<Record<string, Signed
     "POST /v1/owner/halt": async (session, request) => {
       const posted = await readJsonBody(request, MAX_BODY_BYTES);
       return json(await haltOf(w, session, posted));
+    },
+    "POST /v1/owner/sign-out-everywhere": ({ owner }) => {
+      parts.sessions.endAll(owner);
+      return Promise.resolve(signedOut(w));
     },
     ...ownKeyRoutes(w),
   };
@@ -170,13 +204,10 @@ export function consoleApp(
     "POST /v1/owner/sign-out": (request) => {
       const token = tokenOf(w, request);
       if (token !== undefined) sessions.end(token);
-      const headers = { "cache-control": "no-store", "set-cookie": cookieOf("", 0) };
-      return Promise.resolve(
-        isCookied(w) ? json({ signed_out: true }, 200, headers) : json({ signed_out: true }),
-      );
+      return Promise.resolve(signedOut(w));
     },
   };
-  for (const [name, signed] of Object.entries(signedRoutes(w, feed)))
+  for (const [name, signed] of Object.entries(signedRoutes(w, { feed, sessions })))
     routes[name] = async (request, _context, parameters) =>
       signed(await sessionOf(w, sessions, request), request, parameters);
   for (const path of site.keys()) routes[`GET ${path}`] = () => Promise.resolve(pageOf(site, path));
@@ -193,5 +224,6 @@ export function consoleApp(
         ] satisfies readonly [string, Console],
     ),
   );
-  return application(placed, w.log);
+  const headers = isCookied(w) ? { ...ANSWER_HEADERS, ...STRICT_TRANSPORT } : ANSWER_HEADERS;
+  return answeringWith(application(placed, w.log), headers);
 }

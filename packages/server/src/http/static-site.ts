@@ -24,6 +24,17 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "x-frame-options": "DENY",
 };
 
+/** What any other answer of the console says: it is no page, stands in no frame, and is another origin's to read in no way. */
+export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
+  ...PAGE_HEADERS,
+  "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+};
+
+/** Where the console is at https, its name is never asked for otherwise: passkeys and sessions hang on it. */
+export const STRICT_TRANSPORT: Readonly<Record<string, string>> = {
+  "strict-transport-security": "max-age=63072000",
+};
+
 /** The files of a site, read once: a path either is one of them, or there is nothing. */
 export type Site = ReadonlyMap<string, { readonly octets: Uint8Array; readonly type: string }>;
 
