@@ -89,9 +89,6 @@ describe("the first key, in a real browser", () => {
     await page.getByRole("button", { name: "Now sign with" }).waitFor();
     await desk.onlyFirst();
     await press("Now sign with");
-    process.stderr.write(
-      `DBG ${await page.locator("#content").innerText()} ${desk.complaints.join()}\n`,
-    );
     await page.getByText("You have a second key").waitFor();
     await page.getByText("YubiKey desk").waitFor();
     await press("Make stop codes");

@@ -62,6 +62,13 @@ export class Scene {
     return desk;
   }
 
+  /** A browser whose authenticator knows no user and no passkey: every ceremony ends at once. */
+  async stranger(): Promise<Desk> {
+    const desk = await Desk.open(this.browser, { viewport: WIDE });
+    await desk.setUserVerified(false);
+    return desk;
+  }
+
   /** The same, signed in, at its inbox. */
   async signedIn(options: BrowserContextOptions = {}): Promise<Desk> {
     const desk = await this.newDesk(options);

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { tell } from "../e2e/countersign.ts";
 import type { Desk } from "./browser.ts";
+import { picture } from "./pictures.ts";
 import { approve, approveOf, denyOf, heading, isOff, readMarked, Scene, spoken } from "./scene.ts";
 
 const MINUTE_MS = 60_000;
@@ -196,6 +197,29 @@ describe("without a network", () => {
   });
 });
 
+describe("without the server", () => {
+  it("comes back by a press, not only by itself", async () => {
+    page = await withClock();
+    const now = await page.evaluate<number>("Date.now()");
+    await page.clock.pauseAt(now + 1000);
+    await page.route("**/v1/owner/events", (route) => route.abort());
+    await page.evaluate(`window.dispatchEvent(new Event("offline"))`); // its stream is given up
+    await page.locator(".live").getByText("Offline. Nothing is sent later by itself.").waitFor();
+    const again = page.getByRole("button", { name: "Try now" });
+    await expect
+      .poll(async () => {
+        await page.clock.runFor(1000);
+        return again.isVisible();
+      })
+      .toBe(true);
+    await page.unroute("**/v1/owner/events");
+    await again.press("Enter"); // the clock stands: nothing else would try
+    await page.getByText(/^Live/).waitFor();
+    await page.clock.runFor(1000);
+    expect(await again.count()).toBe(0);
+  });
+});
+
 describe("stopping", () => {
   const held = async (): ReturnType<Scene["ask"]> => {
     const asking = await scene.ask();
@@ -238,7 +262,13 @@ describe("the session", () => {
     await scene.restart(async () => {
       await page.locator(".live").getByText("Offline. Nothing is sent later by itself.").waitFor();
       expect(await page.locator(".sheet").isVisible()).toBe(true);
+      const note = page.getByRole("region", { name: "No connection" });
+      await note.getByText(/No connection since \d\d:\d\d:\d\d/).waitFor();
+      await note.getByText(/Trying again in \d+ s/).waitFor();
+      await picture(page, "request-offline");
     });
+    await page.getByText("Your session has ended.").waitFor();
+    await picture(page, "session-over");
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
     await heading(page, `${asking.name} asks for a credential`).waitFor();
     await approve(page);

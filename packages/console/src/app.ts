@@ -38,8 +38,6 @@ export interface App {
   /** Says something to screen readers: politely, or at once. */
   say(text: string, how?: "polite" | "assertive"): void;
   go(hash: string): void;
-  /** How many announced requests wait: for the side bar, the title and the favicon. */
-  waiting(count: number): void;
 }
 
 /** One page while it is shown. */

@@ -67,68 +67,95 @@ async function follow(
   }
 }
 
-/** Waits, but not longer than until the browser says that it is online again. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const over = new AbortController();
-    const wake = (): void => {
-      over.abort();
-      window.clearTimeout(timer);
-      resolve();
-    };
-    const timer = window.setTimeout(wake, ms);
-    window.addEventListener("online", wake, { signal: over.signal });
-  });
+/** How an owner's events are followed. */
+export interface Live {
+  stop(): void;
+  /** Comes back now, if it waits to do so. */
+  retry(): void;
+  /** When it comes back by itself, in milliseconds since the epoch; undefined while it does not wait. */
+  retryAtMs(): number | undefined;
 }
 
-/**
- * Follows the owner's events and comes back by itself, with the last event's id, after growing waits with jitter.
- * @returns how to stop
- */
-export function goLive(
+/** Waits, but not longer than until the browser says that it is online again, or somebody presses. */
+class Pause {
+  endsAtMs: number | undefined;
+  #wake: () => void = () => undefined;
+
+  wake(): void {
+    this.#wake();
+  }
+
+  wait(ms: number): Promise<void> {
+    this.endsAtMs = Date.now() + ms;
+    return new Promise((resolve) => {
+      const over = new AbortController();
+      this.#wake = () => {
+        this.endsAtMs = undefined;
+        over.abort();
+        window.clearTimeout(timer);
+        resolve();
+      };
+      const timer = window.setTimeout(this.#wake, ms);
+      window.addEventListener("online", this.#wake, { signal: over.signal });
+    });
+  }
+}
+
+interface Told {
+  readonly event: (event: LiveEvent) => void;
+  readonly liveness: (liveness: Liveness) => void;
+}
+
+/** One stream until it ends. @param heardId told the id of each event */
+async function followOnce(
   api: Api,
-  on: {
-    readonly event: (event: LiveEvent) => void;
-    readonly liveness: (liveness: Liveness) => void;
-  },
-): () => void {
+  on: Told,
+  at: { readonly lastId: string | undefined; readonly stopped: AbortSignal },
+  heardId: (id: string) => void,
+): Promise<void> {
+  const attempt = new AbortController();
+  let silence = 0;
+  const heard = (): void => {
+    window.clearTimeout(silence);
+    silence = window.setTimeout(() => attempt.abort(), SILENCE_MS);
+  };
+  const signal = AbortSignal.any([at.stopped, attempt.signal]);
+  // a stream may seem to stand while nothing comes through it
+  window.addEventListener("offline", () => attempt.abort(), { signal });
+  try {
+    heard();
+    const headers: Record<string, string> = { accept: "text/event-stream" };
+    if (at.lastId !== undefined) headers["last-event-id"] = at.lastId;
+    const response = await api.open("/v1/owner/events", headers, signal);
+    on.liveness("live");
+    const take = (event: LiveEvent): void => {
+      if (event.id !== undefined) heardId(event.id);
+      on.event(event);
+    };
+    await follow(response, take, heard);
+  } finally {
+    window.clearTimeout(silence);
+    attempt.abort();
+  }
+}
+
+/** Follows the owner's events and comes back by itself, with the last event's id, after growing waits with jitter. */
+export function goLive(api: Api, told: Told): Live {
   const stopped = new AbortController();
+  const pause = new Pause();
   let lastId: string | undefined;
   let failures = 0;
-  const once = async (): Promise<void> => {
-    const attempt = new AbortController();
-    let silence = 0;
-    const heard = (): void => {
-      window.clearTimeout(silence);
-      silence = window.setTimeout(() => attempt.abort(), SILENCE_MS);
-    };
-    const signal = AbortSignal.any([stopped.signal, attempt.signal]);
-    // a stream may seem to stand while nothing comes through it
-    window.addEventListener("offline", () => attempt.abort(), { signal });
-    try {
-      heard();
-      const headers: Record<string, string> = { accept: "text/event-stream" };
-      if (lastId !== undefined) headers["last-event-id"] = lastId;
-      const response = await api.open("/v1/owner/events", headers, signal);
-      failures = 0;
-      on.liveness("live");
-      await follow(
-        response,
-        (event) => {
-          lastId = event.id ?? lastId;
-          on.event(event);
-        },
-        heard,
-      );
-    } finally {
-      window.clearTimeout(silence);
-      attempt.abort();
-    }
+  const on: Told = {
+    event: told.event,
+    liveness: (liveness) => {
+      if (liveness === "live") failures = 0;
+      told.liveness(liveness);
+    },
   };
   const run = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       try {
-        await once();
+        await followOnce(api, on, { lastId, stopped: stopped.signal }, (id) => (lastId = id));
       } catch (error) {
         if (error instanceof Problem && error.status === 401) {
           on.liveness("signed-out");
@@ -136,13 +163,18 @@ export function goLive(
         }
       }
       if (stopped.signal.aborted) return;
-      on.liveness("lost");
       const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
       failures = Math.min(failures + 1, 10);
       // full jitter: a server that comes back is not met by everybody at once
-      await pause(Math.random() * longest);
+      const waited = pause.wait(Math.random() * longest);
+      on.liveness("lost");
+      await waited;
     }
   };
   void run();
-  return () => stopped.abort();
+  return {
+    stop: () => stopped.abort(),
+    retry: () => pause.wake(),
+    retryAtMs: () => pause.endsAtMs,
+  };
 }

@@ -1,80 +1,107 @@
 import { webCryptoOn } from "@countersign/core";
 import type { Subtle } from "@countersign/core";
-import { apiOf } from "./api.ts";
+import { apiOf, Unreachable } from "./api.ts";
 import type { Place } from "./app.ts";
 import { enrolPage } from "./pages/enrol.ts";
+import { OUTSIDE, unstarted } from "./pages/outside.ts";
 import { signInPage } from "./pages/sign-in.ts";
 import { text } from "./read.ts";
 import { forget, keepToken, sessionOf, tokenKept } from "./session.ts";
 import { Shell } from "./shell.ts";
-import { fill, h } from "./ui/dom.ts";
-import { refusal } from "./ui/parts.ts";
+import { fill } from "./ui/dom.ts";
 
 const c = webCryptoOn(crypto.subtle as unknown as Subtle); // the same calls; the platform types name their own key classes
 const api = apiOf(fetch.bind(globalThis), tokenKept);
 
 let shell: Shell | undefined;
 
-function askToSignIn(place: Place): void {
+/** Shows a page that stands alone, without anything of a session around it. */
+function showAlone(title: string, root: HTMLElement): void {
   shell?.close();
   shell = undefined;
-  document.title = "Sign in · countersign";
-  const page = signInPage({ c, api, place }, (answer) => {
-    keepToken(answer);
-    void enter(place);
-  });
-  fill(document.body, page);
-  page.querySelector("h1")?.focus();
+  document.title = `${title} · countersign`;
+  fill(document.body, root);
+  root.querySelector("h1")?.focus();
 }
 
-/** Whoever has a code comes here, signed in or not. */
-const isEnrolment = (): boolean => window.location.hash === "#/enrol";
+function askToSignIn(place: Place, note?: string): void {
+  const page = signInPage(
+    { c, api, place },
+    (answer) => {
+      keepToken(answer);
+      void enter(place);
+    },
+    note,
+  );
+  showAlone("Sign in", page);
+}
+
+/** Shows the page that the address names, if it is one for whoever has no session. */
+function isOutside(place: Place): boolean {
+  const { hash } = window.location;
+  const made = OUTSIDE[hash]?.({ api, place });
+  if (made !== undefined) showAlone(made.title, made.root);
+  else if (hash === "#/enrol") enrol(place);
+  else return false;
+  return true;
+}
 
 function enrol(place: Place): void {
-  shell?.close();
-  shell = undefined;
-  document.title = "First key · countersign";
   const page = enrolPage({ c, api, place }, (answer) => {
     keepToken(answer);
-    window.location.hash = "#/keys";
+    window.history.replaceState(null, "", "#/keys"); // entered here, not by the change of the address
     void enter(place);
   });
-  fill(document.body, page);
-  page.querySelector("h1")?.focus();
+  showAlone("First key", page);
 }
 
 async function enter(place: Place): Promise<void> {
   try {
     const session = sessionOf(await api.get("/v1/owner/me"));
-    shell = new Shell({ c, api, place, session }, () => {
+    shell?.close();
+    shell = new Shell({ c, api, place, session }, (note) => {
       forget();
-      askToSignIn(place);
+      askToSignIn(place, note);
     });
-  } catch {
+  } catch (error) {
+    if (error instanceof Unreachable) {
+      unreached(error);
+      return;
+    }
     forget();
     askToSignIn(place);
   }
 }
 
+/** Without the server there is nothing to show: it is asked again when the browser is back, or by a press. */
+function unreached(error: unknown): void {
+  const again = (): void => {
+    window.removeEventListener("online", again);
+    void start();
+  };
+  window.addEventListener("online", again);
+  showAlone("Not reached", unstarted(error, again));
+}
+
+let place: Place | undefined;
+window.addEventListener("hashchange", () => {
+  if (place === undefined || isOutside(place) || shell !== undefined) return;
+  void start();
+});
+
 async function start(): Promise<void> {
   try {
     const about = await api.get("/v1/owner/console");
-    const place = {
+    place = {
       trustDomain: text(about, "trust_domain"),
       issuer: text(about, "issuer"),
       rpId: text(about, "rp_id"),
     };
-    window.addEventListener("hashchange", () => {
-      if (isEnrolment()) enrol(place);
-    });
-    if (isEnrolment()) enrol(place);
-    else if (about["signed_in"] === true) await enter(place);
+    if (isOutside(place)) return;
+    if (about["signed_in"] === true) await enter(place);
     else askToSignIn(place);
   } catch (error) {
-    fill(
-      document.body,
-      h("main", { class: "sign-in" }, h("h1", {}, "countersign"), refusal(error)),
-    );
+    unreached(error);
   }
 }
 

@@ -1,15 +1,16 @@
-import type { Crypto } from "@countersign/core";
+import type { Crypto, JsonObject } from "@countersign/core";
 import type { Api } from "./api.ts";
 import type { App, Page, PageMaker, Place, Session } from "./app.ts";
 import { goLive } from "./live.ts";
-import type { Liveness } from "./live.ts";
+import type { Live, Liveness } from "./live.ts";
+import { OfflineNote } from "./offline.ts";
 import { agentsPage } from "./pages/agents.ts";
 import { inboxPage } from "./pages/inbox.ts";
 import { keysNote, keysPage } from "./pages/keys.ts";
 import { logPage } from "./pages/log.ts";
 import { requestPage } from "./pages/request.ts";
 import { stopPage } from "./pages/stop.ts";
-import { list, number } from "./read.ts";
+import { list, nameOf, number, text } from "./read.ts";
 import { fill, h } from "./ui/dom.ts";
 import { icon } from "./ui/icons.ts";
 import type { IconName } from "./ui/icons.ts";
@@ -41,10 +42,16 @@ interface Parts {
   readonly session: Session;
 }
 
+/** The mark on a tile; its right stroke is missing while a request waits. */
+function showFavicon(isWaiting: boolean): void {
+  const icons = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+  if (icons !== null) icons.href = isWaiting ? "./waiting.svg" : "./signed.svg";
+}
+
 /** Everything around a page: side bar, liveness, what is spoken, which page the address names. */
 export class Shell {
   readonly #parts: Parts;
-  readonly #signedOut: () => void;
+  readonly #signedOut: (note?: string) => void;
   readonly #listeners = new Set<() => void>();
   readonly #main: HTMLElement = h("main", { class: "content", attrs: { id: "content" } });
   readonly #polite: HTMLElement = h("p", { class: "hidden", attrs: { "aria-live": "polite" } });
@@ -57,12 +64,15 @@ export class Shell {
   readonly #navigation: HTMLElement = h("ul", {});
   readonly #note: ReturnType<typeof keysNote>;
   readonly #stops: readonly (() => void)[];
+  readonly #live: Live;
+  readonly #offline: OfflineNote = new OfflineNote(() => this.#live.retry());
   #liveness: Liveness = "lost";
   #waiting = 0;
+  #known: ReadonlySet<string> = new Set();
   #page: Page | undefined;
   #changed = 0;
 
-  constructor(parts: Parts, signedOut: () => void) {
+  constructor(parts: Parts, signedOut: (note?: string) => void) {
     this.#parts = parts;
     this.#signedOut = signedOut;
     this.#note = keysNote(this.#app());
@@ -70,14 +80,15 @@ export class Shell {
     window.addEventListener("hashchange", routed);
     const tick = window.setInterval(() => this.#tellTime(), CLOCK_MS);
     fill(document.body, this.#frame());
+    this.#live = goLive(parts.api, {
+      event: () => this.#change(),
+      liveness: (liveness) => this.#setLiveness(liveness),
+    });
     this.#stops = [
       () => window.removeEventListener("hashchange", routed),
       () => window.clearInterval(tick),
       () => this.#note.close(),
-      goLive(parts.api, {
-        event: () => this.#change(),
-        liveness: (liveness) => this.#setLiveness(liveness),
-      }),
+      () => this.#live.stop(),
     ];
     this.#tellLiveness();
     this.#show();
@@ -87,6 +98,7 @@ export class Shell {
     for (const stop of this.#stops) stop();
     this.#page?.close();
     window.clearTimeout(this.#changed);
+    showFavicon(false);
   }
 
   #frame(): readonly HTMLElement[] {
@@ -119,6 +131,7 @@ export class Shell {
         "div",
         { class: "column" },
         h("div", { class: "live-line" }, this.#status, this.#clock),
+        this.#offline.root,
         this.#note.root,
         this.#main,
       ),
@@ -150,13 +163,12 @@ export class Shell {
         this.#listeners.add(listener);
         return () => this.#listeners.delete(listener);
       },
-      say: (text, how = "polite") => {
-        (how === "polite" ? this.#polite : this.#loud).textContent = text;
+      say: (words, how = "polite") => {
+        (how === "polite" ? this.#polite : this.#loud).textContent = words;
       },
       go: (hash) => {
         window.location.hash = hash;
       },
-      waiting: (count) => this.#tellWaiting(count),
     };
   }
 
@@ -209,12 +221,16 @@ export class Shell {
     );
   }
 
-  #tellWaiting(count: number): void {
-    if (count > this.#waiting)
-      this.#polite.textContent = `${count} ${count === 1 ? "request waits" : "requests wait"} for your signature`;
-    this.#waiting = count;
-    const icons = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
-    if (icons !== null) icons.href = count > 0 ? "./waiting.svg" : "./signed.svg";
+  /** Says new ones politely; those that nobody announced are not among them. */
+  #tellWaiting(rows: readonly JsonObject[]): void {
+    const names = rows
+      .filter((row) => !this.#known.has(text(row, "id")))
+      .map((row) => nameOf(text(row, "entry")));
+    const what = names.length === 1 ? "1 new request" : `${names.length} new requests`;
+    if (names.length > 0) this.#polite.textContent = `${what}: ${names.join(", ")}`;
+    this.#known = new Set(rows.map((row) => text(row, "id")));
+    this.#waiting = rows.length;
+    showFavicon(rows.length > 0);
     this.#tellPlace(/^#\/(agents|log|keys|stop)/.exec(window.location.hash)?.[1] ?? "inbox");
     this.#tellTitle();
   }
@@ -226,7 +242,9 @@ export class Shell {
 
   #setLiveness(liveness: Liveness): void {
     if (liveness === "signed-out") {
-      this.#signedOut();
+      this.#signedOut(
+        "Your session has ended. Nothing was decided by that: sign in, and you read on here.",
+      );
       return;
     }
     const was = this.#liveness;
@@ -248,6 +266,7 @@ export class Shell {
   #tellTime(): void {
     this.#clock.textContent =
       this.#liveness === "live" ? `\u00a0· ${clockTime(Date.now() / 1000)}` : "";
+    this.#offline.tell(this.#liveness === "live", this.#live.retryAtMs());
   }
 
   /** Who waits, on whichever page: decided requests count no more. */
@@ -258,7 +277,7 @@ export class Shell {
     const waiting = list(answer, "requests").filter(
       (row) => row["expected"] === true && number(row, "deadline") > now,
     );
-    this.#tellWaiting(waiting.length);
+    this.#tellWaiting(waiting);
   }
 
   /** Many changes at once are one. */

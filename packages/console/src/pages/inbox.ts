@@ -231,7 +231,6 @@ export function inboxPage(app: App): Page {
     const unexpected = open.filter((row) => !row.isExpected);
     const decided = rows.filter((row) => row.state !== "asked").slice(0, MAX_DECIDED);
     lead.textContent = counted(expected.length);
-    app.waiting(expected.length);
     const count = h("span", { class: "count" }, String(expected.length));
     return [
       group(

@@ -6,15 +6,20 @@ import { text } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { mark } from "../ui/mark.ts";
-import { button, refusal } from "../ui/parts.ts";
+import { button, link, refusal } from "../ui/parts.ts";
+
+const other = (question: string, words: string, hash: string): HTMLElement =>
+  h("p", { class: "sign-in-other" }, h("span", {}, question), link(words, hash, "text-link"));
 
 /**
  * Sign in with a passkey of this console.
  * @param done told the server's answer
+ * @param note what ended before, if something did
  */
 export function signInPage(
   at: { readonly c: Crypto; readonly api: Api; readonly place: Place },
   done: (answer: JsonObject) => void,
+  note?: string,
 ): HTMLElement {
   const { c, api, place } = at;
   const problem = h("div", {});
@@ -22,7 +27,7 @@ export function signInPage(
     fill(problem);
     enter.setBusy("Waiting for your passkey…");
     void (async () => {
-      const { nonce } = { nonce: text(await api.post("/v1/owner/sign-in/nonce", {}), "nonce") };
+      const nonce = text(await api.post("/v1/owner/sign-in/nonce", {}), "nonce");
       return api.post("/v1/owner/sign-in", await signIn(c, nonce, place.rpId));
     })()
       .then(done)
@@ -32,21 +37,40 @@ export function signInPage(
   return h(
     "main",
     { class: "sign-in", attrs: { id: "content" } },
-    h("p", { class: "logo" }, mark("signed", "mark mark-logo"), "countersign"),
-    h("h1", { attrs: { tabindex: -1 } }, "Sign in"),
+    h("p", { class: "logo" }, mark("agent", "mark mark-large"), "countersign"),
     h(
-      "p",
-      { class: "lead" },
-      `This is where owners of ${place.trustDomain} read what their agents ask for, and sign it. Its address must read `,
-      h("span", { class: "mono strong" }, place.rpId),
-      ".",
-    ),
-    enter.element,
-    problem,
-    h(
-      "p",
-      { class: "note" },
-      "Signing in lets you read, deny and stop. Approving needs your passkey again, each time.",
+      "div",
+      { class: "card" },
+      h(
+        "div",
+        { class: "card-body" },
+        note === undefined
+          ? undefined
+          : h("p", { class: "notice", attrs: { role: "status" } }, icon("clock"), note),
+        h("h1", { attrs: { tabindex: -1 } }, "Sign in"),
+        h(
+          "p",
+          { class: "lead" },
+          "This is the console of the trust domain ",
+          h("span", { class: "mono strong" }, place.trustDomain),
+          ". Its address must read ",
+          h("span", { class: "mono strong" }, place.rpId),
+          ".",
+        ),
+        enter.element,
+        problem,
+        h(
+          "p",
+          { class: "lead" },
+          "Signing in lets you read, deny and stop. It never approves anything: each approval asks for your passkey again.",
+        ),
+      ),
+      h(
+        "div",
+        { class: "card-foot" },
+        other("Key not at hand?", "Stop agents with a printed code", "#/stop-code"),
+        other("Lost all your keys?", "Recover", "#/recover"),
+      ),
     ),
   );
 }

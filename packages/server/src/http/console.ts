@@ -19,6 +19,7 @@ import type { Signed } from "./own-keys.ts";
 import { block, decide, listRequests, openForOwner } from "./owner.ts";
 import { ANSWER_HEADERS, pageOf, STRICT_TRANSPORT } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
+import { publicStopCodeRoutes } from "./stop-codes.ts";
 import type { PublicContext } from "./stop-codes.ts";
 
 const MAX_BODY_BYTES = 65_536;
@@ -193,6 +194,7 @@ export function consoleApp(
 ): Handler<PublicContext> {
   const routes: Record<string, Console> = {
     ...enrolmentRoutes(w),
+    ...publicStopCodeRoutes(w),
     "GET /v1/owner/console": (request) => {
       const { trustDomain, issuer, consent } = w.config;
       const isSignedIn = sessions.has(tokenOf(w, request), w.clock());
