@@ -3,22 +3,21 @@ import { chmod, mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
-import { fromUtf8, Refusal } from "@countersign/core";
+import { Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import {
-  callJson,
   createLog,
   onShutdown,
   openTarget,
   privateDirectory,
   readPrivateFile,
   systemClock,
-  writePrivateFile,
 } from "@countersign/node";
 import type { Log, Target } from "@countersign/node";
 import { apiOf, dataOf, list, text } from "../sockets.ts";
 import { say } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { writeTrustFile } from "../trust-file.ts";
 import type { RunningServer } from "../daemons.ts";
 
 const PROXY_NAME = "here";
@@ -52,38 +51,6 @@ async function serverConfiguration(): Promise<string> {
   )
     .map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`)
     .join("")}`;
-}
-
-/** What a relying party on this machine needs: trust bundle, pinned owners, and the word that development is fine. */
-async function writeTrustFile(path: string, server: RunningServer, admin: Target): Promise<void> {
-  const api = apiOf(admin);
-  const owners = list(await api.get("/v1/owners"), "owners");
-  const open = openTarget({ url: server.publicUrl });
-  try {
-    const bundle = (await callJson(open, { method: "GET", path: "/bundle" })).value;
-    const pins = owners.flatMap((owner) =>
-      list(owner, "keys")
-        .filter((key) => key["removed_at"] === undefined)
-        .map((key) => ({
-          owner: text(owner, "id"),
-          jkt: text(key, "jkt"),
-          kind: text(owner, "kind"),
-        })),
-    );
-    const domain = {
-      origin: server.config.origin,
-      trust_bundle: bundle,
-      owner_pins: pins,
-      inside: true,
-      evidence_origin: server.publicUrl,
-      insecureAcceptDevelopment: true,
-    };
-    const wanted = `${JSON.stringify({ v: 1, domains: [domain] }, undefined, 2)}\n`;
-    const present = await readPrivateFile(path);
-    if (present === undefined || fromUtf8(present) !== wanted) await writePrivateFile(path, wanted);
-  } finally {
-    open.close();
-  }
 }
 
 async function startServer(data: string, log: Log): Promise<RunningServer> {
