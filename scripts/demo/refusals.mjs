@@ -8,7 +8,7 @@ import { within } from "./processes.mjs";
 import { approve, register, registerOwned, took, WAIT_MS, waitingCode } from "./steps.mjs";
 
 /** The reason with which a program ended, as it stands in what it said; or all that it said. */
-async function refusalOf(program) {
+export async function refusalOf(program) {
   const { code } = await within(WAIT_MS, "end of a refused program", program.exit);
   const [, reason] = /\brefused: ([a-z_]+)/.exec(program.said()) ?? [];
   return code === 0 || reason === undefined ? { code, said: program.said() } : reason;

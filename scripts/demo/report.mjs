@@ -25,6 +25,7 @@ export class Report {
   #steps = 0;
   #held = 0;
   #failed = [];
+  #waiting;
 
   constructor(stream, noColor) {
     this.#stream = stream;
@@ -37,6 +38,7 @@ export class Report {
 
   /** Nothing more is told: somebody has stopped it. */
   mute() {
+    this.waited();
     this.#stream = { write: () => undefined };
   }
 
@@ -83,6 +85,29 @@ export class Report {
     this.check(got === wanted, `${what}: refused, ${this.#paint("yellow", wanted)}`, got);
     if (got === wanted && why !== undefined)
       for (const line of wrapped(why)) this.line(this.#paint("dim", `    ${line}`));
+  }
+
+  /** What is waited for, and how long it still may: one line that is written over, or one a minute where it cannot be. */
+  waiting(what, left) {
+    const isDrawn = this.#stream.isTTY === true;
+    if (isDrawn) {
+      this.#waiting = what;
+      this.#stream.write(
+        `\r\u001B[K    ${this.#paint("dim", `waiting for ${what}, ${left} left`)}`,
+      );
+      return;
+    }
+    const said = left.endsWith("min") ? left : "";
+    if (this.#waiting === said) return;
+    this.#waiting = said;
+    this.line(`    waiting for ${what}, ${left} left`);
+  }
+
+  /** It came, or did not. */
+  waited() {
+    if (this.#stream.isTTY === true && this.#waiting !== undefined)
+      this.#stream.write("\r\u001B[K");
+    this.#waiting = undefined;
   }
 
   summary(seconds) {

@@ -1,6 +1,6 @@
 // The story: how an agent comes to a credential that its owner has countersigned. `s` is what the steps share.
 import { copyFile, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ROOT } from "../run.mjs";
 import { makeOwnerKey } from "./owner-key.mjs";
 import { until } from "./processes.mjs";
@@ -40,14 +40,19 @@ export async function enrolOwner(s) {
   s.owner.id = owner;
 }
 
-export async function serviceStarts(s) {
-  s.report.step(
-    "A service starts that demands the owner's proof",
+export function serviceStarts(s) {
+  return serviceStartsAs(
+    s,
+    join(ROOT, "examples/relying-party.mjs"),
     "examples/relying-party.mjs judges offline: the token, the proof of possession, the owner's signature under the pinned key, and that all of it stands in the log.",
   );
-  s.report.command("node relying-party.mjs relying-party.json");
-  const example = join(ROOT, "examples/relying-party.mjs");
-  s.service = s.world.node([example, s.world.ready.relying_party, String(s.port)]);
+}
+
+/** Starts this program as the service, and shows that it lets nobody in who has nothing to show. */
+export async function serviceStartsAs(s, program, why) {
+  s.report.step("A service starts that demands the owner's proof", why);
+  s.report.command(`node ${basename(program)} relying-party.json`);
+  s.service = s.world.node([program, s.world.ready.relying_party, String(s.port)]);
   await s.service.when(WAIT_MS, "service", ({ out }) => out[0]);
   const answer = await fetch(s.url);
   const { reason } = await answer.json();

@@ -25,6 +25,7 @@ describe("the README", () => {
       scripts: Record<string, string>;
     };
     expect(lines).toContain("npm ci && npm run demo");
+    expect(lines).toContain("npm run demo -- --console"); // test/console/demo.test.ts does what it says
     expect(lines).toContain("npm ci && npm test");
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(["demo", "test", "build"]));
   });
