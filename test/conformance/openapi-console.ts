@@ -8,6 +8,7 @@ import { consoleApp } from "../../packages/server/src/http/console.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { seededRandom, textOf } from "../../packages/server/src/world.testing.ts";
 import { BOUND, credentialOf, enrolPasskey, PAGES, Passkey } from "../whole/passkey.ts";
+import { pushBrowser } from "../whole/push-browser.ts";
 import type { Whole } from "../whole/whole.ts";
 import type { CallOptions, Exchange } from "./openapi-story.ts";
 
@@ -105,6 +106,16 @@ async function keepKeys(apis: Console, passkey: Passkey): Promise<void> {
   await apis.call("console", "POST /v1/owner/stop-codes", { json: {} });
 }
 
+/** A browser that takes notices, and then none. */
+async function takeNotices(apis: Console): Promise<void> {
+  const path = "/v1/owner/push-subscriptions";
+  const { subscription } = pushBrowser("https://push.example.com/send/1");
+  const json = { subscription, name: "Mac" };
+  const id = textOf(first(await apis.call("console", `POST ${path}`, { json }))["id"]);
+  await apis.call("console", `GET ${path}`);
+  await apis.call("console", `DELETE ${path}/${id}`);
+}
+
 /** An owner at his console, from the page to signing out; in the end he is signed in again. */
 export async function sitAtConsole(apis: Console): Promise<void> {
   const { host, rig } = apis.whole.scene;
@@ -115,6 +126,7 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await apis.call("console", "GET /v1/owner/me");
   await enrolByLink(apis);
   await keepKeys(apis, passkey);
+  await takeNotices(apis);
   const { body } = await host.ask({ script: 11 });
   apis.question = textOf(body["id"]);
   await apis.call("console", "GET /v1/owner/requests");

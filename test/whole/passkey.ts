@@ -122,13 +122,15 @@ export async function enrolPasskey(
   flags: number = BOUND,
   otherwise: PasskeyOtherwise & {
     readonly key?: Signer;
+    /** Of the owner; default alice. */
+    readonly name?: string;
     readonly coSigners?: readonly Owner[];
   } = {},
 ): Promise<Passkey> {
-  const { key: signer = generateSigner(), coSigners = [], ...rest } = otherwise;
+  const { key: signer = generateSigner(), name, coSigners = [], ...rest } = otherwise;
   const made = { flags: flags | FLAG.AT, ...rest };
-  const credential = await credentialOf(signer, await beginRegistration(rig), made);
-  const taken = await register(rig, credential);
+  const credential = await credentialOf(signer, await beginRegistration(rig, name), made);
+  const taken = await register(rig, credential, name);
   const { jcs, owner } = taken.body;
   if (typeof jcs !== "string") throw new Error(taken.word);
   const passkey = new Passkey(rig, textOf((owner as JsonObject)["id"]), signer); // as the server says it

@@ -91,3 +91,34 @@ describe("roots of authenticators' makers in the configuration", async () => {
     expect(() => configOfRoots(roots)).toThrow(Refusal);
   });
 });
+
+describe("whom push services may write to", () => {
+  const contactOf = (value: string): string | undefined =>
+    configOf(
+      parseConfig(
+        `trust_domain: example.org\npush_contact: ${JSON.stringify(value)}\n`,
+        SERVER_SCHEMA,
+      ),
+    ).pushContact;
+
+  it.each(["mailto:ops@example.org", "https://example.org/contact"])("takes %s", (value) => {
+    expect(contactOf(value)).toBe(value);
+  });
+
+  it("takes none: nothing is pushed", () => {
+    expect(
+      configOf(parseConfig("trust_domain: example.org\n", SERVER_SCHEMA)).pushContact,
+    ).toBeUndefined();
+  });
+
+  it.each([
+    "ops@example.org",
+    "mailto:ops",
+    "http://example.org",
+    "https://",
+    "mailto:a b@c.d",
+    "",
+  ])("refuses %j", (value) => {
+    expect(() => contactOf(value)).toThrow(Refusal);
+  });
+});

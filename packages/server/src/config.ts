@@ -31,6 +31,7 @@ export interface ServerFile {
   readonly witnesses?: readonly string[];
   readonly recovery_delay_seconds?: number;
   readonly owner_cas?: readonly string[];
+  readonly push_contact?: string;
   readonly development: boolean;
 }
 
@@ -129,6 +130,11 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "strings",
     doc: "who certifies owners' keys, each as OID@FILE: the extended key usage of an owner's certificate, and the PEM file of the CA",
   },
+  push_contact: {
+    type: "string",
+    pattern: /^(mailto:[^\s@]{1,128}@[^\s@]{1,253}|https:\/\/[^\s#]{1,500})$/,
+    doc: "whom the push services of browsers may write to, as mailto: or https:; without one no notice is pushed, and none of them is called",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -186,6 +192,8 @@ export interface ServerConfig {
   readonly recoveryDelaySeconds: Seconds;
   /** Whose certificates enrol owners' keys as `x509`. */
   readonly ownerCas: readonly OwnerCaFile[];
+  /** Whom push services may write to (RFC 8292 2.1); absent: no notice is pushed. */
+  readonly pushContact?: string;
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -275,6 +283,7 @@ export function configOf(file: ServerFile): ServerConfig {
     witnesses: witnessesOf(file.witnesses ?? []),
     recoveryDelaySeconds: file.recovery_delay_seconds ?? DAY_SECONDS,
     ownerCas: (file.owner_cas ?? []).map(ownerCaFileOf),
+    ...(file.push_contact === undefined ? {} : { pushContact: file.push_contact }),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,
   };

@@ -35,7 +35,7 @@ import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
 import { KeyRing, renewEnded } from "./signer/key-ring.ts";
 import { readOwnerCas } from "./signer/owner-cas.ts";
-import { createKeys, foldersOf, loadKeys } from "./signer/keys.ts";
+import { createKeys, foldersOf, loadKeys, loadPushSigner } from "./signer/keys.ts";
 import { laterLogSigner } from "./signer/log-keys.ts";
 import { makeTlsIdentity, TLS_LIFE_SECONDS } from "./signer/tls.ts";
 import { fileCheckpoint } from "./store/checkpoint-file.ts";
@@ -141,6 +141,9 @@ async function openWorld(
     report: (error) => log.error("store.failed", { error }),
     watch: watchCommits(metrics),
   });
+  const contact = loaded.pushContact;
+  const push =
+    contact === undefined ? {} : { push: { signer: await loadPushSigner(data), contact } };
   const { origin: logOrigin, vkey } = store.logName();
   keys.nameLog(vkey);
   const world: World = {
@@ -151,6 +154,7 @@ async function openWorld(
     keys,
     config: { ...loaded, logOrigin },
     ownerCas: await readOwnerCas(loaded),
+    ...push,
     log,
   };
   return { world, ring: new KeyRing({ ...held, keys }) };

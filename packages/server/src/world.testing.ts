@@ -85,6 +85,8 @@ export interface RigOptions {
   ) => Promise<{ readonly keys: ServerKeys; readonly logSigner: Signer }>;
   /** Of the state stream. Default: the event loop's. */
   readonly timers?: Timers;
+  /** With what notices are pushed; default nothing. */
+  readonly push?: World["push"];
   /** CAs of owners; default none. */
   readonly ownerCas?: readonly OwnerCa[];
   /** Default: nobody reads it. */
@@ -231,7 +233,18 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const store = options.wrap?.(opened) ?? opened;
   const log = options.log ?? silentLog;
   const { ownerCas = [] } = options;
-  const world: World = { c: nodeCrypto, random, clock, store, keys, config, ownerCas, log };
+  const push = options.push === undefined ? {} : { push: options.push };
+  const world: World = {
+    c: nodeCrypto,
+    random,
+    clock,
+    store,
+    keys,
+    config,
+    ownerCas,
+    ...push,
+    log,
+  };
   const feed = new StateFeed(world, options.timers);
   const owners = new OwnerFeed(world, options.timers);
   const counted = countAnswers(metrics);

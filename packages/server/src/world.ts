@@ -2,6 +2,7 @@ import type { Bytes, Crypto, Random, Seconds, Signer } from "@countersign/core";
 import type { Certificate, OwnerCa } from "@countersign/core";
 import type { Log } from "@countersign/node";
 import type { ServerConfig } from "./config.ts";
+import type { Vapid } from "./push/vapid.ts";
 import type { Store } from "./store/store.ts";
 
 /** A CA of one hierarchy that issues now. */
@@ -44,5 +45,7 @@ export interface World {
   readonly config: ServerConfig;
   /** CAs that certify owners, read from the files that the configuration names; absent: none. */
   readonly ownerCas?: readonly OwnerCa[];
+  /** With what notices are pushed to browsers; absent: the configuration has none. */
+  readonly push?: Vapid;
   readonly log: Log;
 }

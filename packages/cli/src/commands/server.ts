@@ -142,6 +142,13 @@ export const SETTINGS: readonly Setting[] = [
     about: "who certifies owners' keys: extended key usage, and the CA's PEM file",
     kind: "list",
   },
+  {
+    name: "push_contact",
+    flag: "--push-contact <url>",
+    about:
+      "whom browsers' push services may write to, mailto: or https: (default: nothing is pushed)",
+    kind: "text",
+  },
 ];
 
 type InitOptions = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -25,6 +25,8 @@ const WORDS: Readonly<Record<string, string>> = {
   "key.recovery_announced": "a recovery of your keys was announced",
   "key.recovered": "your keys were recovered",
   "key.recovery_cancelled": "a recovery of your keys was cancelled",
+  "owner.push_subscribed": "a device takes notices, by the key",
+  "owner.push_ended": "a device takes no more notices; its key was",
   "halt.set": "stopped",
   "halt.lifted": "a stop was lifted",
 };

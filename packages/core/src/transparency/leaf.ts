@@ -18,6 +18,8 @@ const TYPES = [
   "key.recovered",
   "owner.stop_codes_made",
   "owner.invitation_cancelled",
+  "owner.push_subscribed",
+  "owner.push_ended",
   "entry.added",
   "entry.changed",
   "entry.removed",

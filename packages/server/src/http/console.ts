@@ -17,6 +17,7 @@ import { announce, changeStarters, starters } from "./expectations.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
 import type { Signed } from "./own-keys.ts";
 import { block, decide, listRequests, openForOwner } from "./owner.ts";
+import { pushRoutes } from "./push.ts";
 import { ANSWER_HEADERS, pageOf, STRICT_TRANSPORT } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
 import { publicStopCodeRoutes } from "./stop-codes.ts";
@@ -177,6 +178,7 @@ function signedRoutes(
       return Promise.resolve(signedOut(w));
     },
     ...ownKeyRoutes(w),
+    ...pushRoutes(w),
   };
 }
 

@@ -57,9 +57,10 @@ describe("a push subscription", () => {
     expect(outcomeOf(() => readPushSubscription(nodeCrypto, value))).toBe(wanted);
   });
 
-  it("is named by its endpoint, and the name gives nothing of it away", () => {
-    const id = subscriptionId(nodeCrypto, ENDPOINT);
+  it("is named by owner and endpoint, and the name gives nothing of it away", () => {
+    const id = subscriptionId(nodeCrypto, "urn:one", ENDPOINT);
     expect(id).toMatch(/^[A-Za-z0-9_-]{22}$/);
-    expect(subscriptionId(nodeCrypto, `${ENDPOINT}/`)).not.toBe(id);
+    expect(subscriptionId(nodeCrypto, "urn:one", `${ENDPOINT}/`)).not.toBe(id);
+    expect(subscriptionId(nodeCrypto, "urn:two", ENDPOINT)).not.toBe(id);
   });
 });

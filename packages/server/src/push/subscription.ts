@@ -59,7 +59,10 @@ export function readPushSubscription(c: Crypto, value: Json | undefined): PushSu
   return { endpoint, p256dh: base64url(point), auth: base64url(auth) };
 }
 
-/** The name of a subscription, which gives nothing of its endpoint away: a browser finds its own by it. */
-export function subscriptionId(c: Pick<Crypto, "sha256">, endpoint: string): string {
-  return base64url(c.sha256(utf8(endpoint)).subarray(0, ID_BYTES));
+/**
+ * The name of an owner's subscription, which gives nothing of its endpoint away: a browser finds its own by it.
+ * 22 base64url characters: half of SHA-256(owner ‖ 0x00 ‖ endpoint).
+ */
+export function subscriptionId(c: Pick<Crypto, "sha256">, owner: string, endpoint: string): string {
+  return base64url(c.sha256(utf8(`${owner}\0${endpoint}`)).subarray(0, ID_BYTES));
 }

@@ -54,6 +54,11 @@ export function loadFirstLogSigner(keys: string): Promise<Signer> {
   return loadOrCreateSigner(keys, "log", "Ed25519");
 }
 
+/** The key of push messages (RFC 8292), made when the configuration first asks for it. @throws Refusal `signer_unsuitable`, `private_mode` */
+export function loadPushSigner(data: string): Promise<Signer> {
+  return loadOrCreateSigner(foldersOf(data).keys, "push", "P-256");
+}
+
 /**
  * Reads what a running server signs with, but for the log's key.
  * @throws Refusal `signer_unsuitable`, `private_mode`

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from "vitest";
 import { ceremonyRules } from "./contract-ceremony.testing.ts";
 import { commitRules } from "./contract-commit.testing.ts";
 import { ownerRules } from "./contract-owners.testing.ts";
+import { pushRules } from "./contract-push.testing.ts";
 import { readRules } from "./contract-reads.testing.ts";
 import * as f from "./fixtures.testing.ts";
 import type { Change, Store } from "./store.ts";
@@ -26,6 +27,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
     describe("several owners", () => {
       ceremonyRules(() => store, put);
+    });
+    describe("push subscriptions", () => {
+      pushRules(() => store, put);
     });
     describe("reads", () => {
       readRules(() => store, put);

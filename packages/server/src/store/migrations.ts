@@ -186,6 +186,17 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE blocks (entry TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // Browsers that take notices. One goes with the key of the session that made it, in whichever way the key goes.
+  `
+  CREATE TABLE push_subscriptions (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, jkt TEXT NOT NULL, endpoint TEXT NOT NULL UNIQUE, p256dh TEXT NOT NULL,
+    auth TEXT NOT NULL, name TEXT NOT NULL, made_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX push_subscriptions_owner ON push_subscriptions (owner);
+  CREATE INDEX push_subscriptions_key ON push_subscriptions (jkt);
+  CREATE TRIGGER push_subscriptions_end AFTER UPDATE OF removed_at, suspended_at ON owner_keys
+  WHEN new.removed_at IS NOT NULL OR new.suspended_at IS NOT NULL
+  BEGIN DELETE FROM push_subscriptions WHERE jkt = new.jkt; END;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

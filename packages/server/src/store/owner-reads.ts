@@ -1,14 +1,11 @@
 import type { OwnerReads } from "./owner-store.ts";
+import { SqlitePushReads } from "./push-reads.ts";
 import * as q from "./queries.ts";
 import type { InvitationRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
-import type { Sqlite } from "./sqlite.ts";
 import * as t from "./tables.ts";
 
 /** Reads of what is kept of owners beside their keys. */
-export abstract class SqliteOwnerReads implements OwnerReads {
-  /** Reads what is released. */
-  protected abstract select<T>(read: (db: Sqlite) => T): Promise<T>;
-
+export abstract class SqliteOwnerReads extends SqlitePushReads implements OwnerReads {
   stopCode(hash: string): Promise<StopCodeRow | undefined> {
     return this.select((db) => q.find(db, t.STOP_CODES, "hash = :key", hash));
   }

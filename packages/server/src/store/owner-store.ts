@@ -1,4 +1,5 @@
 import type { Digest, Seconds } from "@countersign/core";
+import type { PushReads } from "./push-store.ts";
 import type {
   AnnouncementRow,
   BlockRow,
@@ -63,7 +64,7 @@ export interface KnownBeforehand {
 }
 
 /** What is kept of owners beside their keys; as `Store`. */
-export interface OwnerReads {
+export interface OwnerReads extends PushReads {
   stopCode(hash: string): Promise<StopCodeRow | undefined>;
   /** Used ones too. */
   stopCodes(owner: string): Promise<readonly StopCodeRow[]>;

@@ -24,6 +24,7 @@ import type {
   StopScope,
 } from "./rows.ts";
 import type { KnownBeforehand, OwnerChange, OwnerExpectation, OwnerReads } from "./owner-store.ts";
+import type { PushChange } from "./push-store.ts";
 
 /**
  * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation, ceremony, unblock, announcement, starter and block also replace); `set` must hit
@@ -149,6 +150,7 @@ export interface Decision {
     readonly salts: Readonly<Record<string, string>>;
   };
   readonly changes: readonly Change[];
+  readonly push?: readonly PushChange[];
   readonly once?: readonly Once[];
   readonly expect?: Expectation;
   /** Set for every halt, entry change, and removal of a key or proxy. */

@@ -67,7 +67,7 @@ function fromColumn(kind: Kind, value: SqlValue | undefined): unknown {
 }
 
 /** @param members each member with its kind, the key first */
-function table<Row>(
+export function table<Row>(
   name: string,
   members: { readonly [M in keyof Row & string]-?: Kind },
 ): Table<Row> {
