@@ -50,7 +50,7 @@ export function stopCommands(cli: Cli, noun: Command): void {
     .action((name: string) => printCodes(cli, name));
   noun
     .command("unblock <agent>")
-    .description("lets an agent ask again that was denied three times")
+    .description("lets an agent ask again that was blocked, or denied three times")
     .addHelpText("after", "\nExample:\n  countersign owner unblock mailer")
     .action((name: string) => unblock(cli, name));
 }
