@@ -7,6 +7,7 @@ import {
 } from "@countersign/core";
 import type { Bytes, Seconds } from "@countersign/core";
 import type { ConfigSchema } from "@countersign/node";
+import { trustedProxies } from "./http/forwarded.ts";
 
 export type Policy = "standard" | "laptop" | "hardened";
 
@@ -32,6 +33,7 @@ export interface ServerFile {
   readonly recovery_delay_seconds?: number;
   readonly owner_cas?: readonly string[];
   readonly push_contact?: string;
+  readonly forwarded_by?: readonly string[];
   readonly development: boolean;
 }
 
@@ -135,6 +137,10 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     pattern: /^(mailto:[^\s@]{1,128}@[^\s@]{1,253}|https:\/\/[^\s#]{1,500})$/,
     doc: "whom the push services of browsers may write to, as mailto: or https:; without one no notice is pushed, and none of them is called",
   },
+  forwarded_by: {
+    type: "strings",
+    doc: "your own proxies in front of console and public listener, each an address or ADDRESS/LENGTH: their X-Forwarded-For says who calls; default none",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -194,6 +200,8 @@ export interface ServerConfig {
   readonly ownerCas: readonly OwnerCaFile[];
   /** Whom push services may write to (RFC 8292 2.1); absent: no notice is pushed. */
   readonly pushContact?: string;
+  /** Addresses and networks of the operator's own proxies, whose word on who calls is taken; default none. */
+  readonly forwardedBy: readonly string[];
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -250,6 +258,11 @@ function ownerCaFileOf(text: string): OwnerCaFile {
   return { eku, file };
 }
 
+function checkedNetworks(networks: readonly string[]): readonly string[] {
+  trustedProxies(networks);
+  return networks;
+}
+
 /**
  * The configuration that a file means.
  * @throws Refusal `configuration_invalid`, `invalid_identifier`
@@ -284,6 +297,7 @@ export function configOf(file: ServerFile): ServerConfig {
     recoveryDelaySeconds: file.recovery_delay_seconds ?? DAY_SECONDS,
     ownerCas: (file.owner_cas ?? []).map(ownerCaFileOf),
     ...(file.push_contact === undefined ? {} : { pushContact: file.push_contact }),
+    forwardedBy: checkedNetworks(file.forwarded_by ?? []),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,
   };

@@ -25,6 +25,7 @@ import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
 import { consoleApp } from "./http/console.ts";
+import { behindProxies } from "./http/forwarded.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
 import type { PublicContext } from "./http/stop-codes.ts";
@@ -270,7 +271,7 @@ async function listenConsole(
   if (bind === undefined) return undefined;
   const pages = await readSite(site ?? "");
   const sessions = new OwnerSessions(world.c, world.random);
-  const app = counted(consoleApp(world, { feed, sessions, site: pages }));
+  const app = told(world, counted(consoleApp(world, { feed, sessions, site: pages })));
   return serve({ on: bind, app, contextOf: addressOf, log: world.log });
 }
 
@@ -280,8 +281,16 @@ const addressOf = ({
   readonly remoteAddress?: string | undefined;
 }): PublicContext => (remoteAddress === undefined ? {} : { address: remoteAddress });
 
+const told = (world: World, app: Handler<PublicContext>): Handler<PublicContext> =>
+  behindProxies(world.config.forwardedBy, app, world.log);
+
 function listenPublic(world: World, app: Handler<PublicContext>): Promise<Listener> {
-  return serve({ on: world.config.public, app, contextOf: addressOf, log: world.log });
+  return serve({
+    on: world.config.public,
+    app: told(world, app),
+    contextOf: addressOf,
+    log: world.log,
+  });
 }
 
 /**

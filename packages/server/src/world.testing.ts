@@ -103,6 +103,8 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** DER of the client certificate that TLS verified. */
   readonly certificate?: Bytes;
+  /** Whom a listener takes the caller for. */
+  readonly address?: string;
 }
 
 export interface Answered {
@@ -275,7 +277,8 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     call: async (app, what, given = {}) => {
       const request = requestOf(what, given);
       const context = given.certificate === undefined ? {} : { certificate: given.certificate };
-      return readAnswer(await (app === "api" ? api(request, context) : apps[app](request, {})));
+      const from = given.address === undefined ? {} : { address: given.address };
+      return readAnswer(await (app === "api" ? api(request, context) : apps[app](request, from)));
     },
     close: async () => {
       feed.close();

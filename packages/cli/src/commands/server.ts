@@ -149,6 +149,12 @@ export const SETTINGS: readonly Setting[] = [
       "whom browsers' push services may write to, mailto: or https: (default: nothing is pushed)",
     kind: "text",
   },
+  {
+    name: "forwarded_by",
+    flag: "--forwarded-by <address...>",
+    about: "your own proxies before console and public listener, by address or network",
+    kind: "list",
+  },
 ];
 
 type InitOptions = Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -28,8 +28,14 @@ export const SESSION_SECONDS: Seconds = 8 * 3600;
 /** How long one may lie unused: no call, and no stream of events that is open. */
 export const IDLE_SECONDS: Seconds = 3600;
 const TOKEN_BYTES = 32;
-const MAX_SESSIONS = 10_000;
-const MAX_SESSIONS_PER_OWNER = 10;
+
+/** How many there are at a time. */
+export interface SessionBounds {
+  /** Default 10,000. */
+  readonly ofAll?: number;
+  /** Default 10. */
+  readonly ofOwner?: number;
+}
 
 /**
  * Sessions of owners, in memory only: a server that starts anew lets everybody sign in again. Of a token its SHA-256
@@ -38,19 +44,28 @@ const MAX_SESSIONS_PER_OWNER = 10;
 export class OwnerSessions {
   readonly #c: Crypto;
   readonly #random: Random;
+  readonly #ofAll: number;
+  readonly #ofOwner: number;
   readonly #sessions = new Map<string, Held>();
 
-  constructor(c: Crypto, random: Random) {
+  constructor(c: Crypto, random: Random, { ofAll = 10_000, ofOwner = 10 }: SessionBounds = {}) {
     this.#c = c;
     this.#random = random;
+    this.#ofAll = ofAll;
+    this.#ofOwner = ofOwner;
+  }
+
+  /** Those kept, of which some may be over. */
+  get size(): number {
+    return this.#sessions.size;
   }
 
   /** Begins a session. @returns its token, which is kept nowhere here */
   begin(owner: string, jkt: string, now: Seconds): { readonly token: string } & OwnerSession {
     this.#endWhere((held) => isOver(held, now));
     const own = [...this.#sessions].filter(([, { session }]) => session.owner === owner);
-    if (own.length >= MAX_SESSIONS_PER_OWNER) this.#drop(own[0]?.[0]);
-    if (this.#sessions.size >= MAX_SESSIONS) this.#drop(this.#sessions.keys().next().value);
+    if (own.length >= this.#ofOwner) this.#drop(own[0]?.[0]);
+    if (this.#sessions.size >= this.#ofAll) this.#drop(this.#sessions.keys().next().value);
     const token = base64url(this.#random(TOKEN_BYTES));
     const controller = new AbortController();
     const session = { owner, jkt, until: now + SESSION_SECONDS, ended: controller.signal };

@@ -20,6 +20,12 @@ describe("what strangers may ask", () => {
     expect(taken.filter(Boolean)).toHaveLength(300);
   });
 
+  it("is what the caller allows", () => {
+    const limit = new AddressLimit({ ofAddress: 3, ofAll: 4 });
+    expect(takes(limit, "192.0.2.1", 5)).toBe(3);
+    expect(takes(limit, "192.0.2.2", 5)).toBe(1);
+  });
+
   it.each([
     ["one address in two spellings", "192.0.2.1", "::ffff:192.0.2.1", true],
     ["two addresses", "192.0.2.1", "192.0.2.2", false],

@@ -1,9 +1,14 @@
 import type { Seconds } from "@countersign/core";
 
 const WINDOW_SECONDS = 60;
-const MAX_OF_ADDRESS = 10;
-/** More than this many at a time come from nobody who types them. */
-const MAX_OF_ALL = 300;
+
+/** How often within a minute. */
+export interface AddressBounds {
+  /** From one network; default 10: people type more slowly. */
+  readonly ofAddress?: number;
+  /** From all together; default 300. */
+  readonly ofAll?: number;
+}
 
 /** Who shares an address: of IPv6 the network, since a host has all addresses of it. */
 function networkOf(address: string): string {
@@ -20,8 +25,15 @@ function networkOf(address: string): string {
 /** Bounds how often strangers may ask within a minute: of each network, and all together, so that memory is bounded too. */
 export class AddressLimit {
   readonly #counts: Map<string, number> = new Map();
+  readonly #ofAddress: number;
+  readonly #ofAll: number;
   #all = 0;
   #until: Seconds = 0;
+
+  constructor({ ofAddress = 10, ofAll = 300 }: AddressBounds = {}) {
+    this.#ofAddress = ofAddress;
+    this.#ofAll = ofAll;
+  }
 
   /** Whether one more is taken now; it is counted in that case. */
   takes(address: string, now: Seconds): boolean {
@@ -33,7 +45,7 @@ export class AddressLimit {
     }
     const network = networkOf(address);
     const count = this.#counts.get(network) ?? 0;
-    if (count >= MAX_OF_ADDRESS || this.#all >= MAX_OF_ALL) return false;
+    if (count >= this.#ofAddress || this.#all >= this.#ofAll) return false;
     this.#counts.set(network, count + 1);
     this.#all += 1;
     return true;

@@ -9,6 +9,8 @@ import { signIn, signInNonce } from "../cases/sign-in.ts";
 import { unblock } from "../cases/unblock.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
+import { AddressLimit } from "./address-limit.ts";
+import type { AddressBounds } from "./address-limit.ts";
 import { agentOf } from "./console-agent.ts";
 import { checkPlace } from "./console-place.ts";
 import { actorOf, agentsOf, haltOf, logOf, meOf } from "./console-views.ts";
@@ -27,6 +29,11 @@ const MAX_BODY_BYTES = 65_536;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const SESSION_HEADER = "countersign-session";
 const COOKIE = "__Host-countersign";
+/**
+ * Nobody guesses a signature: what is bounded is the work that strangers make. So it is far from what owners do, and
+ * whoever would lock all of them out needs a hundred networks, each minute anew.
+ */
+const SIGN_INS: AddressBounds = { ofAddress: 30, ofAll: 3000 };
 
 type Console = Endpoint<PublicContext>;
 
@@ -58,7 +65,12 @@ const signedOut = (w: World): Response =>
     ...(isCookied(w) ? { "set-cookie": cookieOf("", 0) } : {}),
   });
 
-async function enter(w: World, sessions: OwnerSessions, request: Request): Promise<Response> {
+async function enter(
+  w: World,
+  sessions: OwnerSessions,
+  request: Request,
+  mayTry: () => boolean,
+): Promise<Response> {
   const posted = new Members(
     await readJsonBody(request, MAX_BODY_BYTES),
     "malformed_request",
@@ -72,6 +84,7 @@ async function enter(w: World, sessions: OwnerSessions, request: Request): Promi
   };
   posted.optional("user_handle", (name) => posted.text(name, { maxLength: 128 }));
   posted.end();
+  if (!mayTry()) throw new Refusal("rate_limited", "sign-in", "Wait a minute, then sign in again.");
   const { token, until, jkt } = await signIn(w, sessions, asked);
   const body: JsonObject = { until, jkt };
   if (!isCookied(w)) return json({ ...body, token });
@@ -194,6 +207,7 @@ export function consoleApp(
     site,
   }: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions; readonly site: Site },
 ): Handler<PublicContext> {
+  const signIns = new AddressLimit(SIGN_INS);
   const routes: Record<string, Console> = {
     ...enrolmentRoutes(w),
     ...publicStopCodeRoutes(w),
@@ -204,7 +218,8 @@ export function consoleApp(
       return Promise.resolve(json({ ...place, signed_in: isSignedIn }));
     },
     "POST /v1/owner/sign-in/nonce": () => Promise.resolve(json({ nonce: signInNonce(w) })),
-    "POST /v1/owner/sign-in": (request) => enter(w, sessions, request),
+    "POST /v1/owner/sign-in": (request, { address = "" }) =>
+      enter(w, sessions, request, () => signIns.takes(address, w.clock())),
     "POST /v1/owner/sign-out": (request) => {
       const token = tokenOf(w, request);
       if (token !== undefined) sessions.end(token);

@@ -48,7 +48,7 @@ export function stopCodeRoutes(w: World, by: string): Routes<object> {
 
 /** What is known of a connection on the public listener. */
 export interface PublicContext {
-  /** The caller's address, or that of the operator's own proxy. */
+  /** The caller's address, or that of an operator's proxy that `forwarded_by` does not name. */
   readonly address?: string;
 }
 
