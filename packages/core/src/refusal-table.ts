@@ -131,6 +131,7 @@ export type RefusalCode =
   | "private_mode"
   | "signer_unsuitable"
   | "unreachable"
+  | "address_refused"
   | "waiting_for_owner"
   | "no_credential"
   | "offline"
@@ -722,6 +723,11 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     "The other side does not answer",
     "Check that it runs and that the address is right.",
     "retry",
+  ),
+  address_refused: row(
+    400,
+    "That address may not be called from here",
+    "Give an https address on a public network, or have the operator list its network in notice_networks.",
   ),
   waiting_for_owner: row(
     403,

@@ -35,6 +35,10 @@ export { createEventReader } from "./http/event-reader.ts";
 export type { ServerEvent } from "./http/event-reader.ts";
 export { followEvents, jitteredDelayMs } from "./http/follow.ts";
 export type { FollowOptions } from "./http/follow.ts";
+export { guardAddresses } from "./guarded/address-guard.ts";
+export { readForeignUrl } from "./guarded/foreign-url.ts";
+export { createGuardedFetch } from "./guarded/guarded-fetch.ts";
+export type { GuardedFetch, GuardedFetchOptions, GuardedRequest } from "./guarded/guarded-fetch.ts";
 export { handlerTarget, openTarget } from "./http/target.ts";
 export type { Incoming, Outgoing, Target, TargetSpec } from "./http/target.ts";
 
