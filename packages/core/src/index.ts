@@ -427,6 +427,19 @@ export {
   writeEntry,
 } from "./issuance/entry.ts";
 export type { Entry, GrantTerms } from "./issuance/entry.ts";
+export {
+  decideNotice,
+  DIGEST_DELAY_SECONDS,
+  digestDone,
+  digestDueAt,
+  NOTICE_TYPES,
+  NOTICE_WINDOW_SECONDS,
+  noticeCause,
+  NOTICES_PER_AGENT,
+  NOTICES_PER_OWNER,
+  UNTOLD,
+} from "./issuance/notice.ts";
+export type { KeyChange, NoticeBudget, NoticeCause } from "./issuance/notice.ts";
 export { EXPECTATION_LIFE_SECONDS, judgeExpectation } from "./issuance/expectation.ts";
 export type { Announcement, Expected, ExpectationCase } from "./issuance/expectation.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
