@@ -32,6 +32,9 @@ import type { PublicContext } from "./http/stop-codes.ts";
 import { readSite } from "./http/static-site.ts";
 import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
+import { Notices } from "./notices/dispatcher.ts";
+import type { NoticeChannel } from "./notices/notice.ts";
+import { watchNotices } from "./notices/metrics.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
 import { KeyRing, renewEnded } from "./signer/key-ring.ts";
@@ -293,6 +296,14 @@ function listenPublic(world: World, app: Handler<PublicContext>): Promise<Listen
   });
 }
 
+function listenAdmin(world: World, path: string, app: Handler<object>): Promise<Listener> {
+  return serve({ on: { unix: path, mode: 0o600 }, app, contextOf: () => ({}), log: world.log });
+}
+
+function tellOwners(world: World, channels: readonly NoticeChannel[], metrics: Metrics): Notices {
+  return new Notices(world, { channels, timers: systemTimers, ...watchNotices(metrics) });
+}
+
 /**
  * Runs the server of a data directory until `close`.
  * @throws Refusal `configuration_invalid`, `private_mode`, `signer_unsuitable`
@@ -317,14 +328,11 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   const world: World = { ...opened, config: withPort(loaded, api.port) };
   const readings = watchServer(metrics, world, feed);
   const owners = new OwnerFeed(world);
+  const notices = tellOwners(world, [owners], metrics);
   const publicListener = await listenPublic(world, counted("public", publicApp(world)));
   const adminSocket = join(options.runtime, SERVER_SOCKET);
-  const admin = await serve({
-    on: { unix: adminSocket, mode: 0o600 },
-    app: counted("admin", adminApp(world, readings, owners, ring)),
-    contextOf: () => ({}),
-    log: world.log,
-  });
+  const adminOf = adminApp(world, readings, owners, ring);
+  const admin = await listenAdmin(world, adminSocket, counted("admin", adminOf));
   const site = await listenConsole(world, owners, options.site, (app) => counted("console", app));
   const stopRenewal = renewTls(world, ring, api);
   const stopKeys = keepKeysDaily(world, ring);
@@ -348,6 +356,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
       stopHousekeeping();
       readings.stop();
       feed.close();
+      notices.close();
       owners.close();
       await stopWitnesses();
       const listeners = [api, publicListener, admin, ...(site === undefined ? [] : [site])];

@@ -5,6 +5,7 @@ import type { EventStream, Timers } from "@countersign/node";
 import { concerns, recordOf } from "../cases/owner-record.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
 import { askView, partiesView } from "../http/ask-view.ts";
+import type { Notice, NoticeChannel } from "../notices/notice.ts";
 import type { AskRow, LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 
@@ -61,7 +62,8 @@ const endsStream = ({ type }: LogRow, { key }: JsonObject, { session }: Reader):
  * is open (`inbox`), or, where `Last-Event-ID` names a row that is not long past, with what came after it. An event
  * may come twice over two connections, never not at all.
  */
-export class OwnerFeed {
+export class OwnerFeed implements NoticeChannel {
+  readonly name = "stream";
   readonly #world: World;
   readonly #timers: Timers;
   readonly #readers: Set<Reader> = new Set();
@@ -103,6 +105,24 @@ export class OwnerFeed {
     signal.addEventListener("abort", () => this.#lose(reader), { once: true });
     this.#changed(size);
     return stream.response;
+  }
+
+  /** As a channel of notices: what nobody reads now is not kept, since his inbox is the first thing that he sees. */
+  targets(owner: string): Promise<readonly string[]> {
+    const isRead = [...this.#readers].some((reader) => reader.owner === owner);
+    return Promise.resolve(isRead ? [owner] : []);
+  }
+
+  /** Sends `notice` to everybody who reads the owner's stream; it has no id, and is not said again. */
+  deliver({ owner, ...notice }: Notice): Promise<"delivered" | "gone"> {
+    const data = JSON.stringify(notice);
+    let outcome: "delivered" | "gone" = "gone";
+    for (const reader of this.#readers) {
+      if (reader.owner !== owner) continue;
+      if (reader.stream.send("notice", data)) outcome = "delivered";
+      else this.#readers.delete(reader);
+    }
+    return Promise.resolve(outcome);
   }
 
   close(): void {

@@ -197,6 +197,19 @@ const MIGRATIONS: readonly string[] = [
   WHEN new.removed_at IS NOT NULL OR new.suspended_at IS NOT NULL
   BEGIN DELETE FROM push_subscriptions WHERE jkt = new.jkt; END;
   `,
+  // Owners are told of what waits: a cursor on the log, from now on, and what is not delivered yet.
+  `
+  CREATE TABLE notice_cursor (log INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+  INSERT INTO notice_cursor
+    SELECT (SELECT value FROM meta WHERE key = 'log_number'), (SELECT coalesce(max(seq) + 1, 0) FROM log);
+  CREATE TABLE notices (
+    key TEXT PRIMARY KEY, channel TEXT NOT NULL, target TEXT NOT NULL, notice TEXT NOT NULL,
+    n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX notices_target ON notices (channel, target);
+  CREATE TABLE notice_budgets (
+    owner TEXT PRIMARY KEY, budget TEXT NOT NULL, withheld INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX notice_budgets_withheld ON notice_budgets (owner) WHERE withheld = 1;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -1,11 +1,11 @@
+import { SqliteNoticeReads } from "./notice-reads.ts";
 import type { OwnerReads } from "./owner-store.ts";
-import { SqlitePushReads } from "./push-reads.ts";
 import * as q from "./queries.ts";
 import type { InvitationRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
 import * as t from "./tables.ts";
 
 /** Reads of what is kept of owners beside their keys. */
-export abstract class SqliteOwnerReads extends SqlitePushReads implements OwnerReads {
+export abstract class SqliteOwnerReads extends SqliteNoticeReads implements OwnerReads {
   stopCode(hash: string): Promise<StopCodeRow | undefined> {
     return this.select((db) => q.find(db, t.STOP_CODES, "hash = :key", hash));
   }

@@ -1,4 +1,5 @@
 import type { Digest, Seconds } from "@countersign/core";
+import type { NoticeReads } from "./notice-store.ts";
 import type { PushReads } from "./push-store.ts";
 import type {
   AnnouncementRow,
@@ -64,7 +65,7 @@ export interface KnownBeforehand {
 }
 
 /** What is kept of owners beside their keys; as `Store`. */
-export interface OwnerReads extends PushReads {
+export interface OwnerReads extends NoticeReads, PushReads {
   stopCode(hash: string): Promise<StopCodeRow | undefined>;
   /** Used ones too. */
   stopCodes(owner: string): Promise<readonly StopCodeRow[]>;

@@ -23,6 +23,7 @@ import type {
   StopRow,
   StopScope,
 } from "./rows.ts";
+import type { NoticeChange } from "./notice-store.ts";
 import type { KnownBeforehand, OwnerChange, OwnerExpectation, OwnerReads } from "./owner-store.ts";
 import type { PushChange } from "./push-store.ts";
 
@@ -151,6 +152,7 @@ export interface Decision {
   };
   readonly changes: readonly Change[];
   readonly push?: readonly PushChange[];
+  readonly notices?: readonly NoticeChange[];
   readonly once?: readonly Once[];
   readonly expect?: Expectation;
   /** Set for every halt, entry change, and removal of a key or proxy. */

@@ -1,6 +1,7 @@
 import { Refusal } from "@countersign/core";
 import type { Bytes, Seconds } from "@countersign/core";
 import type { LogKeeper } from "../log/keeper.ts";
+import { applyNotice } from "./notice-sql.ts";
 import { applyPush } from "./push-sql.ts";
 import { apply, bumpEpoch, Clash, meet, takeOnce, touchedBy } from "./sql.ts";
 import { diskRefusalOf, isSqliteFailure } from "./sqlite.ts";
@@ -226,11 +227,12 @@ export class Writer {
 
   /** Single use first, so that a request sent twice hears "used" and finds its outcome. */
   #write(decision: Decision, seq: number): Outcome {
-    const { log, changes, push = [], once = [], expect = {} } = decision;
+    const { log, changes, push = [], notices = [], once = [], expect = {} } = decision;
     takeOnce(this.#db, once);
     meet(this.#db, expect);
     for (const change of changes) apply(this.#db, change, log === undefined ? undefined : seq);
     for (const change of push) applyPush(this.#db, change);
+    for (const change of notices) applyNotice(this.#db, change);
     if (decision.bumpEpoch === true) bumpEpoch(this.#db);
     if (log === undefined) return { is: "written" };
     this.#db.run(LOG.insert, LOG.bind({ seq, ...log }));
