@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmod, chown, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { has, Home, ROOT, tell, until } from "./countersign.ts";
@@ -171,7 +171,7 @@ describe("a data directory that is not as it must be", () => {
       expect(first).toMatch(denied);
       expect(first).toContain("next: Let the user that the program runs as read and write");
       expect((await readdir(server)).toSorted()).toEqual(before);
-      await rm(server, { recursive: true });
+      await chmod(server, 0o700);
       await home.close();
     },
   );

@@ -16,10 +16,13 @@ import { OpenRuns, runApp } from "./run.ts";
 
 const NOW = 1_800_000_000;
 const uid = process.getuid?.() ?? 0;
+/** Whoever runs the tests is none of these: an entry of the proxy's own user is another rule. */
+const AGENT_UID = uid + 1001;
+const OTHER_UID = uid + 1002;
 const ENTRY: Entry = {
   id: "spiffe://example.org/agent/mailer",
   proxy: "spiffe://example.org/proxy/host-1",
-  uid: 1001,
+  uid: AGENT_UID,
   door: "run",
   facts: [],
   pins: [],
@@ -157,7 +160,9 @@ describe("the door", () => {
       const body = what.startsWith("POST")
         ? JSON.stringify(what.endsWith("proof") ? PROOF : {})
         : undefined;
-      expect(await atDoor(what, body, undefined, new StandIn(1, 1002))).toBe("peer_unexpected");
+      expect(await atDoor(what, body, undefined, new StandIn(1, OTHER_UID))).toBe(
+        "peer_unexpected",
+      );
       expect(await atDoor(what, body, undefined, undefined, [])).toBe("entry_unknown");
       expect(await atDoor(what, body, undefined, undefined, "unheard")).toBe("unreachable");
     },
@@ -180,7 +185,7 @@ function doorsOf(): RunDoors {
   const open: RunDoors["open"] = ({ entry }) => {
     const door = new StandInDoor(entry.id);
     return Promise.resolve(
-      Object.assign(door, { uid: 1001, closed: new Promise<never>(() => undefined) }),
+      Object.assign(door, { uid: AGENT_UID, closed: new Promise<never>(() => undefined) }),
     );
   };
   return { open } as RunDoors; // the one method that is called
@@ -204,20 +209,26 @@ describe("the run socket", () => {
   };
   const agent = JSON.stringify({ agent: "mailer" });
   it.each<readonly [string, string, StandIn, readonly Entry[], string]>([
-    ["by the entry's user", agent, new StandIn(1, 1001), [ENTRY], "200"],
-    ["by its whole id", JSON.stringify({ agent: ENTRY.id }), new StandIn(1, 1001), [ENTRY], "200"],
-    ["by another user", agent, new StandIn(1, 1002), [ENTRY], "peer_unexpected"],
+    ["by the entry's user", agent, new StandIn(1, AGENT_UID), [ENTRY], "200"],
+    [
+      "by its whole id",
+      JSON.stringify({ agent: ENTRY.id }),
+      new StandIn(1, AGENT_UID),
+      [ENTRY],
+      "200",
+    ],
+    ["by another user", agent, new StandIn(1, OTHER_UID), [ENTRY], "peer_unexpected"],
     [
       "for an entry of another host",
       JSON.stringify({ agent: "other" }),
-      new StandIn(1, 1001),
+      new StandIn(1, AGENT_UID),
       [ENTRY],
       "entry_unknown",
     ],
     [
       "for a fixed door",
       agent,
-      new StandIn(1, 1001),
+      new StandIn(1, AGENT_UID),
       [{ ...ENTRY, door: "fixed" }],
       "peer_unexpected",
     ],
@@ -238,14 +249,14 @@ describe("the run socket", () => {
     [
       "with something more",
       JSON.stringify({ agent: "mailer", uid: 0 }),
-      new StandIn(1, 1001),
+      new StandIn(1, AGENT_UID),
       [ENTRY],
       bad,
     ],
     [
       "with too much",
       JSON.stringify({ agent: "x".repeat(5000) }),
-      new StandIn(1, 1001),
+      new StandIn(1, AGENT_UID),
       [ENTRY],
       "too_large",
     ],
