@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,9 +28,9 @@ const DEADLINE_MS = 110_000;
 
 let made = "";
 
-/** Global setup: a place for the run. Nothing is run yet. */
+/** Global setup: a name for the place of the run. Nothing is made or run yet. */
 export function setup(project: TestProject): void {
-  made = mkdtempSync(join(tmpdir(), "countersign-demo-run-"));
+  made = join(tmpdir(), `countersign-demo-run-${randomUUID().slice(0, 8)}`);
   project.provide("demoFolder", made);
 }
 
@@ -64,6 +65,7 @@ function runDemo(folder: string): Promise<DemoRun> {
 export async function demoRun(): Promise<DemoRun> {
   const base = inject("demoFolder");
   const result = join(base, "result.json");
+  mkdirSync(base, { recursive: true, mode: 0o700 });
   if (!existsSync(result)) writeFileSync(result, JSON.stringify(await runDemo(join(base, "out"))));
   return JSON.parse(readFileSync(result, "utf8")) as DemoRun;
 }

@@ -1,7 +1,7 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Browser, Page } from "playwright-core";
-import { Home, processesNaming, ROOT } from "../e2e/countersign.ts";
+import { demoBase, Home, processesNaming, ROOT } from "../e2e/countersign.ts";
 import type { Running } from "../e2e/countersign.ts";
 import { Desk, openBrowser } from "./browser.ts";
 import { WIDE } from "./pictures.ts";
@@ -14,6 +14,7 @@ const told = (demo: Running, what: RegExp): Promise<string> =>
 describe("npm run demo -- --console", () => {
   let browser: Browser;
   let home: Home;
+  let base: string;
   let desk: Desk;
   let page: Page;
   beforeAll(async () => {
@@ -22,23 +23,22 @@ describe("npm run demo -- --console", () => {
   afterAll(() => browser.close());
   beforeEach(async () => {
     home = await Home.create();
+    base = demoBase();
     desk = await Desk.open(browser, { viewport: WIDE });
     ({ page } = desk);
   });
   afterEach(async () => {
     await desk.close();
     await home.close();
+    rmSync(base, { recursive: true });
   });
   const start = (...args: readonly string[]): Running =>
     home.spawn(process.execPath, [`${ROOT}scripts/demo.mjs`, "--console", ...args], {
-      TMPDIR: home.folder,
+      TMPDIR: base,
     });
   const press = (name: string | RegExp): Promise<void> =>
     page.getByRole("button", { name }).first().click();
-  const leftBehind = (): readonly string[] => [
-    ...readdirSync(home.folder).filter((name) => name.startsWith("countersign-")),
-    ...processesNaming(home.folder),
-  ];
+  const leftBehind = (): readonly string[] => [...readdirSync(base), ...processesNaming(base)];
 
   /** Does what the second step says; the same eight characters stand in both places. */
   async function makePasskey(demo: Running): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -44,6 +44,16 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`no ${what} within ${DEADLINE_MS} ms`);
     await pause(25);
   }
+}
+
+/** Longest path of a temporary folder in which the demo still makes its own: sockets lie deep below it. */
+const MAX_BASE_LENGTH = 36;
+
+/** A folder that the demo takes as its temporary one, wherever the tests have theirs. */
+export function demoBase(): string {
+  const name = "cs-XXXXXX";
+  const base = tmpdir().length + name.length < MAX_BASE_LENGTH ? tmpdir() : "/tmp";
+  return mkdtempSync(join(base, "cs-"));
 }
 
 export interface End {

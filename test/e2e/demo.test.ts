@@ -1,8 +1,8 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { demoRun } from "../demo-run.ts";
 import type { DemoRun } from "../demo-run.ts";
-import { Home, processesNaming, ROOT, until } from "./countersign.ts";
+import { demoBase, Home, processesNaming, ROOT, until } from "./countersign.ts";
 
 const HELD = [
   /ready after .*: [0-9a-f]{10}\.dev\.invalid/,
@@ -69,8 +69,9 @@ describe("npm run demo", () => {
 describe("npm run demo, interrupted", () => {
   it("ends everything that it started", async () => {
     const home = await Home.create();
+    const base = demoBase();
     try {
-      const tmp = { TMPDIR: home.folder };
+      const tmp = { TMPDIR: base };
       const demo = home.spawn(
         process.execPath,
         [`${ROOT}scripts/demo.mjs`, "--out", home.file("o")],
@@ -78,15 +79,16 @@ describe("npm run demo, interrupted", () => {
       );
       await demo.when("owner's turn", ({ out }) => out.find((line) => line.includes("the code")));
       const folder = await until("folder of the demo", () =>
-        readdirSync(home.folder).find((name) => name.startsWith("countersign-demo-")),
+        readdirSync(base).find((name) => name.startsWith("countersign-demo-")),
       );
       expect(processesNaming(folder).length).toBeGreaterThan(2);
       demo.signal("SIGINT");
       expect((await demo.ended).code).toBe(130);
       expect(processesNaming(folder)).toEqual([]);
-      expect(readdirSync(home.folder)).not.toContain(folder);
+      expect(readdirSync(base)).not.toContain(folder);
     } finally {
       await home.close();
+      rmSync(base, { recursive: true });
     }
   });
 });
