@@ -4,11 +4,12 @@ import {
   createReadStream,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
 } from "node:fs";
 import { createWriteStream, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createRequire } from "node:module";
 import { pipeline } from "node:stream/promises";
@@ -24,13 +25,13 @@ const PACKED = join(
   "../../bin",
 );
 
-/** A folder of our own for what is unpacked, named by its content: another user's file of that name is never run. */
+/** Where what is unpacked stays for the next run: in the user's own cache, named by its content. */
 function folderOf(): string {
   const hash = createHash("sha256")
     .update(readFileSync(join(PACKED, "chromium.br")))
     .digest("hex");
-  const uid = process.getuid?.() ?? 0;
-  return join(tmpdir(), `countersign-chromium-${uid}-${hash.slice(0, 16)}`);
+  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  return join(cache, "countersign", `chromium-${hash.slice(0, 16)}`);
 }
 
 async function unpack(from: string, to: string): Promise<void> {
@@ -66,16 +67,21 @@ async function executable(): Promise<{ path: string; libraries?: string }> {
 /** A real Chromium. No switch takes a protection of the web away; only the sandbox of its own processes needs root. */
 export async function openBrowser(): Promise<Browser> {
   const { path, libraries } = await executable();
-  return chromium.launch({
+  // what it leaves behind, it leaves here
+  const home = mkdtempSync(join(tmpdir(), "countersign-browser-"));
+  const browser = await chromium.launch({
     executablePath: path,
     chromiumSandbox: false,
     args: ["--disable-gpu", "--disable-quic"],
     env: {
       PATH: process.env["PATH"] ?? "",
-      HOME: tmpdir(),
+      HOME: home,
+      TMPDIR: home,
       ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }),
     },
   });
+  browser.once("disconnected", () => rmSync(home, { recursive: true, force: true }));
+  return browser;
 }
 
 const TIMEOUT_MS = 15_000;
