@@ -211,6 +211,7 @@ export { loginChallenge } from "./consent/login.ts";
 export { INVITATION_SECONDS, invitationPayload, makeInvitationCode } from "./consent/invitation.ts";
 export { keysKnownTo } from "./consent/known-keys.ts";
 export type { SpokenFor } from "./consent/known-keys.ts";
+export { drawDigits } from "./consent/digits.ts";
 export { readCode, requestCode, requestCodeOf, statementId } from "./consent/code.ts";
 export { fenceNote, noteRuns } from "./consent/note.ts";
 export type { FencedNote, NoteRun } from "./consent/note.ts";
@@ -440,6 +441,9 @@ export {
   UNTOLD,
 } from "./issuance/notice.ts";
 export type { KeyChange, NoticeBudget, NoticeCause } from "./issuance/notice.ts";
+export { isoTime } from "./consent/sentences.ts";
+export { decideDigits, MAX_WRONG_DIGITS, triesLeft } from "./issuance/digits.ts";
+export type { DigitsRuling, DigitsSigner, KnownDigits } from "./issuance/digits.ts";
 export { EXPECTATION_LIFE_SECONDS, judgeExpectation } from "./issuance/expectation.ts";
 export type { Announcement, Expected, ExpectationCase } from "./issuance/expectation.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";

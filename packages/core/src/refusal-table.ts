@@ -87,6 +87,7 @@ export type RefusalCode =
   | "sign_in_failed"
   | "already_decided"
   | "already_signed"
+  | "digits_mismatched"
   | "quorum_unmet"
   | "approval_expired"
   | "approval_unsuitable"
@@ -534,6 +535,11 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
     409,
     "This owner has signed already",
     "Have another one of the owners sign: countersign owner requests says who is missing.",
+  ),
+  digits_mismatched: row(
+    422,
+    "These are not the two digits of this request",
+    "Look at the terminal that shows the code of this request. If it shows another code, deny the request.",
   ),
   quorum_unmet: row(
     403,

@@ -15,6 +15,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "approval.approved": "was approved by you with",
   "approval.signed": "was signed by you, and waits for others:",
   "approval.denied": "was denied by you",
+  "approval.mismatched": "was answered with wrong digits",
   "approval.expired": "ended without an answer",
   "approval.presigned": "was approved by you beforehand with",
   "credential.issued": "got a credential",

@@ -14,6 +14,7 @@ import type { Json, JsonObject } from "../json/strict.ts";
 import { Refusal } from "../refusal.ts";
 import { jwkOfSpki, spkiOf } from "../x509/spki.ts";
 import { readCeiling } from "./ceiling.ts";
+import { DIGITS } from "./digits.ts";
 import { readParties } from "./parties.ts";
 import type {
   CredentialStatement,
@@ -43,7 +44,6 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 const ISSUER = /^https:\/\/[a-z0-9.-]+(:[1-9][0-9]{0,4})?(\/[A-Za-z0-9._~-]+)*\/?$/;
 const TEMPLATE = /^[a-z][a-z-]{0,31}\/[1-9][0-9]{0,3}$/;
 const LOCALE = /^[a-z]{2,3}(-[A-Z]{2})?$/;
-const MATCH = /^[0-9]{2}$/;
 const APPLICATION = /^[\x21-\x7e]{1,255}$/;
 
 function fail(why: string): never {
@@ -178,7 +178,7 @@ function checkParties({ grant, owner }: CredentialStatement, isPreSigned: boolea
 }
 
 function readView(members: Members): StatementView {
-  const match = members.optional("match", (name) => members.text(name, { pattern: MATCH }));
+  const match = members.optional("match", (name) => members.text(name, { pattern: DIGITS }));
   const view = {
     tpl: members.text("tpl", { pattern: TEMPLATE }),
     loc: members.text("loc", { pattern: LOCALE }),

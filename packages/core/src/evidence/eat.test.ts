@@ -140,6 +140,17 @@ describe("evidence", () => {
       { ...wire, countersign_run: { uid: -1, since: 0 } },
       "evidence_invalid",
     ],
+    ["a run with digits", { ...wire, countersign_run: { uid: 7, since: 1, digits: "07" } }, "ok"],
+    [
+      "a run with three digits",
+      { ...wire, countersign_run: { uid: 7, since: 1, digits: "007" } },
+      "evidence_invalid",
+    ],
+    [
+      "a run with a number for its digits",
+      { ...wire, countersign_run: { uid: 7, since: 1, digits: 42 } },
+      "evidence_invalid",
+    ],
     ["a run without its time", { ...wire, countersign_run: { uid: 0 } }, "evidence_invalid"],
     ["a bare req", { ...wire, req: d(1).slice(8) }, "evidence_invalid"],
     ["no key", { ...wire, cnf: {} }, "invalid_key"],

@@ -8,6 +8,7 @@ import type { CeilingEntry } from "../consent/ceiling.ts";
 import { CONSENT_NAMESPACE, makeSshsig } from "../consent/ssh/sshsig.ts";
 import { writeStatement } from "../consent/statement.ts";
 import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
+import { VIEW_CREDENTIAL } from "../consent/view.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { outcomeOf } from "../outcome.testing.ts";
@@ -72,12 +73,15 @@ interface Change {
   readonly grant?: Partial<CredentialStatement["grant"]>;
   readonly stopped?: boolean;
   readonly now?: number;
+  /** The question's digits when the statement was made, and when it was signed. */
+  readonly digits?: string;
+  readonly digitsNow?: string;
 }
 
 async function decide(change: Change): Promise<Grant> {
   const entry = { ...ENTRY, ...change.entry };
   const key = change.key === "unknown" ? undefined : { ...KEY, ...change.key };
-  const plain = draftStatement(ASK, entry, key ?? KEY, PARTS, NOW);
+  const plain = draftStatement(ASK, entry, key ?? KEY, { ...PARTS, digits: change.digits }, NOW);
   const body: CredentialStatement = {
     ...plain,
     ...change.body,
@@ -91,6 +95,7 @@ async function decide(change: Change): Promise<Grant> {
       change.stopped === true
         ? [{ id: "s", scope: "owner", target: OWNER, since: NOW } as const]
         : [],
+    digits: change.digitsNow === "none" ? undefined : (change.digitsNow ?? change.digits),
     issuer: ISSUER,
   };
   const approval = await approvalOf(body, key?.ownerKind ?? "person");
@@ -176,6 +181,25 @@ describe("an approval", () => {
     [
       "a registration that became narrower meanwhile",
       { entryNow: terms({ maxTtlSeconds: 60 }) },
+      bad,
+    ],
+    ["with the digits of its terminal", { digits: "42" }, "accepted"],
+    ["without digits that are asked for", { digitsNow: "42" }, bad],
+    ["with other digits", { digits: "42", digitsNow: "24" }, bad],
+    ["with digits where none are asked for", { digits: "42", digitsNow: "none" }, bad],
+    [
+      "by a machine, which looks at no terminal",
+      { digits: "42", key: { ownerKind: "policy" } },
+      "accepted",
+    ],
+    [
+      "by a key that is a person's by now",
+      { body: { view: VIEW_CREDENTIAL }, digitsNow: "42" },
+      bad,
+    ],
+    [
+      "by a machine that says it typed",
+      { body: { view: { ...VIEW_CREDENTIAL, match: "42" } }, key: { ownerKind: "policy" } },
       bad,
     ],
     ["7 d by a hardware key", { key: { isSoftware: false } }, "accepted"],

@@ -1,12 +1,18 @@
 import type { Digest, Jwk, Seconds } from "../crypto.ts";
 import { assuranceOf } from "../consent/approval.ts";
 import type { Approval } from "../consent/approval.ts";
-import type { CredentialStatement, Measurement, OwnerKind } from "../consent/statement.ts";
+import type {
+  CredentialStatement,
+  Measurement,
+  OwnerKind,
+  StatementView,
+} from "../consent/statement.ts";
 import { MAX_COUNT } from "../consent/statement-body.ts";
 import type { IssuanceModel } from "../credential/owner-claim.ts";
 import { VIEW_CREDENTIAL, VIEW_PARTIES } from "../consent/view.ts";
 import { canonicalJson } from "../json/canonical.ts";
 import { Refusal } from "../refusal.ts";
+import { matchFor } from "./digits.ts";
 import type { Entry } from "./entry.ts";
 import type { Grant, Stop } from "./known.ts";
 import { sameParties } from "./quorum.ts";
@@ -116,6 +122,15 @@ export interface StatementParts {
   readonly lifeSeconds: Seconds;
   /** Where it takes several owners. */
   readonly quorum?: Quorum | undefined;
+  /** The question's two digits, as `KnownOfApproval` has them. */
+  readonly digits?: string | undefined;
+}
+
+/** The `view` of a statement, with the digits that its signer has typed. */
+function viewOf(key: EnrolledKey, { quorum, digits }: StatementParts): StatementView {
+  const view = quorum === undefined ? VIEW_CREDENTIAL : VIEW_PARTIES;
+  const match = matchFor(digits, key, quorum);
+  return match === undefined ? view : { ...view, match };
 }
 
 /** The statement made when the owner opens a request for one of his keys (DESIGN 6). */
@@ -142,7 +157,7 @@ export function draftStatement(
     agent: { id: ask.agent, jkt: ask.anchor, meas: ask.measurements, host: ask.proxy },
     req: ask.req,
     grant: quorum === undefined ? terms : { ...terms, parties: quorum.parties },
-    view: quorum === undefined ? VIEW_CREDENTIAL : VIEW_PARTIES,
+    view: viewOf(key, parts),
   };
 }
 
@@ -157,6 +172,8 @@ export interface KnownOfApproval {
   /** Where the entry demands several owners. */
   readonly quorum?: Quorum | undefined;
   readonly stops: readonly Stop[];
+  /** What the terminal of the run that asks shows; undefined where the question has no digits. */
+  readonly digits: string | undefined;
   readonly issuer: string;
 }
 
@@ -207,6 +224,8 @@ export function checkAnswer(
     return unsuitable("the registration changed");
   if ((entry.parties === undefined) !== (quorum === undefined))
     return unsuitable("the registration takes several owners, and one has signed");
+  if (body.view.match !== matchFor(known.digits, key, quorum))
+    return unsuitable("the two digits of the agent's terminal");
   // it names the signer too: that is a rule of the statement
   if (!sameParties(body.grant.parties, quorum?.parties))
     throw new Refusal("stale", "the owners who must sign, or their keys, have changed");

@@ -8,6 +8,7 @@ import type { CredentialStatement } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
+import { VIEW_CREDENTIAL } from "../consent/view.ts";
 import { outcomeOf } from "../outcome.testing.ts";
 import type { Ask, EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NONCE, NOW, OWNER, PROXY } from "./attested.testing.ts";
@@ -92,6 +93,7 @@ describe("an approval that the owner's gateway signs", () => {
   it.each<readonly [string, Change, string]>([
     ["as it was signed", {}, "accepted"],
     ["by a device", { key: { ownerKind: "device" } }, "accepted"],
+    ["with digits", { body: { view: { ...VIEW_CREDENTIAL, match: "42" } } }, bad],
     ["in its last second", { now: NOW + 299 }, "accepted"],
     ["after its 300 s", { now: NOW + 300 }, "approval_expired"],
     ["by a clock a minute ahead", { now: NOW - 60 }, "accepted"],

@@ -9,6 +9,7 @@ import type { CredentialStatement, OwnerKind } from "../consent/statement.ts";
 import { agentId } from "../identifier/workload.ts";
 import { thumbprint } from "../jose/jwk.ts";
 import { seal } from "../jose/signed.ts";
+import { VIEW_CREDENTIAL } from "../consent/view.ts";
 import { outcomeOf } from "../outcome.testing.ts";
 import type { EnrolledKey } from "./approve.ts";
 import { d, ENTRY, ISSUER, MEASURED, NOW, OWNER, PROXY } from "./attested.testing.ts";
@@ -162,6 +163,11 @@ describe("an approval that was signed before the server was asked", () => {
     ["key of another owner", { key: { owner: `${OWNER}9` } }, "key_not_enrolled"],
     ["key suspended", { key: { suspended: true } }, "key_suspended"],
     ["B-7: for another request", { body: { req: d(9) } }, bad],
+    [
+      "with digits, which nobody has shown",
+      { body: { view: { ...VIEW_CREDENTIAL, match: "42" } } },
+      bad,
+    ],
     ["another nonce than R's", { body: { nonce: `${"C".repeat(42)}A` } }, bad],
     ["B-3: another anchor in R", { request: { anchor: KEY.jkt } }, bad],
     ["B-3: another anchor in the statement", { agent: { jkt: KEY.jkt } }, bad],

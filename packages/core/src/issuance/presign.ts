@@ -146,6 +146,7 @@ export function decidePresigned(
   const key = checkKey(known.key, entry.owner);
   if (body.owner.jkt !== key.jkt) return unsuitable("owner");
   checkSubject(of, body);
+  if (body.view.match !== undefined) return unsuitable("digits, and nobody has asked yet");
   checkTimes(body, now);
   if (known.recoveredAt !== undefined && body.iat <= known.recoveredAt + SKEW_SECONDS)
     return unsuitable("signed before the server was recovered: it may have been used or stopped");

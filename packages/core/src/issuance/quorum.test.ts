@@ -54,7 +54,11 @@ function quorumOfSeveral(keys: readonly EnrolledKey[] = KEYS, entry: Entry = SEV
   return quorum;
 }
 
-function draft(key: EnrolledKey, quorum: Quorum = quorumOfSeveral()): CredentialStatement {
+function draft(
+  key: EnrolledKey,
+  quorum: Quorum = quorumOfSeveral(),
+  digits?: string,
+): CredentialStatement {
   const parts = {
     issuer: ISSUER,
     trustDomain: "example.org",
@@ -63,6 +67,7 @@ function draft(key: EnrolledKey, quorum: Quorum = quorumOfSeveral()): Credential
     decision: "approve",
     lifeSeconds: 3600,
     quorum,
+    digits,
   } as const;
   return draftStatement(ASK, SEVERAL, key, parts, NOW);
 }
@@ -116,6 +121,19 @@ describe("the terms that several owners sign", () => {
     ],
   ])("last as long as the keys allow that may sign: %s", (_name, keys, seconds) => {
     expect(lengthOf(keys)).toBe(seconds);
+  });
+
+  it.each<readonly [string, readonly EnrolledKey[], string | undefined]>([
+    ["persons all of them", KEYS, "42"],
+    ["a machine one of them", [alice, bob, { ...carol, ownerKind: "policy" }], undefined],
+    [
+      "a machine one that was removed",
+      [...KEYS, keyOf(BOB, { ownerKind: "device", removedAt: NOW })],
+      "42",
+    ],
+  ])("say the digits that each of them typed: %s", (_name, keys, match) => {
+    expect(draft(alice, quorumOfSeveral(keys), "42").view.match).toBe(match);
+    expect(draft(alice, quorumOfSeveral(keys)).view.match).toBeUndefined();
   });
 
   it("say the same to each of them, but for who signs and the number", () => {

@@ -14,6 +14,8 @@ export interface Quorum {
   readonly parties: Parties;
   /** Whether any of these keys is software: who will sign is not known when the terms are written. */
   readonly isSoftware: boolean;
+  /** Whether all of them are of persons. */
+  readonly isOfPersons: boolean;
 }
 
 /**
@@ -44,7 +46,11 @@ export function quorumOf(entry: Entry, keys: readonly EnrolledKey[]): Quorum | u
       `${count} of the owners have a key, and ${m} must sign`,
       "Enrol a key for another of them: countersign owner enrol NAME --key FILE.",
     );
-  return { parties, isSoftware: able.some(({ isSoftware }) => isSoftware) };
+  return {
+    parties,
+    isSoftware: able.some(({ isSoftware }) => isSoftware),
+    isOfPersons: able.every(({ ownerKind }) => ownerKind === "person"),
+  };
 }
 
 /** Whether two statements name the same parties, or neither names any. */

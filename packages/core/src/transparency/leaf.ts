@@ -29,6 +29,7 @@ const TYPES = [
   "approval.signed",
   "approval.approved",
   "approval.denied",
+  "approval.mismatched",
   "approval.expired",
   "approval.unblocked",
   "approval.announced",

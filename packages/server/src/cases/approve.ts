@@ -74,6 +74,7 @@ async function tryOnce(
       entry: known.entry?.body,
       key: await signingKeyOf(w, keyRow),
       stops: known.stops,
+      digits: (await w.store.digits(row.req))?.digits,
       issuer: w.config.issuer,
     },
     now,
@@ -177,8 +178,12 @@ export async function deny(
     bumpEpoch: isBlocking,
   });
   if (committed === "conflict" || committed === "used") throw new Refusal("already_decided");
-  const { proxy, entry, agent } = row;
-  const known = knownOf(w, await w.store.known({ proxy, entry, agent, now }));
+  return deniedOf(w, row);
+}
+
+/** What the denials of its entry come to, now that a question was denied. */
+export async function deniedOf(w: World, { proxy, entry, agent }: AskRow): Promise<Denied> {
+  const known = knownOf(w, await w.store.known({ proxy, entry, agent, now: w.clock() }));
   return {
     ...(known.askBlockedUntil === undefined ? {} : { againAt: known.askBlockedUntil }),
     isBlocked: known.isAskBlocked === true,

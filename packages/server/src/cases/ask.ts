@@ -1,5 +1,5 @@
 import { EXPECTATION_LIFE_SECONDS, thumbprint } from "@countersign/core";
-import type { AskReason, JsonObject, Ruling } from "@countersign/core";
+import type { AskReason, JsonObject, RunFact, Ruling } from "@countersign/core";
 import type { AskRow, RequestRow } from "../store/rows.ts";
 import type { Change, Expectation } from "../store/store.ts";
 import type { World } from "../world.ts";
@@ -51,13 +51,14 @@ function recordOf(
 }
 
 function askRowOf(
-  { attested: a, entry, now }: Case,
+  of: Case,
   id: string,
   reasons: readonly AskReason[],
   { deadline, expected }: Asking,
 ): AskRow {
+  const { attested: a, entry, now } = of;
   const { host, agent, warnings } = a.appraisal;
-  const { run } = a.evidence.claims;
+  const run = runOf(of);
   return {
     req: a.request.digest,
     id,
@@ -134,6 +135,19 @@ function announcementSpent(of: Case, { expected }: Asking): readonly Change[] {
   ];
 }
 
+/** What the terminal of the run shows is kept apart, and what is shown of the run holds none of it. */
+function digitsOf({ attested: a }: Case): readonly Change[] {
+  const digits = a.evidence.claims.run?.digits;
+  if (digits === undefined) return [];
+  return [{ put: "digits", row: { req: a.request.digest, digits, failures: 0 } }];
+}
+
+/** @see digitsOf */
+function runOf({ attested: a }: Case): RunFact | undefined {
+  const { run } = a.evidence.claims;
+  return run === undefined ? undefined : { uid: run.uid, since: run.since };
+}
+
 /** Puts the question to the owner: the open one of the entry, if any, is superseded in the same commit. */
 export async function commitAsk(
   w: World,
@@ -155,6 +169,7 @@ export async function commitAsk(
       ...superseded(of, ruling),
       ...installationChanges(of),
       { put: "ask", row: askRowOf(of, id, reasons, ruling) },
+      ...digitsOf(of),
       ...announcementSpent(of, ruling),
       { put: "request", row: requestRowOf(of) },
     ],

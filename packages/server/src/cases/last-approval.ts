@@ -6,7 +6,7 @@ import type { World } from "../world.ts";
 export async function sinceLastApproval(
   w: World,
   entry: string,
-  { body: now }: Statement,
+  now: Statement["body"],
 ): Promise<ApprovalDiff | undefined> {
   if (now.kind !== "credential") return undefined;
   const [last] = await w.store.grants({ owner: now.owner.id, entry });

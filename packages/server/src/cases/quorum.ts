@@ -28,8 +28,9 @@ import type {
   Seconds,
   Statement,
 } from "@countersign/core";
+import type { DigitsRow } from "../store/digits-row.ts";
 import type { AskRow, CeremonyRow, OwnerKeyRow, SignatureRow } from "../store/rows.ts";
-import type { Change, Decision } from "../store/store.ts";
+import type { Change, Decision, Expectation } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
@@ -48,11 +49,15 @@ export function mayAnswer(row: AskRow, entry: Entry | undefined, owner: string):
 }
 
 /** Who must sign for an entry, by the keys as they are enrolled now. @throws Refusal as `quorumOf` */
-async function quorumFor(w: World, entry: Entry): Promise<Quorum | undefined> {
+export async function quorumFor(w: World, entry: Entry): Promise<Quorum | undefined> {
   const owners = entry.parties?.owners ?? [];
   const keys = await Promise.all(owners.map((owner) => w.store.ownerKeys(owner)));
   return quorumOf(entry, keys.flat().map(enrolledOf));
 }
+
+/** The digits of a question as they were read: no try was counted since. */
+export const digitsRead = (digits: DigitsRow | undefined): Pick<Expectation, "digits"> =>
+  digits === undefined ? {} : { digits: { req: digits.req, failures: digits.failures } };
 
 /** A statement that was read when it was kept. */
 function consentOf(w: World, octets: Uint8Array): Statement<CredentialStatement> {
@@ -72,6 +77,8 @@ const expected = (
 /**
  * One of several owners opens a request: he gets what the first of them got, with his own name and number in it. Once
  * that is over, or owners, keys or terms are others, it is made anew and what was signed of it is void.
+ * @param digits those of the question, which this owner has typed unless his key is a machine's
+ * @returns "conflict" when a try to type them was counted meanwhile
  * @throws Refusal `already_signed`; `key_not_enrolled`, `approval_unsuitable` as `quorumOf`; `stale`
  */
 export async function openForParty(
@@ -79,7 +86,8 @@ export async function openForParty(
   row: AskRow,
   entry: Entry,
   key: OwnerKeyRow,
-): Promise<Statement> {
+  digits: DigitsRow | undefined,
+): Promise<Statement | "conflict"> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const now = w.clock();
     const quorum = await quorumFor(w, entry);
@@ -91,7 +99,7 @@ export async function openForParty(
     const jti = statementId(now, w.random);
     const body = isOpen
       ? forParty(first, key, jti)
-      : draftFor(w, { row, entry, key, quorum, jti, now });
+      : draftFor(w, { row, entry, key, quorum, digits, jti, now });
     const statement = writeStatement(w.c, body);
     const { nonce, exp } = body;
     const { bytes } = statement;
@@ -101,10 +109,11 @@ export async function openForParty(
     const prepared = { jti, req: row.req, ownerJkt: key.jkt, bytes, exp };
     const committed = await w.store.commit({
       changes: [...begun, { put: "statement", row: prepared }],
-      expect: expected(row, ceremony),
+      expect: { ...expected(row, ceremony), ...digitsRead(digits) },
     });
     if (committed !== "conflict" && committed !== "used") return statement;
     if ((await findAsk(w, row.req)).state !== "asked") throw new Refusal("already_decided");
+    if ((await w.store.digits(row.req))?.failures !== digits?.failures) return "conflict";
   }
   throw new Refusal("stale");
 }
@@ -120,6 +129,7 @@ function draftFor(
     readonly entry: Entry;
     readonly key: OwnerKeyRow;
     readonly quorum: Quorum;
+    readonly digits: DigitsRow | undefined;
     readonly jti: string;
     readonly now: Seconds;
   },
@@ -133,6 +143,7 @@ function draftFor(
     // the others sign after the first: minutes would not do
     lifeSeconds: STATEMENT_LIFE_ELSEWHERE_SECONDS,
     quorum: of.quorum,
+    digits: of.digits?.digits,
   } as const;
   return draftStatement(askOf(of.row), of.entry, enrolledOf(of.key), parts, of.now);
 }
@@ -207,6 +218,7 @@ async function rule(w: World, { req, approval }: PartyAnswer): Promise<Ruled> {
       key: keyRow === undefined ? undefined : await signingKeyOf(w, keyRow),
       quorum: entry === undefined ? undefined : await quorumFor(w, entry),
       stops: known.stops,
+      digits: (await w.store.digits(req))?.digits,
       issuer: w.config.issuer,
     },
     now,

@@ -15,6 +15,7 @@ const TYPES: readonly string[] = [
   "approval.signed",
   "approval.approved",
   "approval.denied",
+  "approval.mismatched",
   "approval.expired",
   "approval.unblocked",
   "approval.announced",

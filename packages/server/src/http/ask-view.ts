@@ -1,5 +1,7 @@
+import { base64url, triesLeft } from "@countersign/core";
 import type { ApprovalDiff, JsonObject } from "@countersign/core";
 import type { AskRow } from "../store/rows.ts";
+import type { DigitsWanted, OpenedRequest } from "../cases/open-request.ts";
 import type { World } from "../world.ts";
 
 /** Who must sign, and who of them has; nothing where it takes one owner. */
@@ -10,6 +12,12 @@ export async function partiesView({ store }: World, row: AskRow): Promise<JsonOb
   const signed = (await store.signatures({ req: row.req })).map(({ owner }) => owner);
   const list = owners.map((id) => ({ id, name: names.get(id) ?? id, signed: signed.includes(id) }));
   return { parties: { m, owners: list } };
+}
+
+/** That digits are asked for, and how often they may still be typed; never which. Nothing once it is over. */
+export async function digitsView({ store }: World, { req, state }: AskRow): Promise<JsonObject> {
+  const known = state === "asked" ? await store.digits(req) : undefined;
+  return known === undefined ? {} : { digits: { tries_left: triesLeft(known) } };
 }
 
 /** What differs from what the owner approved last. */
@@ -36,4 +44,11 @@ export function askView(row: AskRow): JsonObject {
     deadline,
     state,
   };
+}
+
+/** The octets to be signed, unless digits have to be typed first. */
+export function statementView(opened: OpenedRequest | DigitsWanted): JsonObject {
+  if ("draft" in opened) return {};
+  const { bytes, cs } = opened.statement;
+  return { jcs: base64url(bytes), digest: cs };
 }

@@ -147,7 +147,6 @@ function signedRoutes(
   w: World,
   parts: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions },
 ): Readonly<Record<string, Signed>> {
-  const open = openForOwner(w);
   return {
     "GET /v1/owner/me": async (session) => json(await meOf(w, session)),
     "GET /v1/owner/requests": async (session, request) =>
@@ -155,7 +154,7 @@ function signedRoutes(
     "GET /v1/owner/requests/:id": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
       await ownKey(w, session, new URL(request.url).searchParams.get("jkt"));
-      return open(request, {}, parameters);
+      return openForOwner(w, actorOf(session))(request, {}, parameters);
     },
     "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);

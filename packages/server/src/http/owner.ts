@@ -23,7 +23,7 @@ import type { PostedKey } from "../cases/owners.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import { askView, diffView, partiesView } from "./ask-view.ts";
+import { askView, diffView, digitsView, partiesView, statementView } from "./ask-view.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
 import { keyView, ownerView } from "./owner-view.ts";
 import { passkeyRoutes } from "./passkeys.ts";
@@ -38,9 +38,12 @@ const body = async (request: Request): Promise<JsonObject> => readJsonBody(reque
 const query = (request: Request, name: string): string | undefined =>
   new URL(request.url).searchParams.get(name) ?? undefined;
 
-/** A question, and with `jkt` the statement made for that key. */
+/**
+ * A question, and with `jkt` the statement made for that key: where digits are asked for, once `match` gives them.
+ * @param by who acts without a signature, as the log names him
+ */
 export const openForOwner =
-  (w: World): OwnerCall =>
+  (w: World, by: string): OwnerCall =>
   async (request, _context, { id }) => {
     const jkt = query(request, "jkt");
     const row = await findAsk(w, id ?? "");
@@ -48,18 +51,24 @@ export const openForOwner =
     const view = {
       ...askView(row),
       ...(await partiesView(w, row)),
+      ...(await digitsView(w, row)),
       facts: row.facts,
       appraisal: row.appraisal,
       ...(note === undefined ? {} : { claimed: { note } }),
     };
     if (jkt === undefined) return json(view);
-    const opened = await openRequest(w, row.req, jkt, query(request, "elsewhere") === "1");
-    const diff = await sinceLastApproval(w, row.entry, opened.statement);
+    const opened = await openRequest(w, row.req, {
+      jkt,
+      match: query(request, "match"),
+      isElsewhere: query(request, "elsewhere") === "1",
+      by,
+    });
+    const shown = "statement" in opened ? opened.statement.body : opened.draft;
+    const diff = await sinceLastApproval(w, row.entry, shown);
     return json({
       ...view,
       ...(diff === undefined ? {} : { diff: diffView(diff) }),
-      jcs: base64url(opened.statement.bytes),
-      digest: opened.statement.cs,
+      ...statementView(opened),
       request: opened.request,
     });
   };
@@ -224,7 +233,7 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
       return changeStarters(w, request, find, by);
     },
     "GET /v1/owner/requests": (request) => inbox(w, request),
-    "GET /v1/owner/requests/:id": openForOwner(w),
+    "GET /v1/owner/requests/:id": openForOwner(w, by),
     "POST /v1/owner/requests/:id/decision": decide(w, by),
     "POST /v1/owner/requests/:id/block": block(w, by),
   };

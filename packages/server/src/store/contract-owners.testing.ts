@@ -36,6 +36,28 @@ export function ownerRules(store: () => Store, put: f.Put): void {
     expect(await store().commit({ changes: [again] })).toBe("conflict");
   });
 
+  it("keeps the digits of a question while it is open, and meets who has read them", async () => {
+    const ask = f.askRow({ req: f.digestOfWord("digits") });
+    const row = { req: ask.req, digits: "42", failures: 0 };
+    await put({ put: "ask", row: ask }, { put: "digits", row });
+    expect(await store().digits(ask.req)).toEqual(row);
+    const count = (failures: number) =>
+      store().commit({
+        changes: [{ put: "digits", row: { ...row, failures: failures + 1 } }],
+        expect: { digits: { req: row.req, failures } },
+      });
+    expect(await count(1)).toBe("conflict");
+    expect(await count(0)).not.toBe("conflict");
+    expect(await count(0)).toBe("conflict");
+    expect(await store().digits(ask.req)).toEqual({ ...row, failures: 1 });
+    await put({ sweep: "expired", now: f.NOW });
+    expect(await store().digits(ask.req)).toEqual({ ...row, failures: 1 });
+    const fields = { state: "denied", decidedAt: f.NOW } as const;
+    await put({ set: "ask", req: ask.req, fields }, { sweep: "expired", now: f.NOW });
+    expect(await store().digits(ask.req)).toBeUndefined();
+    expect(await count(1)).toBe("conflict");
+  });
+
   it("keeps invitations, one that is open an owner, and used ones for thirty days", async () => {
     const row = (hash: string): InvitationRow => ({
       hash,

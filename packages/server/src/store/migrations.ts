@@ -210,6 +210,11 @@ const MIGRATIONS: readonly string[] = [
     owner TEXT PRIMARY KEY, budget TEXT NOT NULL, withheld INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX notice_budgets_withheld ON notice_budgets (owner) WHERE withheld = 1;
   `,
+  // Who approves types two digits that only the terminal of the asking run shows.
+  `
+  CREATE TABLE digits (
+    req TEXT PRIMARY KEY, digits TEXT NOT NULL, failures INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

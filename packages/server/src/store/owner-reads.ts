@@ -1,6 +1,8 @@
+import type { Digest } from "@countersign/core";
 import { SqliteNoticeReads } from "./notice-reads.ts";
 import type { OwnerReads } from "./owner-store.ts";
 import * as q from "./queries.ts";
+import type { DigitsRow } from "./digits-row.ts";
 import type { InvitationRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
 import * as t from "./tables.ts";
 
@@ -13,6 +15,10 @@ export abstract class SqliteOwnerReads extends SqliteNoticeReads implements Owne
   stopCodes(owner: string): Promise<readonly StopCodeRow[]> {
     const of = { owner: ["owner = :owner", owner] } as const;
     return this.select((db) => q.select(db, t.STOP_CODES, of, "made_at, hash"));
+  }
+
+  digits(req: Digest): Promise<DigitsRow | undefined> {
+    return this.select((db) => q.find(db, t.DIGITS, "req = :key", req));
   }
 
   invitation(hashOrId: string): Promise<InvitationRow | undefined> {

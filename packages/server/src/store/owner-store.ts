@@ -1,4 +1,5 @@
 import type { Digest, Seconds } from "@countersign/core";
+import type { DigitsRow } from "./digits-row.ts";
 import type { NoticeReads } from "./notice-store.ts";
 import type { PushReads } from "./push-store.ts";
 import type {
@@ -18,6 +19,7 @@ export type OwnerChange =
   | { readonly put: "unblock"; readonly row: UnblockRow }
   | { readonly put: "invitation"; readonly row: InvitationRow }
   | { readonly put: "block"; readonly row: BlockRow }
+  | { readonly put: "digits"; readonly row: DigitsRow }
   | { readonly put: "announcement"; readonly row: AnnouncementRow }
   | { readonly put: "starter"; readonly row: StarterRow }
   | {
@@ -43,8 +45,10 @@ export type OwnerChange =
   | { readonly drop: "starter"; readonly id: string }
   | { readonly drop: "block"; readonly entry: string };
 
-/** What must still be true of an owner's announcements; as `Expectation`. */
+/** What must still be true of what owners have said and typed; as `Expectation`. */
 export interface OwnerExpectation {
+  /** The digits of a question, as often typed wrong as when they were read. */
+  readonly digits?: Pick<DigitsRow, "req" | "failures">;
   /** The newest announcement of an entry on a proxy, as it was read; `madeAt` absent: there is none. */
   readonly announcement?: {
     readonly entry: string;
@@ -69,6 +73,8 @@ export interface OwnerReads extends NoticeReads, PushReads {
   stopCode(hash: string): Promise<StopCodeRow | undefined>;
   /** Used ones too. */
   stopCodes(owner: string): Promise<readonly StopCodeRow[]>;
+  /** Absent where the question has none, and once it is over. */
+  digits(req: Digest): Promise<DigitsRow | undefined>;
   invitation(hashOrId: string): Promise<InvitationRow | undefined>;
   recovery(id: string): Promise<RecoveryRow | undefined>;
   /** Of an owner, by host and user. */

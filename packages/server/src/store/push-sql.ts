@@ -1,5 +1,5 @@
 import type { PushChange, PushSubscriptionRow } from "./push-store.ts";
-import { Clash } from "./sql.ts";
+import { Clash } from "./clash.ts";
 import type { Sqlite } from "./sqlite.ts";
 import { table } from "./tables.ts";
 import type { Table } from "./tables.ts";

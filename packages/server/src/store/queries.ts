@@ -1,7 +1,7 @@
 import { TILE_WIDTH } from "@countersign/core";
 import type { Bytes, Digest, Seconds } from "@countersign/core";
 import type { CredentialRow, EntryRow, GrantRow, LogRow, StopRow } from "./rows.ts";
-import { epochOf } from "./sql.ts";
+import { epochOf } from "./meet.ts";
 import type { Sqlite, SqlParams, SqlValue } from "./sqlite.ts";
 import type { KnownBeforehand } from "./owner-store.ts";
 import type { KeyOwner, KnownQuery, KnownRows, ProxyState } from "./store.ts";

@@ -1,20 +1,11 @@
 import type { Digest, Seconds } from "@countersign/core";
 import type { InstallationRow, StopScope } from "./rows.ts";
+import { Clash, demand } from "./clash.ts";
 import { isAlreadyThere } from "./sqlite.ts";
 import type { Sqlite, SqlParams } from "./sqlite.ts";
-import type { Change, Expectation, Once } from "./store.ts";
+import type { Change } from "./store.ts";
 import * as t from "./tables.ts";
 import type { Table } from "./tables.ts";
-
-/** Why a decision does not take effect. Thrown to roll its savepoint back; never leaves the writer. */
-export class Clash extends Error {
-  readonly with: "conflict" | "used";
-
-  constructor(kind: "conflict" | "used", what: string) {
-    super(`${kind}: ${what}`);
-    this.with = kind;
-  }
-}
 
 /** Rows that no answer needs are kept this much longer, for clocks that differ. */
 const SWEEP_MARGIN_SECONDS = 600;
@@ -33,99 +24,9 @@ const GRANT_COLUMN: Readonly<Record<StopScope | "ownerKey", string>> = {
   domain: ":target IS NOT NULL",
 };
 
-function demand(holds: boolean, kind: "conflict" | "used", what: string): void {
-  if (!holds) throw new Clash(kind, what);
-}
-
-/** The current epoch; also the count of what must invalidate decisions under way. */
-export function epochOf(db: Sqlite): number {
-  return Number(db.get("SELECT value FROM meta WHERE key = 'epoch'")?.["value"]);
-}
-
 /** Number of the log that is written now. */
 export function logNumberOf(db: Sqlite): number {
   return Number(db.get("SELECT value FROM meta WHERE key = 'log_number'")?.["value"]);
-}
-
-/** Takes every single-use value, or clashes with "used". One statement each: whoever inserts first, wins. */
-export function takeOnce(db: Sqlite, values: readonly Once[]): void {
-  for (const { kind, value, until } of values)
-    demand(
-      db.run("INSERT INTO once (kind, value, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
-        kind,
-        value,
-        until,
-      ]) === 1,
-      "used",
-      kind,
-    );
-}
-
-function meetAnnouncement(db: Sqlite, as: NonNullable<Expectation["announcement"]>): void {
-  const sql = "SELECT made_at, spent_by FROM announcements WHERE entry = :entry AND proxy = :proxy";
-  const row = db.get(sql, { entry: as.entry, proxy: as.proxy });
-  const isSame = row?.["made_at"] === as.madeAt && (row?.["spent_by"] ?? undefined) === as.spentBy;
-  demand(isSame, "conflict", "announcement");
-}
-
-/** Checks what the decision rests on, and takes the ordinal that it issues. */
-export function meet(db: Sqlite, expect: Expectation): void {
-  const { epoch, ask, ceremony, entry, issue, liveSerial, ownerKeys = [], recovery } = expect;
-  if (expect.announcement !== undefined) meetAnnouncement(db, expect.announcement);
-  if (epoch !== undefined) demand(epochOf(db) === epoch, "conflict", "epoch");
-  if (ask !== undefined)
-    demand(
-      db.get("SELECT state FROM asks WHERE req = :req", { req: ask.req })?.["state"] === ask.state,
-      "conflict",
-      "ask",
-    );
-  if (ceremony !== undefined)
-    demand(
-      db.get("SELECT nonce FROM ceremonies WHERE req = :req", { req: ceremony.req })?.["nonce"] ===
-        ceremony.nonce,
-      "conflict",
-      "ceremony",
-    );
-  if (entry !== undefined)
-    demand(
-      (db.get("SELECT version FROM entries WHERE id = :id", { id: entry.id })?.["version"] ?? 0) ===
-        entry.version,
-      "conflict",
-      "entry",
-    );
-  if (recovery !== undefined)
-    demand(
-      db.get("SELECT state FROM recoveries WHERE id = :id", { id: recovery.id })?.["state"] ===
-        recovery.state,
-      "conflict",
-      "recovery",
-    );
-  if (liveSerial !== undefined)
-    demand(
-      db.get("SELECT live_serial FROM proxies WHERE id = :proxy", { proxy: liveSerial.proxy })?.[
-        "live_serial"
-      ] === liveSerial.serial,
-      "conflict",
-      "live serial",
-    );
-  for (const { jkt, counter } of ownerKeys)
-    demand(
-      db.get(
-        "SELECT 1 FROM owner_keys WHERE jkt = :jkt AND removed_at IS NULL AND suspended_at IS NULL AND counter IS :counter",
-        { jkt, counter: counter ?? null },
-      ) !== undefined,
-      "conflict",
-      "owner key",
-    );
-  if (issue !== undefined)
-    demand(
-      db.run(
-        "UPDATE grants SET issued = :n WHERE cs = :cs AND issued = :n - 1 AND issued < max_issue AND ended_at IS NULL",
-        { cs: issue.cs, n: issue.n },
-      ) === 1,
-      "conflict",
-      "ordinal",
-    );
 }
 
 function insert<Row>(db: Sqlite, table: Table<Row>, row: Row, kind: "conflict" | "used"): void {
@@ -235,6 +136,8 @@ function put(db: Sqlite, change: Put, seq: number | undefined): void {
       return insert(db, t.INVITATIONS, change.row, "conflict");
     case "block":
       return upsert(db, t.BLOCKS, change.row);
+    case "digits":
+      return upsert(db, t.DIGITS, change.row);
     case "announcement":
       return upsert(db, t.ANNOUNCEMENTS, change.row);
     case "starter":
@@ -284,6 +187,7 @@ function sweep(db: Sqlite, now: Seconds): void {
   db.run("DELETE FROM registrations WHERE exp < :before", params);
   db.run("DELETE FROM requests WHERE exp < :before", params);
   db.run("DELETE FROM ceremonies WHERE exp < :before", params);
+  db.run("DELETE FROM digits WHERE req NOT IN (SELECT req FROM asks WHERE state = 'asked')");
   db.run("DELETE FROM invitations WHERE exp < :before", { before: now - KEPT_INVITATION_SECONDS });
 }
 
@@ -360,6 +264,7 @@ export function touchedBy(db: Sqlite, change: Change): "all" | readonly string[]
       case "ceremony":
       case "certificate":
       case "credential":
+      case "digits":
       case "invitation":
       case "joinToken":
       case "owner":

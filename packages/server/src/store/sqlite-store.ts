@@ -24,7 +24,8 @@ import type {
   StatementRow,
   StopRow,
 } from "./rows.ts";
-import { epochOf, logNumberOf } from "./sql.ts";
+import { epochOf } from "./meet.ts";
+import { logNumberOf } from "./sql.ts";
 import { isSqliteFailure } from "./sqlite.ts";
 import type { Sqlite } from "./sqlite.ts";
 import type {

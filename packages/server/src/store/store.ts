@@ -28,7 +28,7 @@ import type { KnownBeforehand, OwnerChange, OwnerExpectation, OwnerReads } from 
 import type { PushChange } from "./push-store.ts";
 
 /**
- * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation, ceremony, unblock, announcement, starter and block also replace); `set` must hit
+ * One effect of a decision. `put` inserts (entry, proxy, gateway, owner, installation, ceremony, unblock, announcement, starter, digits and block also replace); `set` must hit
  * exactly one row. A `put` of a credential or request that is there already is "used", of anything else "conflict";
  * a `set` that hits nothing is "conflict".
  */

@@ -1,4 +1,5 @@
 import type { Json } from "@countersign/core";
+import type { DigitsRow } from "./digits-row.ts";
 import type {
   AnnouncementRow,
   AskRow,
@@ -252,6 +253,11 @@ export const ASKS: Table<AskRow> = table<AskRow>("asks", {
   state: "text",
   decidedAt: "integer",
   cs: "text",
+});
+export const DIGITS: Table<DigitsRow> = table<DigitsRow>("digits", {
+  req: "text",
+  digits: "text",
+  failures: "integer",
 });
 export const STATEMENTS: Table<StatementRow> = table<StatementRow>("statements", {
   jti: "text",

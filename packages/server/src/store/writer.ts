@@ -1,9 +1,11 @@
 import { Refusal } from "@countersign/core";
 import type { Bytes, Seconds } from "@countersign/core";
 import type { LogKeeper } from "../log/keeper.ts";
+import { Clash } from "./clash.ts";
+import { meet, takeOnce } from "./meet.ts";
 import { applyNotice } from "./notice-sql.ts";
 import { applyPush } from "./push-sql.ts";
-import { apply, bumpEpoch, Clash, meet, takeOnce, touchedBy } from "./sql.ts";
+import { apply, bumpEpoch, touchedBy } from "./sql.ts";
 import { diskRefusalOf, isSqliteFailure } from "./sqlite.ts";
 import type { Sqlite } from "./sqlite.ts";
 import type { Committed, CommitOutcome, Decision } from "./store.ts";
