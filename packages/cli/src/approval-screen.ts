@@ -62,11 +62,15 @@ function noteLines(view: JsonObject): readonly string[] {
   ];
 }
 
-/** Who started the run, by the proxy's word: a label, and no more. */
+/** Who started the run, and that somebody sits there, by the proxy's word: labels, and no more. */
 function startedLines({ view, host }: ScreenParts): readonly string[] {
   const { uid } = object(view["started_by"]);
-  if (typeof uid !== "number") return [];
-  return [`Started under uid ${uid} on ${nameOf(host ?? "any host")} (the proxy's word).`];
+  const waits = view["digits"] === undefined ? [] : ["Somebody sits at its terminal."];
+  if (typeof uid !== "number") return waits;
+  return [
+    ...waits,
+    `Started under uid ${uid} on ${nameOf(host ?? "any host")} (the proxy's word).`,
+  ];
 }
 
 /** The whole request as it is shown before signing: changes first, facts second, claims last (console.md 6.3). */

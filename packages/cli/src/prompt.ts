@@ -6,6 +6,7 @@ import type { Cli } from "./terminal.ts";
 export type Answer = "approve" | "deny" | "quit";
 
 const MAX_WRONG_CODES = 3;
+const TWO_DIGITS = /^[0-9]{2}$/;
 
 async function ask(prompt: Interface, question: string): Promise<string> {
   return (await prompt.question(question)).trim();
@@ -64,6 +65,26 @@ export async function askOwner(
       );
     }
     throw new Refusal("terminal_required", "three wrong codes");
+  } finally {
+    prompt.close();
+  }
+}
+
+/** Has two digits typed, as the agent's terminal shows them. What is not two digits is asked for again, and counts nothing. */
+export async function askDigits(cli: Cli, code: string): Promise<string> {
+  const prompt = createInterface({ input: cli.stdin, output: cli.stdout });
+  try {
+    for (;;) {
+      const answer = await ask(
+        prompt,
+        `Type the two digits that the terminal with the code ${code} shows. Or: deny, quit\n> `,
+      );
+      const word = answer.toLowerCase();
+      if (word === "deny") return "deny";
+      if (word === "" || word === "quit") return "quit";
+      const digits = answer.replace(/ /g, "");
+      if (TWO_DIGITS.test(digits)) return digits;
+    }
   } finally {
     prompt.close();
   }

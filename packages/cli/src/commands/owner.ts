@@ -1,19 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
-import {
-  base64url,
-  fromBase64url,
-  open,
-  readStatement,
-  Refusal,
-  render,
-  REQUEST,
-  thumbprint,
-} from "@countersign/core";
-import type { CredentialStatement, JsonObject, OwnerSignature, Statement } from "@countersign/core";
-import { nodeCrypto, printable } from "@countersign/node";
-import { approvalScreen } from "../approval-screen.ts";
+import { base64url } from "@countersign/core";
+import type { OwnerSignature } from "@countersign/core";
+import { printable } from "@countersign/node";
 import { refuseInsideRun } from "../inside-run.ts";
+import { openRequest, requested } from "../open-request.ts";
+import type { Opened } from "../open-request.ts";
 import { enrol, listOwners, removeKey, resumeKey } from "../owner-keys.ts";
 import type { EnrolOptions } from "../owner-keys.ts";
 import { askOwner } from "../prompt.ts";
@@ -21,7 +13,7 @@ import { keyOption, signatureFrom, signing, statementFrom } from "../signed-else
 import type { SignOptions } from "../signed-elsewhere.ts";
 import { openOwnerKey, readOwnerKey, signElsewhere } from "../signing.ts";
 import { signedLines, signedSoFar } from "../several-owners.ts";
-import { explain, list, number, text, withApi } from "../sockets.ts";
+import { list, number, text, withApi } from "../sockets.ts";
 import type { LocalApi } from "../sockets.ts";
 import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
@@ -58,52 +50,6 @@ async function requests(
   });
 }
 
-interface Opened {
-  readonly view: JsonObject;
-  readonly statement: Statement;
-  readonly body: CredentialStatement;
-  readonly lines: readonly string[];
-  readonly code: string;
-}
-
-/** Opens a request and renders it from the bytes to be signed, after the checks of DESIGN 4 on R. */
-async function openRequest(
-  cli: Cli,
-  api: LocalApi,
-  id: string,
-  jkt: string,
-  isElsewhere: boolean,
-): Promise<Opened> {
-  const view = await requested(
-    id,
-    api.get(
-      `/v1/owner/requests/${encodeURIComponent(id)}?jkt=${jkt}${isElsewhere ? "&elsewhere=1" : ""}`,
-    ),
-  );
-  const statement = readStatement(nodeCrypto, fromBase64url(text(view, "jcs")));
-  const { body } = statement;
-  if (body.kind !== "credential" || body.owner.jkt !== jkt)
-    throw new Refusal("statement_invalid", "made for another key");
-  const rendering = render(
-    nodeCrypto,
-    statement,
-    await open(nodeCrypto, REQUEST, text(view, "request")),
-  );
-  const parts = {
-    view,
-    rendering,
-    agent: body.agent.id,
-    host: body.agent.host,
-    anchor: body.agent.jkt,
-    ownerKey: jkt,
-    deadline: number(view, "deadline"),
-  };
-  return { view, statement, body, lines: approvalScreen(parts, cli.columns), code: rendering.code };
-}
-
-const requested = (id: string, asked: Promise<JsonObject>): Promise<JsonObject> =>
-  explain(asked, "not_found", `no request ${id}`, "See who waits: countersign owner requests");
-
 async function decide(
   cli: Cli,
   api: LocalApi,
@@ -125,7 +71,11 @@ async function decide(
   ]);
 }
 
-async function approve(cli: Cli, id: string, options: SignOptions): Promise<void> {
+async function approve(
+  cli: Cli,
+  id: string,
+  options: SignOptions & { readonly digits?: string },
+): Promise<void> {
   await refuseInsideRun(cli);
   await withApi(cli, "server.sock", async (api) => {
     const key = await readOwnerKey(cli, options.key);
@@ -135,8 +85,10 @@ async function approve(cli: Cli, id: string, options: SignOptions): Promise<void
       await decide(cli, api, id, { statement, sig });
       return;
     }
-    const jkt = thumbprint(nodeCrypto, key.jwk);
-    const opened = await openRequest(cli, api, id, jkt, options.print);
+    const { print: isElsewhere, digits } = options;
+    const opened = await openRequest(cli, api, { id, key, isElsewhere, digits });
+    if (opened === "deny") await denyOne(cli, api, id);
+    if (opened === "deny" || opened === "quit") return;
     if (options.print) {
       await printForElsewhere(cli, opened, id, options);
       return;
@@ -185,6 +137,17 @@ async function denyOne(cli: Cli, api: LocalApi, id: string): Promise<void> {
   show(cli, answer, [`[/x] Denied. ${next}`]);
 }
 
+function approveCommand(cli: Cli, noun: Command): void {
+  signing(noun.command("approve <id>"))
+    .description("shows a request, takes what the agent's terminal shows, and signs")
+    .option("--digits <NN>", "the two digits of the agent's terminal, where nobody can be asked")
+    .addHelpText(
+      "after",
+      "\nExample:\n  countersign owner approve Ne0ggFCM --key ~/.ssh/id_ed25519\n  countersign owner approve Ne0ggFCM --key id.pub --print > statement.json\n  countersign owner approve Ne0ggFCM --key id.pub --digits 42 --print > statement.json",
+    )
+    .action((id: string, options: SignOptions & { digits?: string }) => approve(cli, id, options));
+}
+
 export function build(cli: Cli): Command {
   const noun = new Command("countersign owner").description(
     "What owners do: enrol a key, see who asks, approve, deny.",
@@ -223,13 +186,7 @@ export function build(cli: Cli): Command {
     .option("--all", "decided ones too", false)
     .addHelpText("after", "\nExample:\n  countersign owner requests --owner me")
     .action((options: { owner?: string; all: boolean }) => requests(cli, options));
-  signing(noun.command("approve <id>"))
-    .description("shows a request, takes the code that the agent's terminal shows, and signs")
-    .addHelpText(
-      "after",
-      "\nExample:\n  countersign owner approve Ne0ggFCM --key ~/.ssh/id_ed25519\n  countersign owner approve Ne0ggFCM --key id.pub --print > statement.json",
-    )
-    .action((id: string, options: SignOptions) => approve(cli, id, options));
+  approveCommand(cli, noun);
   presignCommand(cli, noun);
   policyCommand(cli, noun);
   noun.addCommand(gatewayCommand(cli));

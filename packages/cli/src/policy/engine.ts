@@ -157,6 +157,8 @@ export class PolicyEngine {
   async #open(id: string): Promise<Opened> {
     const { api, owner, jkt } = this.#p;
     const view = await api.get(`/v1/owner/requests/${encodeURIComponent(id)}?jkt=${jkt}`);
+    if (view["jcs"] === undefined)
+      throw new Refusal("terminal_required", "a person's key: he types the digits of the terminal");
     const statement = readStatement(c, fromBase64url(text(view, "jcs")));
     const request = await open(c, REQUEST, text(view, "request"));
     const { appraisal } = view;
