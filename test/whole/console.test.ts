@@ -6,6 +6,7 @@ import {
   fromBase64url,
   loginChallenge,
   readStatement,
+  writeStatement,
 } from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
@@ -166,29 +167,52 @@ describe("a session", () => {
   it("is shown a request by its page only where all of it fits together", async () => {
     const path = `GET /v1/owner/requests/${id}?jkt=${passkey.jkt}`;
     const { body } = await call(path, undefined, { cookie });
-    const opened = await readOpened(c, body, passkey.jkt);
+    const { issuer, trustDomain } = rig.world.config;
+    const signing = { jkt: passkey.jkt, owner: passkey.id, place: { issuer, trustDomain } };
+    const opened = await readOpened(c, body, signing);
     expect(opened.body.agent.id).toBe(body["agent"]);
     expect(opened.rendering.cs).toBe(body["digest"]);
     const other = await enrolPasskey(rig, BOUND, { key: generateSigner(), coSigners: [passkey] });
     const statement = fromBase64url(textOf(body["jcs"]));
     const changed = statement.map((octet, at) => (at === statement.length - 3 ? octet ^ 1 : octet));
-    const rows: readonly (readonly [string, JsonObject, string, string])[] = [
-      ["for another key", body, other.jkt, "approval_unsuitable"],
+    const denial = writeStatement(c, { ...opened.body, decision: "deny" }).bytes;
+    const unsuitable = "approval_unsuitable";
+    type Unfit = readonly [name: string, view: JsonObject, signing: object, code: string];
+    const rows: readonly Unfit[] = [
+      ["for another key", body, { jkt: other.jkt }, unsuitable],
+      ["for another owner", body, { owner: "urn:agent-owner:example.org:another1" }, unsuitable],
       [
-        "with one octet changed",
-        { ...body, jcs: base64url(changed) },
-        passkey.jkt,
-        "statement_invalid",
+        "for another server",
+        body,
+        { place: { issuer: "https://id.test", trustDomain } },
+        unsuitable,
       ],
+      ["for another domain", body, { place: { issuer, trustDomain: "test.org" } }, unsuitable],
+      ["that is a denial", { ...body, jcs: base64url(denial) }, {}, unsuitable],
+      ["with one octet changed", { ...body, jcs: base64url(changed) }, {}, "statement_invalid"],
       [
         "with another R",
         { ...body, request: (await whole.scene.host.make()).request },
-        passkey.jkt,
-        "approval_unsuitable",
+        {},
+        unsuitable,
+      ],
+      [
+        "under the name of another agent",
+        { ...body, entry: "spiffe://example.org/agent/printer" },
+        {},
+        unsuitable,
+      ],
+      [
+        "under the name of another host",
+        { ...body, proxy: "spiffe://example.org/proxy/host-2" },
+        {},
+        unsuitable,
       ],
     ];
-    for (const [name, view, jkt, code] of rows)
-      expect([name, await outcomeOf(() => readOpened(c, view, jkt))]).toEqual([name, code]);
+    for (const [name, view, change, code] of rows) {
+      const got = await outcomeOf(() => readOpened(c, view, { ...signing, ...change }));
+      expect([name, got]).toEqual([name, code]);
+    }
   });
 
   it("does not grant: only the signature does", async () => {

@@ -1,4 +1,4 @@
-import { isObject, parseJsonObject } from "@countersign/core";
+import { parseJsonObject } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 
 /** What the server refused, in its own words (RFC 9457): what happened, and what to do next. */
@@ -59,12 +59,43 @@ const LIMITS = {
   fractionsAllowed: true,
 };
 
+const MAX_PROBLEM_BYTES = 65_536;
+const MAX_SENTENCE_CHARACTERS = 600;
+/** A call that is not answered in time was not answered. */
+const ANSWER_MS = 30_000;
+
+/** The octets of an answer, and no more than so many. @throws RangeError */
+export async function readUpTo(response: Response, maxBytes: number): Promise<Uint8Array> {
+  const reader = response.body?.getReader();
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true };
+    if (done || value === undefined) break;
+    length += value.length;
+    if (length > maxBytes) {
+      await reader?.cancel();
+      throw new RangeError("an answer without end");
+    }
+    pieces.push(value);
+  }
+  const octets = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    octets.set(piece, at);
+    at += piece.length;
+  }
+  return octets;
+}
+
+/** A problem document that cannot be read says nothing: then the status alone is told. */
 async function problemOf(response: Response): Promise<Problem> {
-  const said: unknown = await response.json().catch(() => undefined);
+  const said = await readUpTo(response, MAX_PROBLEM_BYTES)
+    .then((octets) => parseJsonObject(octets, LIMITS))
+    .catch((): JsonObject => ({}));
   const of = (name: string): string | undefined => {
-    const value: unknown =
-      typeof said === "object" && said !== null ? Reflect.get(said, name) : undefined;
-    return typeof value === "string" ? value : undefined;
+    const { [name]: value } = said;
+    return typeof value === "string" ? value.slice(0, MAX_SENTENCE_CHARACTERS) : undefined;
   };
   return new Problem(
     response.status,
@@ -96,11 +127,9 @@ export function apiOf(fetched: typeof fetch, tokenOf: () => string | undefined):
     }
   };
   const call = async (path: string, init: RequestInit): Promise<JsonObject> => {
-    const response = await send(path, init);
+    const response = await send(path, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
     if (!response.ok) throw await problemOf(response);
-    const octets = new Uint8Array(await response.arrayBuffer());
-    const json = parseJsonObject(octets, LIMITS);
-    return isObject(json) ? json : {};
+    return parseJsonObject(await readUpTo(response, MAX_ANSWER_BYTES), LIMITS);
   };
   const headers = { "content-type": "application/json" };
   return {

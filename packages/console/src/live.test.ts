@@ -32,4 +32,19 @@ describe("EventParser (HTML 9.2.6)", () => {
     const parser = new EventParser();
     expect(() => parser.push("x".repeat(65_537))).toThrow(RangeError);
   });
+
+  it("does not keep an event of lines without end either", () => {
+    const parser = new EventParser();
+    const line = `data: ${"x".repeat(1000)}\n`;
+    const flood = (): void => {
+      for (let n = 0; n < 100; n += 1) parser.push(line);
+    };
+    expect(flood).toThrow(RangeError);
+  });
+
+  it("takes many events that come in one piece", () => {
+    const parser = new EventParser();
+    const event = `data: ${"x".repeat(1000)}\n\n`;
+    expect(parser.push(event.repeat(100))).toHaveLength(100);
+  });
 });

@@ -22,17 +22,22 @@ export class EventParser {
   #id: string | undefined;
   #event = "message";
   #data: string[] = [];
+  /** Characters of the lines of the event that has not ended. */
+  #length = 0;
 
   push(piece: string): readonly LiveEvent[] {
     this.#held += piece;
-    if (this.#held.length > MAX_EVENT_CHARACTERS) throw new RangeError("an event without end");
     const lines = this.#held.split(/\r\n|\r|\n/);
     this.#held = lines.pop() ?? "";
-    return lines.flatMap((line) => this.#line(line));
+    const events = lines.flatMap((line) => this.#line(line));
+    if (this.#length + this.#held.length > MAX_EVENT_CHARACTERS)
+      throw new RangeError("an event without end");
+    return events;
   }
 
   #line(line: string): readonly LiveEvent[] {
     if (line === "") return this.#end();
+    this.#length += line.length + 1;
     const [, name = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (name === "data") this.#data.push(value);
     if (name === "event") this.#event = value;
@@ -45,6 +50,7 @@ export class EventParser {
     const event = this.#event;
     this.#data = [];
     this.#event = "message";
+    this.#length = 0;
     if (data.length === 0) return [];
     return [{ event, data: data.join("\n"), ...(this.#id === undefined ? {} : { id: this.#id }) }];
   }

@@ -1,6 +1,6 @@
 import { webCryptoOn } from "@countersign/core";
 import type { Subtle } from "@countersign/core";
-import { apiOf, Unreachable } from "./api.ts";
+import { apiOf, Problem, Unreachable } from "./api.ts";
 import type { Place } from "./app.ts";
 import { enrolPage } from "./pages/enrol.ts";
 import { OUTSIDE, unstarted } from "./pages/outside.ts";
@@ -89,14 +89,21 @@ window.addEventListener("hashchange", () => {
   void start();
 });
 
+/** Passkeys hang on the host's name: no page asks for one of another, of a parent domain neither. */
+const wrongPlace = (rpId: string): Problem =>
+  new Problem(
+    0,
+    "origin_mismatch",
+    `This page is at ${window.location.hostname}, and its server says ${rpId}`,
+    "Do not sign in here. Open the address that your administrator gave you, and tell him.",
+  );
+
 async function start(): Promise<void> {
   try {
     const about = await api.get("/v1/owner/console");
-    place = {
-      trustDomain: text(about, "trust_domain"),
-      issuer: text(about, "issuer"),
-      rpId: text(about, "rp_id"),
-    };
+    const rpId = text(about, "rp_id");
+    if (rpId !== window.location.hostname) throw wrongPlace(rpId);
+    place = { trustDomain: text(about, "trust_domain"), issuer: text(about, "issuer"), rpId };
     if (isOutside(place)) return;
     if (about["signed_in"] === true) await enter(place);
     else askToSignIn(place);
@@ -104,5 +111,10 @@ async function start(): Promise<void> {
     unreached(error);
   }
 }
+
+// a page that the browser kept as it was may show what its reader has left since
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) window.location.reload();
+});
 
 void start();

@@ -18,17 +18,42 @@ export interface Opened {
   readonly askedAt: number;
 }
 
+/** For whom, and where, a text is signed. */
+export interface Signing {
+  /** Thumbprint of the key. */
+  readonly jkt: string;
+  /** Owner id. */
+  readonly owner: string;
+  readonly place: { readonly issuer: string; readonly trustDomain: string };
+}
+
+/** What a page says above the text must be of that text: the name of its agent, and the host that it may run on. */
+function isAsSaid(view: JsonObject, { agent }: CredentialStatement): boolean {
+  const entry = text(view, "entry");
+  const isItsEntry = agent.id.slice(0, agent.id.lastIndexOf("/")) === entry;
+  return isItsEntry && (agent.host === undefined || agent.host === text(view, "proxy"));
+}
+
 /**
  * Reads what the server made for a key, and renders it by itself from the exact octets: digest and code are computed
- * here, R must be the one that the statement answers, and its anchor the one that the statement approves (DESIGN 4).
+ * here, R must be the one that the statement answers, and its anchor the one that the statement approves (DESIGN 4). It
+ * must be for this owner, key and server.
  * @throws Refusal `statement_invalid`, `approval_unsuitable`, and as `open` for R
  */
-export async function readOpened(c: Crypto, view: JsonObject, jkt: string): Promise<Opened> {
+export async function readOpened(c: Crypto, view: JsonObject, signing: Signing): Promise<Opened> {
   const statement = readStatement(c, fromBase64url(text(view, "jcs")));
   const request = await open(c, REQUEST, text(view, "request"));
   const rendering = render(c, statement, request);
   const { body } = statement;
-  if (body.kind !== "credential" || body.owner.jkt !== jkt)
-    throw new Refusal("approval_unsuitable", "made for another key than the one that asked");
+  const unsuitable = (why: string): never => {
+    throw new Refusal("approval_unsuitable", why);
+  };
+  if (body.kind !== "credential" || body.owner.jkt !== signing.jkt)
+    return unsuitable("made for another key than the one that asked");
+  if (body.owner.id !== signing.owner) return unsuitable("made for another owner");
+  if (body.decision !== "approve") return unsuitable("no approval");
+  const { issuer, trustDomain } = signing.place;
+  if (body.aud !== issuer || body.td !== trustDomain) return unsuitable("for another server");
+  if (!isAsSaid(view, body)) return unsuitable("of another agent or host than the page names");
   return { view, statement, body, rendering, askedAt: request.claims.iat };
 }

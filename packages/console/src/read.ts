@@ -29,10 +29,14 @@ export function object(value: Json | undefined): JsonObject {
   return isObject(value) ? value : {};
 }
 
-/** The objects of a list; none where there is no list. */
+/** More than the server gives of anything: a page does not drown in what it is told. */
+const MAX_ITEMS = 1000;
+
+/** The objects of a list, the first thousand; none where there is no list. */
 export function list(from: JsonObject, name: string): readonly JsonObject[] {
   const { [name]: value } = from;
-  return Array.isArray(value) ? value.filter((item: Json) => isObject(item)) : [];
+  if (!Array.isArray(value)) return [];
+  return value.slice(0, MAX_ITEMS).filter((item: Json) => isObject(item));
 }
 
 /** The name in an id: its last segment. */

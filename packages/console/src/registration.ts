@@ -28,6 +28,9 @@ export interface MadePasskey {
 function creationOf(options: JsonObject): PublicKeyCredentialCreationOptions {
   const user = object(options["user"]);
   const rp = object(options["rp"]);
+  // a passkey of a parent domain could be used, and asked for, on every page below it
+  if (text(rp, "id") !== window.location.hostname)
+    throw new Unreadable("a passkey for another host than this one");
   return {
     challenge: bytesOf(options, "challenge"),
     rp: { id: text(rp, "id"), name: text(rp, "name") },
@@ -95,13 +98,15 @@ export interface KeyText {
 
 /**
  * Reads the statement that the server made for a new passkey, and renders it from its exact octets.
- * @throws Unreadable where it names another key, server or place; Refusal as `readStatement`
+ * @param ownerId whose key it must be; a first key is of whoever was invited
+ * @throws Unreadable where it names another key, owner, server or place; Refusal as `readStatement`
  */
 export function readKeyText(
   c: Crypto,
   answer: JsonObject,
   made: MadePasskey,
   place: Place,
+  ownerId?: string,
 ): KeyText {
   const statement = readStatement(c, fromBase64url(text(answer, "jcs")));
   if (!isKeyStatement(statement)) throw new Unreadable("not a key statement");
@@ -109,6 +114,7 @@ export function readKeyText(
   const isMeant =
     key.jkt === made.jkt &&
     owner.jkt === made.jkt &&
+    (ownerId === undefined || owner.id === ownerId) &&
     key.app === place.rpId &&
     aud === place.issuer &&
     td === place.trustDomain &&

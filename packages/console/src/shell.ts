@@ -176,7 +176,10 @@ export class Shell {
     const [, name = "inbox", parameter = ""] =
       /^#\/([a-z]+)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(window.location.hash) ?? [];
     this.#page?.close();
-    this.#page = (PAGES[name] ?? inboxPage)(this.#app(), parameter);
+    this.#page = ((Object.hasOwn(PAGES, name) ? PAGES[name] : undefined) ?? inboxPage)(
+      this.#app(),
+      parameter,
+    );
     document.body.classList.toggle("without-tabs", this.#page.hidesTabs === true);
     fill(this.#main, this.#page.root);
     this.#tellPlace(name === "requests" ? "inbox" : name);

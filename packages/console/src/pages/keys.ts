@@ -203,13 +203,13 @@ class Adding {
   }
 
   async begin(): Promise<void> {
-    const { c, api, place } = this.#app;
+    const { c, api, place, session } = this.#app;
     try {
       const { options } = await api.post("/v1/owner/keys/webauthn/options", {});
       const made = await makePasskey(c, object(options));
       const { credential } = made;
       const taken = await api.post("/v1/owner/keys/webauthn/verify", { credential });
-      this.#show(readKeyText(c, taken, made, place));
+      this.#show(readKeyText(c, taken, made, place, session.owner.id));
     } catch (error) {
       fill(this.root, refusal(error));
     }

@@ -9,6 +9,7 @@ import { readOpened } from "../opened.ts";
 import type { Opened } from "../opened.ts";
 import { signStatement } from "../passkey.ts";
 import { list, nameOf, number, object, text } from "../read.ts";
+import { Rereading, stillSeen } from "../renewed.ts";
 import { watchSeen } from "../seen.ts";
 import { sheet } from "../sheet.ts";
 import type { Sheet } from "../sheet.ts";
@@ -50,6 +51,9 @@ class RequestPage implements Page {
   #shownAtMs = performance.now();
   #isBusy = false;
   #isOver = false;
+  #isOpening = false;
+  #isClosed = false;
+  readonly #rereading = new Rereading();
   #stops: (() => void)[] = [];
   #stopSeen: () => void = () => undefined;
   readonly #approve: Button;
@@ -92,6 +96,7 @@ class RequestPage implements Page {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const stop of this.#stops) stop();
     this.#stopSeen();
   }
@@ -101,6 +106,8 @@ class RequestPage implements Page {
   }
 
   async #open(): Promise<void> {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
     const before = this.#opened;
     try {
       const key = this.#key;
@@ -109,11 +116,17 @@ class RequestPage implements Page {
         return;
       }
       const view = await this.#app.api.get(`${this.#path}?jkt=${encodeURIComponent(key.jkt)}`);
-      const opened = await readOpened(this.#app.c, view, key.jkt);
+      const { c, place, session } = this.#app;
+      const signing = { jkt: key.jkt, owner: session.owner.id, place };
+      const opened = await readOpened(c, view, signing);
+      // nothing changes under a finger that signs what stands there
+      if (this.#isClosed || this.#isOver || this.#isBusy) return;
       this.#opened = opened;
       this.#draw(opened, before);
     } catch (error) {
-      await this.#ended(error);
+      if (!this.#isClosed && !this.#isBusy) await this.#ended(error);
+    } finally {
+      this.#isOpening = false;
     }
   }
 
@@ -128,6 +141,7 @@ class RequestPage implements Page {
         return;
       }
     }
+    this.#opened = undefined; // nothing that is not shown is signed
     if (error instanceof Refusal)
       fill(
         this.root,
@@ -161,13 +175,9 @@ class RequestPage implements Page {
     const { view, body, rendering } = opened;
     const name = nameOf(text(view, "entry"));
     const host = nameOf(text(view, "proxy"));
-    // a line stays seen only if the text made anew says, byte for byte, the same in it
-    const same = new Set(
-      [...this.#seen].filter(
-        (i) => JSON.stringify(before?.rendering.marked[i]) === JSON.stringify(rendering.marked[i]),
-      ),
-    );
-    this.#seen = same;
+    const wasRead = this.#seen.size >= (this.#sheet?.marked.length ?? 0);
+    const note = this.#rereading.noteOf(opened, before, wasRead);
+    this.#seen = stillSeen(this.#seen, before, rendering);
     const drawn = sheet(rendering, body.view.tpl, {
       agent: {
         who: "The agent signed",
@@ -177,8 +187,9 @@ class RequestPage implements Page {
       },
       own: { who: "You", jkt: body.owner.jkt, where: this.#key?.name ?? "" },
     });
-    this.#sheet = drawn;
-    const note = object(view["claimed"])["note"];
+    const marked = note === undefined ? drawn.marked : [...drawn.marked, note];
+    this.#sheet = { element: drawn.element, marked };
+    const words = object(view["claimed"])["note"];
     fill(
       this.root,
       head(`${name} asks for a credential`, announced(view, host), back()),
@@ -190,14 +201,15 @@ class RequestPage implements Page {
           { class: "request-sheet" },
           changesPanel(view, this.#app.now()),
           reasons(view),
+          note,
           drawn.element,
           observedPanel(view, host),
-          typeof note === "string" ? notePanel(note) : undefined,
+          typeof words === "string" ? notePanel(words) : undefined,
         ),
         this.#decisions(rendering.code, name, host),
       ),
     );
-    this.#stopSeen = watchSeen(drawn.marked, (index) => {
+    this.#stopSeen = watchSeen(marked, (index) => {
       this.#seen.add(index);
       this.#tick();
     });
@@ -314,7 +326,7 @@ class RequestPage implements Page {
 
   /** The signature is verified here once more, as a stranger would, before the line is filled. */
   async #signed(opened: Opened, sig: OwnerSignature, key: OwnKey): Promise<void> {
-    const { c, place, session } = this.#app;
+    const { c, place } = this.#app;
     const me = await this.#app.api.get("/v1/owner/me");
     const jwk = list(me, "keys").find((item) => item["jkt"] === key.jkt)?.["jwk"];
     const pages = { rpId: place.rpId, origins: [window.location.origin] };
@@ -329,7 +341,7 @@ class RequestPage implements Page {
     this.#isOver = true;
     this.#stopSeen();
     const name = nameOf(text(opened.view, "entry"));
-    drawSigned(this.root, opened, { jkt: session.jkt, name: key.name, at: this.#app.now() });
+    drawSigned(this.root, opened, { jkt: key.jkt, name: key.name, at: this.#app.now() });
     this.#app.say(`Countersigned. ${name} gets its credential.`, "assertive");
     focusTitle(this.root);
   }
@@ -375,8 +387,8 @@ class RequestPage implements Page {
   async #look(): Promise<void> {
     if (this.#isOver || this.#isBusy || this.#opened === undefined) return;
     const view = await this.#app.api.get(this.#path).catch(() => undefined);
-    if (view === undefined || this.#isOver || this.#isBusy) return;
-    if (text(view, "state") !== "asked") this.#over(outcomeOf(view));
+    if (view === undefined || this.#isOver || this.#isBusy || this.#isClosed) return;
+    if (view["state"] !== "asked") this.#over(outcomeOf(view));
   }
 }
 
