@@ -21,7 +21,8 @@ export function consoleOf({ scene }: Whole): Handler<object> {
   const page = new TextEncoder().encode("<!doctype html>");
   const site = new Map([["/index.html", { octets: page, type: "text/html; charset=utf-8" }]]);
   const sessions = new OwnerSessions(nodeCrypto, seededRandom("console"));
-  return consoleApp(scene.rig.world, { feed: scene.rig.owners, sessions, site });
+  const { owners: feed, feed: states } = scene.rig;
+  return consoleApp(scene.rig.world, { feed, heeded: states.heeded, sessions, site });
 }
 
 /** What the page says of itself with every call. */
@@ -150,7 +151,9 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await apis.call("console", `POST ${path}/decision`, { json });
   await apis.call("console", "GET /v1/owner/requests?all=1");
   await apis.call("console", "GET /v1/owner/agents");
-  await apis.call("console", "POST /v1/owner/halt", { json: { scope: "entry", target: ENTRY_ID } });
+  const halt = { scope: "entry", target: ENTRY_ID };
+  const stop = await apis.call("console", "POST /v1/owner/halt", { json: halt });
+  await apis.call("console", `GET /v1/owner/stops/${textOf(first(stop)["id"])}`);
   await apis.call("console", "GET /v1/owner/agents");
   await apis.call("console", "GET /v1/owner/agents/mailer");
   await apis.call("console", "GET /v1/owner/log");

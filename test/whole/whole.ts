@@ -227,6 +227,7 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
     random: (byteCount) => new Uint8Array(byteCount), // connects again at once
     log,
     adoptTime: time.adopt,
+    answerBeat: (word) => uplink.beat(word),
     onState: async () => {
       const { state } = see();
       if (state !== undefined) await agents.onState(state);

@@ -25,6 +25,7 @@ import { StateFeed } from "./feed/state-feed.ts";
 import { adminApp } from "./http/admin.ts";
 import { apiApp } from "./http/api.ts";
 import { consoleApp } from "./http/console.ts";
+import type { ConsoleParts } from "./http/console.ts";
 import { behindProxies } from "./http/forwarded.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
@@ -266,7 +267,7 @@ function askWitnesses(world: World, witnesses: readonly Witness[]): () => Promis
 /** The owners' console, where it is configured. @throws Refusal `configuration_invalid` without pages */
 async function listenConsole(
   world: World,
-  feed: OwnerFeed,
+  parts: Pick<ConsoleParts, "feed" | "heeded">,
   site: string | undefined,
   counted: (app: Handler<PublicContext>) => Handler<PublicContext>,
 ): Promise<Listener | undefined> {
@@ -274,7 +275,7 @@ async function listenConsole(
   if (bind === undefined) return undefined;
   const pages = await readSite(site ?? "");
   const sessions = new OwnerSessions(world.c, world.random);
-  const app = told(world, counted(consoleApp(world, { feed, sessions, site: pages })));
+  const app = told(world, counted(consoleApp(world, { ...parts, sessions, site: pages })));
   return serve({ on: bind, app, contextOf: addressOf, log: world.log });
 }
 
@@ -333,7 +334,8 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   const adminSocket = join(options.runtime, SERVER_SOCKET);
   const adminOf = adminApp(world, readings, owners, ring);
   const admin = await listenAdmin(world, adminSocket, counted("admin", adminOf));
-  const site = await listenConsole(world, owners, options.site, (app) => counted("console", app));
+  const parts = { feed: owners, heeded: feed.heeded };
+  const site = await listenConsole(world, parts, options.site, (app) => counted("console", app));
   const stopRenewal = renewTls(world, ring, api);
   const stopKeys = keepKeysDaily(world, ring);
   const stopHousekeeping = keepHouse(world);

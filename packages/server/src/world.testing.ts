@@ -258,6 +258,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
       "console",
       consoleApp(world, {
         feed: owners,
+        heeded: feed.heeded,
         sessions: new OwnerSessions(nodeCrypto, random),
         site: PAGES_OF_CONSOLE,
       }),

@@ -1,4 +1,5 @@
 import { Refusal, writeProxyState } from "@countersign/core";
+import type { ProxyState } from "@countersign/core";
 import { eventStream, systemTimers } from "@countersign/node";
 import type { EventStream, Timers } from "@countersign/node";
 import { markForked } from "../cases/forked.ts";
@@ -7,6 +8,7 @@ import { stateFor } from "../cases/state.ts";
 import type { Release } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { Beats } from "./beats.ts";
+import { Heeded } from "./heeded.ts";
 
 const MAX_STREAMS_PER_PROXY = 4;
 
@@ -21,11 +23,14 @@ export class StateFeed {
   readonly #gateways: WeakMap<EventStream, string> = new WeakMap();
   readonly #pending: Set<string> = new Set();
   readonly #beats: Beats;
+  /** Which proxies have heeded which stops. */
+  readonly heeded: Heeded;
   readonly #unsubscribe: () => void;
   #isSending = false;
 
   constructor(world: World, timers: Timers = systemTimers) {
     this.#world = world;
+    this.heeded = new Heeded(world.random, world.clock);
     this.#beats = new Beats(world.random, timers, (proxy) => void this.#forked(proxy));
     this.#unsubscribe = world.store.subscribe((release) => this.#changed(release));
   }
@@ -47,7 +52,9 @@ export class StateFeed {
     streams.add(stream);
     signal.addEventListener("abort", () => streams.delete(stream), { once: true });
     try {
-      stream.send("state", JSON.stringify(writeProxyState(await stateFor(this.#world, proxy))));
+      const state = await stateFor(this.#world, proxy);
+      stream.send("state", JSON.stringify(writeProxyState(state)));
+      this.#askHeeded(proxy, state, stream);
     } catch (error) {
       stream.close();
       streams.delete(stream);
@@ -60,6 +67,7 @@ export class StateFeed {
   /** A proxy answers a beat of one of its streams. */
   answerBeat(proxy: string, word: string): void {
     this.#beats.answer(proxy, word);
+    this.heeded.answer(proxy, word);
   }
 
   /** How many streams are open; for metrics. */
@@ -100,17 +108,29 @@ export class StateFeed {
     this.#isSending = true;
     for (let proxy = this.#next(); proxy !== undefined; proxy = this.#next()) {
       try {
-        const data = JSON.stringify(writeProxyState(await stateFor(this.#world, proxy)));
+        const state = await stateFor(this.#world, proxy);
+        const data = JSON.stringify(writeProxyState(state));
         const streams = this.#streams.get(proxy) ?? new Set();
         for (const stream of streams)
           if (!(await this.#mayHear(proxy, stream)) || !stream.send("state", data))
             streams.delete(stream);
+        this.#askHeeded(proxy, state, [...streams].at(-1));
       } catch (error) {
         this.#world.log.error("state.unsent", { proxy, error });
         this.#drop(proxy); // it connects again, and begins with the state that it must not miss
       }
     }
     this.#isSending = false; // in the same step that found nothing more to send
+  }
+
+  /** After a state with a stop that the proxy has not heeded yet: asks on the newest of its streams. */
+  #askHeeded(proxy: string, { stops }: ProxyState, stream: EventStream | undefined): void {
+    if (stream === undefined) return;
+    const word = this.heeded.ask(
+      proxy,
+      stops.map(({ id }) => id),
+    );
+    if (word !== undefined) stream.send("beat", word);
   }
 
   /** Ends a stream by a gateway that was stopped, or that lost this proxy: it is not told even that. */

@@ -20,7 +20,12 @@ describe("the console of one of several owners", () => {
     const { rig } = scene;
     dave = await enrolOwner(rig, "dave");
     const sessions = new OwnerSessions(nodeCrypto, seededRandom("sessions"));
-    const app = consoleApp(rig.world, { feed: rig.owners, sessions, site: new Map() });
+    const app = consoleApp(rig.world, {
+      feed: rig.owners,
+      heeded: rig.feed.heeded,
+      sessions,
+      site: new Map(),
+    });
     const [origin = ""] = rig.world.config.consent.origins;
     as = async ({ id, jkt }, what, json) => {
       const { token } = sessions.begin(id, jkt, rig.now());

@@ -35,7 +35,12 @@ beforeEach(async () => {
   ({ alice } = scene);
   sessions = new OwnerSessions(nodeCrypto, seededRandom("sessions"));
   feed = new OwnerFeed(scene.rig.world, timers);
-  app = consoleApp(scene.rig.world, { feed, sessions, site: new Map() });
+  app = consoleApp(scene.rig.world, {
+    feed,
+    sessions,
+    heeded: scene.rig.feed.heeded,
+    site: new Map(),
+  });
 });
 afterEach(async () => {
   feed.close();

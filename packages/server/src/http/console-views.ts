@@ -1,15 +1,11 @@
-import { base64url, fromUtf8, Members, Refusal } from "@countersign/core";
-import type { JsonObject, Json } from "@countersign/core";
-import { isOf } from "../cases/asked.ts";
-import { halt } from "../cases/halt.ts";
+import { base64url, fromUtf8, Refusal } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
 import { isAskBlocked } from "../cases/known.ts";
 import { ownLog } from "../cases/owner-log.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
 import type { CredentialRow, EntryRow, GrantRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { keyView, ownerView } from "./owner-view.ts";
-
-const SCOPES = ["owner", "entry"] as const;
 
 /** Who acts without a signature, as the log names him: where several owners may, which of them it was. */
 export const actorOf = ({ owner }: OwnerSession): string => `session of ${owner}`;
@@ -39,7 +35,8 @@ function stateOf(entry: EntryRow, grant: GrantRow | undefined, around: Around): 
   return grant === undefined ? "idle" : "approved";
 }
 
-const latest = (times: readonly number[]): number | undefined =>
+/** The last of these instants. */
+export const latest = (times: readonly number[]): number | undefined =>
   times.length === 0 ? undefined : Math.max(...times);
 
 function agentView(entry: EntryRow, around: Around): JsonObject & { readonly state: string } {
@@ -71,7 +68,7 @@ async function blockedOf(w: World, entries: readonly EntryRow[]): Promise<Readon
 }
 
 /** Live credentials of an entry, by its installations: one read of all that live is cut off where a server has many. */
-async function liveOf(w: World, entry: string): Promise<readonly CredentialRow[]> {
+export async function liveOf(w: World, entry: string): Promise<readonly CredentialRow[]> {
   const liveAt = w.clock();
   const installations = await w.store.installations({ entry });
   const found = installations.map(({ agent }) => w.store.credentials({ agent, liveAt }));
@@ -102,31 +99,6 @@ export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
     .map((entry) => agentView(entry, around))
     .toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
   return { now, agents };
-}
-
-/** Stops everything of this owner's, or one of his agents: a session is enough (DESIGN 6). */
-export async function haltOf(
-  w: World,
-  session: OwnerSession,
-  posted: Json | undefined,
-): Promise<JsonObject> {
-  const { owner } = session;
-  const members = new Members(posted, "malformed_request", "halt");
-  const scope = members.choice("scope", SCOPES);
-  const target = scope === "owner" ? owner : members.text("target", { maxLength: 512 });
-  members.end();
-  if (scope === "entry") {
-    const entry = await w.store.entry(target);
-    if (entry === undefined || !isOf(entry.body, owner))
-      throw new Refusal("not_found", "no such agent");
-  }
-  const stop = await halt(w, {
-    scope,
-    target,
-    reason: "stopped by its owner",
-    by: actorOf(session),
-  });
-  return { id: stop.id, scope: stop.scope, target: stop.target, since: stop.since };
 }
 
 /** The owner's entries of the log, with what a browser needs to check each by itself. */

@@ -7,13 +7,15 @@ import { findAgent } from "../cases/expectations.ts";
 import type { OwnerSession, OwnerSessions } from "../cases/owner-sessions.ts";
 import { signIn, signInNonce } from "../cases/sign-in.ts";
 import { unblock } from "../cases/unblock.ts";
+import type { Heeded } from "../feed/heeded.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { World } from "../world.ts";
 import { AddressLimit } from "./address-limit.ts";
 import type { AddressBounds } from "./address-limit.ts";
 import { agentOf } from "./console-agent.ts";
 import { checkPlace } from "./console-place.ts";
-import { actorOf, agentsOf, haltOf, logOf, meOf } from "./console-views.ts";
+import { stopRoutes } from "./console-stops.ts";
+import { actorOf, agentsOf, logOf, meOf } from "./console-views.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
@@ -36,6 +38,15 @@ const COOKIE = "__Host-countersign";
 const SIGN_INS: AddressBounds = { ofAddress: 30, ofAll: 3000 };
 
 type Console = Endpoint<PublicContext>;
+
+/** What the console is made of, beside the server's world. */
+export interface ConsoleParts {
+  readonly feed: OwnerFeed;
+  readonly sessions: OwnerSessions;
+  /** Which hosts have confirmed which stops. */
+  readonly heeded: Heeded;
+  readonly site: Site;
+}
 
 /** Over https the session is a cookie that no script reads; a development console keeps it as a header (owner.md 1.3). */
 const isCookied = (w: World): boolean =>
@@ -127,7 +138,7 @@ async function ownKey(w: World, { owner }: OwnerSession, jkt: string | null): Pr
 /** The events of a session's owner. The stream ends with the session: signed out, over, its key taken away. */
 async function eventsOf(
   w: World,
-  { feed, sessions }: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions },
+  { feed, sessions }: Pick<ConsoleParts, "feed" | "sessions">,
   session: OwnerSession,
   request: Request,
 ): Promise<Response> {
@@ -145,7 +156,7 @@ async function eventsOf(
 /** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
 function signedRoutes(
   w: World,
-  parts: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions },
+  parts: Omit<ConsoleParts, "site">,
 ): Readonly<Record<string, Signed>> {
   return {
     "GET /v1/owner/me": async (session) => json(await meOf(w, session)),
@@ -181,10 +192,7 @@ function signedRoutes(
     "GET /v1/owner/starters": ({ owner }) => starters(w, owner),
     "POST /v1/owner/starters": (session, request) =>
       changeStarters(w, request, () => Promise.resolve(session.owner), actorOf(session)),
-    "POST /v1/owner/halt": async (session, request) => {
-      const posted = await readJsonBody(request, MAX_BODY_BYTES);
-      return json(await haltOf(w, session, posted));
-    },
+    ...stopRoutes(w, parts.heeded),
     "POST /v1/owner/sign-out-everywhere": ({ owner }) => {
       parts.sessions.endAll(owner);
       return Promise.resolve(signedOut(w));
@@ -200,11 +208,7 @@ function signedRoutes(
  */
 export function consoleApp(
   w: World,
-  {
-    feed,
-    sessions,
-    site,
-  }: { readonly feed: OwnerFeed; readonly sessions: OwnerSessions; readonly site: Site },
+  { sessions, site, ...parts }: ConsoleParts,
 ): Handler<PublicContext> {
   const signIns = new AddressLimit(SIGN_INS);
   const routes: Record<string, Console> = {
@@ -225,7 +229,7 @@ export function consoleApp(
       return Promise.resolve(signedOut(w));
     },
   };
-  for (const [name, signed] of Object.entries(signedRoutes(w, { feed, sessions })))
+  for (const [name, signed] of Object.entries(signedRoutes(w, { ...parts, sessions })))
     routes[name] = async (request, _context, parameters) =>
       signed(await sessionOf(w, sessions, request), request, parameters);
   for (const path of site.keys()) routes[`GET ${path}`] = () => Promise.resolve(pageOf(site, path));
