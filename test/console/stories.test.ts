@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { BrowserContextOptions, Locator, Page } from "playwright-core";
 import { tell } from "../e2e/countersign.ts";
 import type { Desk } from "./browser.ts";
 import { picture } from "./pictures.ts";
@@ -29,6 +29,8 @@ async function withClock(options: BrowserContextOptions = {}): Promise<Page> {
   await scene.signIn(fresh);
   return fresh;
 }
+
+const hasFocus = (of: Locator): Promise<boolean> => of.evaluate((one) => one.matches(":focus"));
 
 describe("the owner decides", () => {
   it("denies with one press, and the agent is refused", async () => {
@@ -233,12 +235,13 @@ describe("stopping", () => {
   it("stops one agent, whose door says so, and no other", async () => {
     const [one, two] = [await held(), await held()];
     await page.getByRole("link", { name: /^Stop/ }).first().click();
-    await page.getByRole("button", { name: `Stop ${one.name}`, exact: true }).click();
-    await page.getByRole("button", { name: "Stop now" }).click();
-    await page
-      .getByText(/Stopped at/)
-      .first()
-      .waitFor();
+    await page.getByRole("button", { name: `Stop ${one.name}…`, exact: true }).click();
+    await page.getByRole("group", { name: `Stop ${one.name}?` }).waitFor();
+    await picture(page, "stop-question");
+    await page.getByRole("button", { name: "Stop it now" }).click();
+    await page.getByText("1 of 1 host confirmed.").first().waitFor();
+    expect(await spoken(page).textContent()).toMatch(/^Stopped at \d\d:\d\d:\d\d\.$/);
+    await picture(page, "stop-confirmed");
     await expect
       .poll(() => tell(one.agent, "/v1/proof", proof))
       .toMatchObject({ status: 403, reason: "halted" });
@@ -248,10 +251,55 @@ describe("stopping", () => {
   it("asks once more, and Keep keeps", async () => {
     const { name, agent } = await held();
     await page.getByRole("link", { name: /^Stop/ }).first().click();
-    await page.getByRole("button", { name: `Stop ${name}`, exact: true }).click();
-    await page.getByRole("button", { name: "Keep" }).click();
-    await page.getByRole("button", { name: `Stop ${name}`, exact: true }).waitFor();
+    const ask = page.getByRole("button", { name: `Stop ${name}…`, exact: true });
+    await ask.click();
+    await page.getByRole("button", { name: "Keep it" }).click();
+    await ask.waitFor();
+    expect(await hasFocus(ask)).toBe(true);
     expect(await tell(agent, "/v1/proof", proof)).toMatchObject({ status: 200 });
+  });
+});
+
+describe("a stop that nobody confirms", () => {
+  const ask = () => page.getByRole("button", { name: /^Stop mailer.*…$/ }).first();
+
+  it("is not made: the question goes away after ten seconds", async () => {
+    page = await withClock();
+    await scene.ask();
+    await page.getByRole("link", { name: /^Stop/ }).first().click();
+    const now = await page.evaluate<number>("Date.now()");
+    await ask().waitFor();
+    await page.clock.pauseAt(now + 5000);
+    await ask().click();
+    expect(await hasFocus(page.getByRole("button", { name: "Keep it" }))).toBe(true);
+    await page.clock.runFor(9900);
+    expect(await page.getByRole("button", { name: "Stop it now" }).count()).toBe(1);
+    await page.clock.runFor(200);
+    expect(await page.getByRole("button", { name: "Stop it now" }).count()).toBe(0);
+    expect(await hasFocus(ask())).toBe(true);
+    expect(await scene.home.local("server.sock", "/v1/halts")).toMatchObject({
+      stops: expect.not.arrayContaining([expect.objectContaining({ scope: "owner" })]) as object,
+    });
+  });
+
+  it("of a host that does not answer says until when its credentials last", async () => {
+    await scene.ask();
+    await page.route("**/v1/owner/stops/*", async (route) => {
+      const answer = await route.fetch();
+      const body = (await answer.json()) as { now: number; hosts: { confirmed_at?: number }[] };
+      const until = body.now + 900;
+      const hosts = body.hosts.map(({ confirmed_at: _not, ...host }) => ({
+        ...host,
+        credentials_until: until,
+      }));
+      await route.fulfill({ response: answer, json: { ...body, hosts } });
+    });
+    await page.getByRole("link", { name: /^Stop/ }).first().click();
+    await ask().click();
+    await page.getByRole("button", { name: "Stop it now" }).click();
+    await page.getByText("0 of 1 host confirmed.").waitFor();
+    await page.getByText(/here has not answered; its credentials end by \d\d:\d\d\./).waitFor();
+    await picture(page, "stop-unanswered");
   });
 });
 
@@ -293,8 +341,9 @@ describe("stopping everything", () => {
   it("stops every agent of his, also one that waits", async () => {
     const asking = await scene.ask();
     await page.getByRole("link", { name: /^Stop/ }).first().click();
-    await page.getByRole("button", { name: "Stop everything of mine" }).click();
-    await page.getByRole("button", { name: "Stop now" }).click();
+    await page.getByRole("button", { name: "Stop everything…" }).click();
+    await page.getByText(/^Stop \d+ agents? on 1 host\?$/).waitFor();
+    await page.getByRole("button", { name: /^Stop (it|them) now$/ }).click();
     await page
       .getByText(/Stopped at/)
       .first()

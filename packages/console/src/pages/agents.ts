@@ -1,20 +1,13 @@
 import type { JsonObject, Seconds } from "@countersign/core";
+import { stateOf } from "../agent-state.ts";
 import type { App, Page } from "../app.ts";
 import { list, nameOf, number, optional, text } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
-import type { MarkState } from "../ui/mark.ts";
 import { head, link, loaded, refusal, simpleButton } from "../ui/parts.ts";
 import { agentPage } from "./agent.ts";
 import { left, moment } from "../ui/time.ts";
-
-const STATES: Readonly<Record<string, readonly [mark: MarkState, words: string]>> = {
-  waiting: ["agent", "waits for you"],
-  approved: ["signed", "approved"],
-  stopped: ["stopped", "stopped"],
-  idle: ["nobody", "no approval"],
-};
 
 const COLUMNS = ["Agent", "State", "Approved until", "Credential until", "Given"];
 
@@ -34,7 +27,7 @@ function allowAgain(entry: string, allow: Allow): HTMLElement {
 }
 
 function agentRow(row: JsonObject, now: Seconds, allow: Allow): HTMLElement {
-  const [state, words] = STATES[text(row, "state")] ?? (["nobody", "not known"] as const);
+  const [state, words] = stateOf(row);
   const until = optional(row, "grant_until", number);
   const credential = optional(row, "credential_until", number);
   const issued = optional(row, "issued", number);

@@ -145,13 +145,31 @@ export function explained(error: unknown): Explained {
   };
 }
 
+/** What the focused element is called: whoever stands in its place after a change has the same. */
+const nameOfFocus = (element: Element): string =>
+  `${element.tagName} ${element.getAttribute("aria-label") ?? element.textContent} ${element.getAttribute("href") ?? ""}`;
+
+/** Puts these in the place of what is there. Focus stays on what had it, on what is there in its stead, or at the title. */
+export function refill(root: HTMLElement, children: readonly Child[]): void {
+  const { activeElement: focused } = document;
+  const isInside = focused instanceof HTMLElement && root.contains(focused);
+  fill(root, children);
+  if (!isInside || document.activeElement === focused) return;
+  const name = nameOfFocus(focused);
+  const same = [...root.querySelectorAll<HTMLElement>(focused.tagName)].find(
+    (element) => nameOfFocus(element) === name,
+  );
+  const title = document.querySelector<HTMLElement>("main h1");
+  (focused.isConnected ? focused : (same ?? title))?.focus({ preventScroll: true });
+}
+
 /** Content that has to be loaded: a line of text when it takes longer than a moment, what went wrong, or the thing. */
 export function loaded(root: HTMLElement, load: () => Promise<readonly Child[]>): Promise<void> {
   const waiting = window.setTimeout(() => {
     if (root.childElementCount === 0) fill(root, h("p", { class: "lead" }, "Loading…"));
   }, 400);
   return load()
-    .then((children) => fill(root, children))
-    .catch((error: unknown) => fill(root, refusal(error)))
+    .then((children) => refill(root, children))
+    .catch((error: unknown) => refill(root, [refusal(error)]))
     .finally(() => window.clearTimeout(waiting));
 }
