@@ -114,6 +114,7 @@ async function takeNotices(apis: Console): Promise<void> {
   const json = { subscription, name: "Mac" };
   const id = textOf(first(await apis.call("console", `POST ${path}`, { json }))["id"]);
   await apis.call("console", `GET ${path}`);
+  await apis.call("console", `POST ${path}/${id}/test`, { json: {} });
   await apis.call("console", `DELETE ${path}/${id}`);
 }
 

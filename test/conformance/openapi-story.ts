@@ -149,7 +149,12 @@ const member = (exchange: Exchange, ...names: readonly string[]): string => {
 
 /** Everything that every application can be asked, once as it goes well: first issue, proof, renewal, stop. */
 export async function tellStory(): Promise<Apis> {
-  const push = { signer: generateSigner(), contact: "mailto:ops@example.org" };
+  const taken = { status: 201, headers: {}, body: new Uint8Array(0) };
+  const push = {
+    signer: generateSigner(),
+    contact: "mailto:ops@example.org",
+    fetch: () => Promise.resolve(taken),
+  };
   const whole = await makeWhole({ server: { config: { console_port: 8444 }, push } });
   const apis = new Apis(whole, await enrolEdge(whole.scene.rig, { name: "other" }));
   await enrol(apis);

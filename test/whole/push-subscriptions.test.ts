@@ -11,7 +11,11 @@ import type { Passkey } from "./passkey.ts";
 import { pushBrowser } from "./push-browser.ts";
 
 const SIGNER = generateSigner();
-const PUSH = { signer: SIGNER, contact: "mailto:ops@example.org" };
+const PUSH = {
+  signer: SIGNER,
+  contact: "mailto:ops@example.org",
+  fetch: () => Promise.reject(new Error("nobody is called")),
+};
 const PATH = "/v1/owner/push-subscriptions";
 
 let rig: Rig;
@@ -137,11 +141,7 @@ describe("a browser that takes notices", () => {
     ["with a name of 101 characters", { name: "n".repeat(101) }, "malformed_request"],
     ["with a member that nobody knows", { owner: "urn:x" }, "malformed_request"],
     ["of no subscription", { subscription: {} }, "malformed_request"],
-    [
-      "over http",
-      { subscription: { ...point, endpoint: "http://p.example/" } },
-      "malformed_request",
-    ],
+    ["over http", { subscription: { ...point, endpoint: "http://p.example/" } }, "address_refused"],
     [
       "with a point off the curve",
       {

@@ -476,7 +476,12 @@ export type { Demand } from "./verify/verify.ts";
 export { readOwnerConsent, writeOwnerConsent } from "./api/owner-consent.ts";
 export type { PostedOwnerConsent } from "./api/owner-consent.ts";
 export { CLIENT_CERT_HEADER, readClientCert, writeClientCert } from "./api/client-cert.ts";
-export { PUSH_MESSAGE_BYTES, readPushMessage, writePushMessage } from "./api/push-message.ts";
+export {
+  PUSH_MESSAGE_BYTES,
+  pushSubscriptionId,
+  readPushMessage,
+  writePushMessage,
+} from "./api/push-message.ts";
 export type { PushMessage } from "./api/push-message.ts";
 export {
   readAskedAnswer,

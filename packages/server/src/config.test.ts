@@ -92,6 +92,28 @@ describe("roots of authenticators' makers in the configuration", async () => {
   });
 });
 
+describe("networks that notices may call", () => {
+  const networksOf = (...networks: readonly string[]): readonly string[] =>
+    configOf(
+      parseConfig(
+        `trust_domain: example.org\nnotice_networks: ${JSON.stringify(networks)}\n`,
+        SERVER_SCHEMA,
+      ),
+    ).noticeNetworks;
+
+  it("are none, unless some are named", () => {
+    expect(networksOf()).toEqual([]);
+    expect(networksOf("10.20.0.0/16", "fd00:1::/32")).toEqual(["10.20.0.0/16", "fd00:1::/32"]);
+  });
+
+  it.each(["10.20.0.0", "0.0.0.0/0", "::/0", "example.org/24", "10.20.0.0/33"])(
+    "are not %s",
+    (network) => {
+      expect(() => networksOf(network)).toThrow(Refusal);
+    },
+  );
+});
+
 describe("whom push services may write to", () => {
   const contactOf = (value: string): string | undefined =>
     configOf(

@@ -6,6 +6,7 @@ import {
   Refusal,
 } from "@countersign/core";
 import type { Bytes, Seconds } from "@countersign/core";
+import { guardAddresses } from "@countersign/node";
 import type { ConfigSchema } from "@countersign/node";
 import { trustedProxies } from "./http/forwarded.ts";
 
@@ -33,6 +34,7 @@ export interface ServerFile {
   readonly recovery_delay_seconds?: number;
   readonly owner_cas?: readonly string[];
   readonly push_contact?: string;
+  readonly notice_networks?: readonly string[];
   readonly forwarded_by?: readonly string[];
   readonly development: boolean;
 }
@@ -141,6 +143,10 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "strings",
     doc: "your own proxies in front of console and public listener, each an address or ADDRESS/LENGTH: their X-Forwarded-For says who calls; default none",
   },
+  notice_networks: {
+    type: "strings",
+    doc: "private networks on which notices may call somebody, each as ADDRESS/PREFIX; default none: public addresses only",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -202,6 +208,8 @@ export interface ServerConfig {
   readonly pushContact?: string;
   /** Addresses and networks of the operator's own proxies, whose word on who calls is taken; default none. */
   readonly forwardedBy: readonly string[];
+  /** CIDR of private networks on which notices may call somebody. */
+  readonly noticeNetworks: readonly string[];
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -263,6 +271,11 @@ function checkedNetworks(networks: readonly string[]): readonly string[] {
   return networks;
 }
 
+function noticeNetworksOf(texts: readonly string[]): readonly string[] {
+  guardAddresses(texts);
+  return texts;
+}
+
 /**
  * The configuration that a file means.
  * @throws Refusal `configuration_invalid`, `invalid_identifier`
@@ -296,6 +309,7 @@ export function configOf(file: ServerFile): ServerConfig {
     witnesses: witnessesOf(file.witnesses ?? []),
     recoveryDelaySeconds: file.recovery_delay_seconds ?? DAY_SECONDS,
     ownerCas: (file.owner_cas ?? []).map(ownerCaFileOf),
+    noticeNetworks: noticeNetworksOf(file.notice_networks ?? []),
     ...(file.push_contact === undefined ? {} : { pushContact: file.push_contact }),
     forwardedBy: checkedNetworks(file.forwarded_by ?? []),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,

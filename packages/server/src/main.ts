@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { fromUtf8, parseVkey, Refusal } from "@countersign/core";
 import type { Clock, Handler, Listener, Log, Metrics } from "@countersign/node";
 import {
+  createGuardedFetch,
   createMetrics,
   createPrivateFile,
   nodeCrypto,
@@ -38,6 +39,7 @@ import type { NoticeChannel } from "./notices/notice.ts";
 import { watchNotices } from "./notices/metrics.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
+import { PushChannel } from "./push/channel.ts";
 import { KeyRing, renewEnded } from "./signer/key-ring.ts";
 import { readOwnerCas } from "./signer/owner-cas.ts";
 import { createKeys, foldersOf, loadKeys, loadPushSigner } from "./signer/keys.ts";
@@ -148,7 +150,15 @@ async function openWorld(
   });
   const contact = loaded.pushContact;
   const push =
-    contact === undefined ? {} : { push: { signer: await loadPushSigner(data), contact } };
+    contact === undefined
+      ? {}
+      : {
+          push: {
+            signer: await loadPushSigner(data),
+            contact,
+            fetch: createGuardedFetch({ networks: loaded.noticeNetworks }),
+          },
+        };
   const { origin: logOrigin, vkey } = store.logName();
   keys.nameLog(vkey);
   const world: World = {
@@ -301,7 +311,9 @@ function listenAdmin(world: World, path: string, app: Handler<object>): Promise<
   return serve({ on: { unix: path, mode: 0o600 }, app, contextOf: () => ({}), log: world.log });
 }
 
-function tellOwners(world: World, channels: readonly NoticeChannel[], metrics: Metrics): Notices {
+function tellOwners(world: World, owners: OwnerFeed, metrics: Metrics): Notices {
+  const push = world.push === undefined ? [] : [new PushChannel(world, world.push)];
+  const channels: readonly NoticeChannel[] = [owners, ...push];
   return new Notices(world, { channels, timers: systemTimers, ...watchNotices(metrics) });
 }
 
@@ -329,7 +341,7 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   const world: World = { ...opened, config: withPort(loaded, api.port) };
   const readings = watchServer(metrics, world, feed);
   const owners = new OwnerFeed(world);
-  const notices = tellOwners(world, [owners], metrics);
+  const notices = tellOwners(world, owners, metrics);
   const publicListener = await listenPublic(world, counted("public", publicApp(world)));
   const adminSocket = join(options.runtime, SERVER_SOCKET);
   const adminOf = adminApp(world, readings, owners, ring);

@@ -2,7 +2,7 @@ import type { Bytes, Crypto, Random, Seconds, Signer } from "@countersign/core";
 import type { Certificate, OwnerCa } from "@countersign/core";
 import type { Log } from "@countersign/node";
 import type { ServerConfig } from "./config.ts";
-import type { Vapid } from "./push/vapid.ts";
+import type { PushSender } from "./push/send.ts";
 import type { Store } from "./store/store.ts";
 
 /** A CA of one hierarchy that issues now. */
@@ -46,6 +46,6 @@ export interface World {
   /** CAs that certify owners, read from the files that the configuration names; absent: none. */
   readonly ownerCas?: readonly OwnerCa[];
   /** With what notices are pushed to browsers; absent: the configuration has none. */
-  readonly push?: Vapid;
+  readonly push?: PushSender;
   readonly log: Log;
 }

@@ -155,6 +155,12 @@ export const SETTINGS: readonly Setting[] = [
     about: "your own proxies before console and public listener, by address or network",
     kind: "list",
   },
+  {
+    name: "notice_networks",
+    flag: "--notice-network <cidr...>",
+    about: "private networks on which notices may call somebody (default: none)",
+    kind: "list",
+  },
 ];
 
 type InitOptions = Readonly<Record<string, string | readonly string[] | undefined>>;

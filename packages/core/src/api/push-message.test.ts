@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { utf8 } from "../bytes.ts";
 import { outcomeOf } from "../outcome.testing.ts";
 import { Refusal } from "../refusal.ts";
-import { PUSH_MESSAGE_BYTES, readPushMessage, writePushMessage } from "./push-message.ts";
+import { sha256 } from "../web-crypto/hash.ts";
+import {
+  PUSH_MESSAGE_BYTES,
+  pushSubscriptionId,
+  readPushMessage,
+  writePushMessage,
+} from "./push-message.ts";
 import type { PushMessage } from "./push-message.ts";
 
 const GOOD = { v: 1, kind: "request", id: "ntc_AAAAAAAAAAAAAAAAAAAAAA", agent: "mailer" };
@@ -52,5 +58,15 @@ describe("a push message", () => {
         }
       }),
     );
+  });
+});
+
+describe("a subscription", () => {
+  const ENDPOINT = "https://push.example.com/send/1";
+  it("is named by owner and endpoint, and the name gives nothing of it away", () => {
+    const id = pushSubscriptionId({ sha256 }, "urn:one", ENDPOINT);
+    expect(id).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(pushSubscriptionId({ sha256 }, "urn:one", `${ENDPOINT}/`)).not.toBe(id);
+    expect(pushSubscriptionId({ sha256 }, "urn:two", ENDPOINT)).not.toBe(id);
   });
 });

@@ -13,7 +13,8 @@ export type KeyChange =
   | "recovery_cancelled"
   | "recovered";
 
-const KEY_CHANGES: readonly KeyChange[] = [
+/** In the words of the log. */
+export const KEY_CHANGES: readonly KeyChange[] = [
   "added",
   "removed",
   "suspended",

@@ -1,6 +1,7 @@
-import { Refusal } from "@countersign/core";
+import { pushSubscriptionId, Refusal } from "@countersign/core";
 import type { JsonObject, LeafType } from "@countersign/core";
-import { subscriptionId } from "../push/subscription.ts";
+import { sendPush } from "../push/send.ts";
+import type { PushSender } from "../push/send.ts";
 import type { PushSubscription } from "../push/subscription.ts";
 import type { PushSubscriptionRow } from "../store/push-store.ts";
 import type { Decision } from "../store/store.ts";
@@ -39,7 +40,7 @@ export async function subscribePush(
 ): Promise<PushSubscriptionRow> {
   const { subscription, name } = given;
   const { endpoint, p256dh, auth } = subscription;
-  const id = subscriptionId(w.c, owner, endpoint);
+  const id = pushSubscriptionId(w.c, owner, endpoint);
   const row = { id, owner, jkt, endpoint, p256dh, auth, name, madeAt: w.clock() };
   const by = { actor: "owner", record: { by: `session of ${owner}` } } as const;
   const committed = await w.store.commit({
@@ -72,6 +73,40 @@ export async function ownSubscription(
 export async function unsubscribePush(w: World, session: OwnerSession, id: string): Promise<void> {
   const row = await ownSubscription(w, session, id);
   await end(w, row, { actor: "owner", record: { by: `session of ${session.owner}` } });
+}
+
+/** A push service says that it knows an endpoint no more (RFC 8030 7.3): the browser ended it. */
+export function endGonePush(w: World, row: PushSubscriptionRow): Promise<void> {
+  return end(w, row, { actor: "server", reason: "gone", record: {} });
+}
+
+const TEST_LIFE_SECONDS = 60;
+
+/**
+ * Sends one notice to one browser of an owner, at his own wish.
+ * @throws Refusal `not_found`: the browser has ended it; `unreachable`, `address_refused`, `untrusted_chain`
+ */
+export async function testPush(
+  w: World,
+  sender: PushSender,
+  row: PushSubscriptionRow,
+): Promise<void> {
+  const message = { kind: "test", id: "test" } as const;
+  const exp = w.clock() + TEST_LIFE_SECONDS;
+  const outcome = await sendPush(w, sender, row, { message, exp });
+  if (outcome === "delivered") return;
+  if (outcome === "later")
+    throw new Refusal(
+      "unreachable",
+      "the push service did not take it",
+      "The push service of that browser does not take it now. Try again in a minute.",
+    );
+  await endGonePush(w, row);
+  throw new Refusal(
+    "not_found",
+    "the browser has ended this subscription",
+    "Turn notices on again on that device.",
+  );
 }
 
 async function end(w: World, row: Pushed, by: Parameters<typeof log>[3]): Promise<void> {

@@ -1,10 +1,15 @@
 import { base64url, Members, Refusal } from "@countersign/core";
-import type { JsonObject } from "@countersign/core";
+import type { JsonObject, Seconds } from "@countersign/core";
 import { json, readJsonBody } from "@countersign/node";
-import { subscribePush, unsubscribePush } from "../cases/push-subscriptions.ts";
+import {
+  ownSubscription,
+  subscribePush,
+  testPush,
+  unsubscribePush,
+} from "../cases/push-subscriptions.ts";
+import type { PushSender } from "../push/send.ts";
 import { readPushSubscription } from "../push/subscription.ts";
 import { applicationServerKey } from "../push/vapid.ts";
-import type { Vapid } from "../push/vapid.ts";
 import type { PushSubscriptionRow } from "../store/push-store.ts";
 import type { World } from "../world.ts";
 import type { Signed } from "./own-keys.ts";
@@ -21,7 +26,7 @@ const subscriptionView = (row: PushSubscriptionRow): JsonObject => ({
   made_at: row.madeAt,
 });
 
-function demandPush({ push }: World): Vapid {
+function demandPush({ push }: World): PushSender {
   if (push === undefined)
     throw new Refusal(
       "not_found",
@@ -31,8 +36,24 @@ function demandPush({ push }: World): Vapid {
   return push;
 }
 
+/** One test an owner and this long: each calls somebody else's server. */
+const TEST_EVERY_SECONDS: Seconds = 5;
+
+/** Remembers who tested lately. @throws Refusal `rate_limited` */
+function testLimit(): (owner: string, now: Seconds) => void {
+  const tested = new Map<string, Seconds>();
+  return (owner, now) => {
+    for (const [one, at] of tested)
+      if (Math.abs(now - at) >= TEST_EVERY_SECONDS) tested.delete(one);
+    if (tested.has(owner))
+      throw new Refusal("rate_limited", "notices sent as a test", "Wait five seconds.");
+    tested.set(owner, now);
+  };
+}
+
 /** Where an owner's notices are pushed. */
 export function pushRoutes(w: World): Readonly<Record<string, Signed>> {
+  const mayTest = testLimit();
   return {
     "GET /v1/owner/push-subscriptions": async ({ owner }) => {
       const rows = await w.store.pushSubscriptions(owner);
@@ -54,6 +75,15 @@ export function pushRoutes(w: World): Readonly<Record<string, Signed>> {
     "DELETE /v1/owner/push-subscriptions/:id": async (session, _request, { id = "" }) => {
       await unsubscribePush(w, session, id);
       return json({ ended: true });
+    },
+    "POST /v1/owner/push-subscriptions/:id/test": async (session, request, { id = "" }) => {
+      const sender = demandPush(w);
+      const body = await readJsonBody(request, MAX_BODY_BYTES);
+      new Members(body, "malformed_request", "test").end();
+      const row = await ownSubscription(w, session, id);
+      mayTest(session.owner, w.clock());
+      await testPush(w, sender, row);
+      return json({ sent: true });
     },
   };
 }

@@ -1,5 +1,6 @@
-import { base64url, fromBase64url, Members, Refusal, utf8 } from "@countersign/core";
+import { base64url, fromBase64url, Members, Refusal } from "@countersign/core";
 import type { Crypto, Json } from "@countersign/core";
+import { readForeignUrl } from "@countersign/node";
 
 /** What a browser gave out so that messages reach it (Push API 8). The endpoint is a secret: whoever has it can write to it. */
 export interface PushSubscription {
@@ -13,16 +14,12 @@ export interface PushSubscription {
 const MAX_ENDPOINT_LENGTH = 1024;
 const POINT_BYTES = 65;
 const AUTH_BYTES = 16;
-const ID_BYTES = 16;
 
 function endpointOf(members: Members): string {
   const text = members.text("endpoint", { maxLength: MAX_ENDPOINT_LENGTH });
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:") return members.fail("endpoint", "is no https URL");
-  if (url.username !== "" || url.password !== "" || url.hash !== "")
-    return members.fail("endpoint", "has a user or a fragment");
   // one spelling an endpoint: it names its subscription
-  if (url.href !== text) return members.fail("endpoint", "is not in its normal form");
+  if (readForeignUrl(text).href !== text)
+    return members.fail("endpoint", "is not in its normal form");
   return text;
 }
 
@@ -39,7 +36,7 @@ function octetsOf(members: Members, name: string, byteCount: number): Uint8Array
 
 /**
  * Reads a subscription as a browser writes it: `{ endpoint, keys { p256dh, auth } }`.
- * @throws Refusal `malformed_request`; `invalid_key`: no point of P-256
+ * @throws Refusal `malformed_request`; `address_refused`: no plain https URL; `invalid_key`: no point of P-256
  */
 export function readPushSubscription(c: Crypto, value: Json | undefined): PushSubscription {
   const members = new Members(value, "malformed_request", "subscription");
@@ -57,12 +54,4 @@ export function readPushSubscription(c: Crypto, value: Json | undefined): PushSu
       "Turn notices on again in a browser that supports them.",
     );
   return { endpoint, p256dh: base64url(point), auth: base64url(auth) };
-}
-
-/**
- * The name of an owner's subscription, which gives nothing of its endpoint away: a browser finds its own by it.
- * 22 base64url characters: half of SHA-256(owner ‖ 0x00 ‖ endpoint).
- */
-export function subscriptionId(c: Pick<Crypto, "sha256">, owner: string, endpoint: string): string {
-  return base64url(c.sha256(utf8(`${owner}\0${endpoint}`)).subarray(0, ID_BYTES));
 }

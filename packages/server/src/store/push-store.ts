@@ -3,7 +3,7 @@ import type { PushSubscription } from "../push/subscription.ts";
 
 /** A browser of an owner that takes notices. The row goes with the key in whose session it was made. */
 export interface PushSubscriptionRow extends PushSubscription {
-  /** Of owner and endpoint (`subscriptionId`). */
+  /** Of owner and endpoint (`pushSubscriptionId`). */
   readonly id: string;
   readonly owner: string;
   /** Thumbprint of the key of that session. */
