@@ -37,6 +37,8 @@ import { loadIdentity, saveIdentity } from "./keys/identity.ts";
 import { Presigned } from "./presigned/presigned.ts";
 import { enrol, reenrol } from "./uplink/enrol.ts";
 import { Link } from "./uplink/link.ts";
+import { PinnedPages } from "./uplink/pages.ts";
+import { pagesFile } from "./uplink/pages-file.ts";
 import { renewalBy } from "./uplink/renewal.ts";
 import { openServer } from "./uplink/server.ts";
 import { ServerState } from "./uplink/state.ts";
@@ -314,7 +316,7 @@ export async function runProxy(options: RunOptions): Promise<RunningProxy> {
     openServer(uphill.url, file.trust_domain, identity, uphill.gateway),
   );
   const time = timeKeeper(log, systemClock);
-  const server = new ServerState(time.clock);
+  const server = new ServerState(time.clock, await PinnedPages.from(pagesFile(data)));
   const w = worldOf(data, uphill, log, link, server, time);
   const agents = new Agents(w);
   const presigned = new Presigned(w, agents, data);

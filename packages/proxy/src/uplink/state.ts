@@ -31,11 +31,13 @@ export class ServerState {
   #seen: Seen | undefined;
   #isConnected = false;
   #heardAt: Seconds;
-  readonly #pages: PinnedPages = new PinnedPages();
+  readonly #pages: PinnedPages;
   readonly #clock: () => Seconds;
 
-  constructor(clock: () => Seconds) {
+  /** @param pages default: pinned as long as this process runs */
+  constructor(clock: () => Seconds, pages: PinnedPages = new PinnedPages()) {
     this.#clock = clock;
+    this.#pages = pages;
     this.#heardAt = clock();
   }
 
@@ -78,7 +80,7 @@ export class ServerState {
         if (event !== "state") return;
         const state = readProxyState(parseJson(data, { maxBytes: MAX_STATE_BYTES, maxDepth: 12 }));
         this.#take(state);
-        this.#pages.judge(state.trustBundle, this.#clock(), log);
+        await this.#pages.judge(state.trustBundle, this.#clock(), log);
         await heed(state, options);
         options.adoptTime?.(state.now);
         this.#heardAt = this.#clock(); // the state may have set it
