@@ -26,6 +26,7 @@ const DAEMONS = [
   "proxy run",
   "owner policy run",
   "owner gateway run",
+  "owner watch",
   "log witness run",
   "log monitor",
 ];
@@ -52,6 +53,12 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner unblock": ["a", 1, "unreachable"],
   "owner expect": ["a", 1, "unreachable"],
   "owner starters": ["--owner me", 1, "unreachable"],
+  "owner watch": ["me", 1, "unreachable"],
+  "owner webhook add": ["me https://hooks.example.com/", 1, "unreachable"],
+  "owner webhook list": ["", 1, "unreachable"],
+  "owner webhook rotate": ["a", 1, "unreachable"],
+  "owner webhook test": ["a", 1, "unreachable"],
+  "owner webhook remove": ["a", 1, "unreachable"],
   "owner remove-key": ["a", 1, "unreachable"],
   "owner recover start": ["a --key id", 1, "unreachable"],
   "owner recover list": ["", 1, "unreachable"],
@@ -145,6 +152,13 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["owner expect nope", "not_found", /countersign agent list/],
   ["owner starters --owner nope", "not_found", /countersign owner list/],
   ["owner starters --owner me --host a", "malformed_request", /--uid 1000/],
+  ["owner watch nope", "not_found", /countersign owner list/],
+  ["owner webhook add nope https://hooks.example.com/", "not_found", /countersign owner list/],
+  ["owner webhook add me http://hooks.example.com/", "address_refused", /https:\/\/host/],
+  ["owner webhook list --owner nope", "not_found", /countersign owner list/],
+  ["owner webhook rotate nope", "not_found", /countersign owner webhook list/],
+  ["owner webhook test nope", "not_found", /countersign owner webhook list/],
+  ["owner webhook remove nope", "not_found", /countersign owner webhook list/],
   ["owner remove-key nope", "not_found", /countersign owner list/],
   ["owner resume-key nope", "not_found", /countersign owner list/],
   ["owner enrol me --key id", "key_reused", /countersign owner list/],
@@ -274,6 +288,14 @@ describe("every command, where everything runs", () => {
     await run("owner starters", "--owner me --host here --uid 1000");
     await run("owner starters", "--owner me --host here --uid 1000 --remove");
     await run("owner stop-codes", "me");
+    const { id } = await run("owner webhook add", "me https://127.0.0.1/countersign");
+    await run("owner webhook list", "--owner me");
+    await run("owner webhook rotate", String(id));
+    const tested = await home.cli(["--json", "owner", "webhook", "test", String(id)]);
+    ran.add("owner webhook test");
+    expect(tested.code).toBe(1);
+    expect(JSON.parse(tested.out)).toEqual({ taken: false, said: "address_refused" });
+    await run("owner webhook remove", String(id));
     const { path: fresh } = await home.keyFile("fresh");
     const { recovery } = (await run("owner recover start", `me --key ${fresh}`)) as {
       recovery: { id: string };

@@ -88,7 +88,7 @@ export class Apis {
     this.whole = whole;
     this.#gateway = gateway;
     const { w, agents, presigned, door, scene } = whole;
-    const { world, feed, owners } = scene.rig;
+    const { world, feed, owners, webhooks } = scene.rig;
     const runs = new OpenRuns();
     // as far as it is asked: its path, its user and who came through it
     const fixed = { doors: [Object.assign(door, { uid: 1001 })] } as unknown as FixedDoors;
@@ -98,7 +98,7 @@ export class Apis {
       proxy: proxyAdminApp(w, agents, runs, fixed, presigned),
       api: apiApp(world, feed),
       public: publicApp(world),
-      admin: adminApp(world, { render: () => "" }, owners, ringOf()),
+      admin: adminApp(world, { render: () => "" }, owners, ringOf(), webhooks),
       console: consoleOf(whole),
     };
   }
@@ -260,11 +260,23 @@ async function recoverBob(apis: Apis): Promise<void> {
   });
   await apis.call("admin", "POST /v1/owner/agents/mailer/unblock");
   await apis.call("admin", "POST /v1/owner/expectations", { json: { agent: "mailer" } });
+  await keepWebhook(apis);
   const starters = "/v1/owner/starters?owner=alice";
   await apis.call("admin", `POST ${starters}`, {
     json: { host: "host-1", uid: 1001, listed: true },
   });
   await apis.call("admin", `GET ${starters}`);
+}
+
+/** An address that alice's notices are posted to, which nobody answers at. */
+async function keepWebhook(apis: Apis): Promise<void> {
+  const json = { owner: "alice", url: "https://hooks.example.com/a" };
+  const made = await apis.call("admin", "POST /v1/owner/webhooks", { json });
+  const webhook = `/v1/owner/webhooks/${member(made, "id")}`;
+  await apis.call("admin", `POST ${webhook}/test`, { json: {} });
+  await apis.call("admin", `POST ${webhook}/rotate`, { json: {} });
+  await apis.call("admin", "GET /v1/owner/webhooks?owner=alice");
+  await apis.call("admin", `DELETE ${webhook}`);
 }
 
 /** A new key of alice, whose recovery waits. */

@@ -440,6 +440,8 @@ export {
   NOTICES_PER_OWNER,
   UNTOLD,
 } from "./issuance/notice.ts";
+export { noticeWords } from "./issuance/notice-words.ts";
+export type { NoticeWords } from "./issuance/notice-words.ts";
 export type { KeyChange, NoticeBudget, NoticeCause } from "./issuance/notice.ts";
 export { isoTime } from "./consent/sentences.ts";
 export { decideDigits, MAX_WRONG_DIGITS, triesLeft } from "./issuance/digits.ts";

@@ -36,6 +36,7 @@ export interface ServerFile {
   readonly push_contact?: string;
   readonly notice_networks?: readonly string[];
   readonly forwarded_by?: readonly string[];
+  readonly insecure_notice_origins?: readonly string[];
   readonly development: boolean;
 }
 
@@ -147,6 +148,10 @@ export const SERVER_SCHEMA: ConfigSchema<ServerFile> = {
     type: "strings",
     doc: "private networks on which notices may call somebody, each as ADDRESS/PREFIX; default none: public addresses only",
   },
+  insecure_notice_origins: {
+    type: "strings",
+    doc: "origins, as http://host:port, that notices may be posted to without TLS: who listens on the way learns which agents ask; default none",
+  },
   development: {
     type: "boolean",
     default: false,
@@ -210,6 +215,8 @@ export interface ServerConfig {
   readonly forwardedBy: readonly string[];
   /** CIDR of private networks on which notices may call somebody. */
   readonly noticeNetworks: readonly string[];
+  /** Origins that notices may go to over plain HTTP. */
+  readonly insecureNoticeOrigins: readonly string[];
   readonly proxyCertificateSeconds: Seconds;
   readonly isDevelopment: boolean;
 }
@@ -253,6 +260,17 @@ function rootsOf(texts: readonly string[]): readonly Bytes[] {
   if (texts.length > MAX_ATTESTATION_ROOTS)
     throw new Refusal("configuration_invalid", `more than ${MAX_ATTESTATION_ROOTS} roots`);
   return texts.map(readAttestationRoot);
+}
+
+function httpOriginsOf(texts: readonly string[]): readonly string[] {
+  for (const text of texts)
+    if (!text.startsWith("http://") || !URL.canParse(text) || new URL(text).origin !== text)
+      throw new Refusal(
+        "configuration_invalid",
+        "insecure_notice_origins holds something that is no http://host:port",
+        "Write scheme, host and port, and nothing behind them.",
+      );
+  return texts;
 }
 
 function ownerCaFileOf(text: string): OwnerCaFile {
@@ -312,6 +330,7 @@ export function configOf(file: ServerFile): ServerConfig {
     noticeNetworks: noticeNetworksOf(file.notice_networks ?? []),
     ...(file.push_contact === undefined ? {} : { pushContact: file.push_contact }),
     forwardedBy: checkedNetworks(file.forwarded_by ?? []),
+    insecureNoticeOrigins: httpOriginsOf(file.insecure_notice_origins ?? []),
     proxyCertificateSeconds: (file.development ? 30 : 7) * DAY_SECONDS,
     isDevelopment: file.development,
   };

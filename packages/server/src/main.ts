@@ -36,6 +36,7 @@ import { WitnessRounds } from "./log/witnesses.ts";
 import type { Witness } from "./log/witnesses.ts";
 import { Notices } from "./notices/dispatcher.ts";
 import type { NoticeChannel } from "./notices/notice.ts";
+import { Webhooks } from "./notices/webhooks.ts";
 import { watchNotices } from "./notices/metrics.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
@@ -311,9 +312,14 @@ function listenAdmin(world: World, path: string, app: Handler<object>): Promise<
   return serve({ on: { unix: path, mode: 0o600 }, app, contextOf: () => ({}), log: world.log });
 }
 
-function tellOwners(world: World, owners: OwnerFeed, metrics: Metrics): Notices {
+function openWebhooks(world: World): Webhooks {
+  const { noticeNetworks: networks, insecureNoticeOrigins: insecureHttpOrigins } = world.config;
+  return new Webhooks(world, createGuardedFetch({ networks, insecureHttpOrigins }));
+}
+
+function tellOwners(world: World, always: readonly NoticeChannel[], metrics: Metrics): Notices {
   const push = world.push === undefined ? [] : [new PushChannel(world, world.push)];
-  const channels: readonly NoticeChannel[] = [owners, ...push];
+  const channels: readonly NoticeChannel[] = [...always, ...push];
   return new Notices(world, { channels, timers: systemTimers, ...watchNotices(metrics) });
 }
 
@@ -341,10 +347,11 @@ export async function runServer(options: RunOptions): Promise<RunningServer> {
   const world: World = { ...opened, config: withPort(loaded, api.port) };
   const readings = watchServer(metrics, world, feed);
   const owners = new OwnerFeed(world);
-  const notices = tellOwners(world, owners, metrics);
+  const webhooks = openWebhooks(world);
+  const notices = tellOwners(world, [owners, webhooks], metrics);
   const publicListener = await listenPublic(world, counted("public", publicApp(world)));
   const adminSocket = join(options.runtime, SERVER_SOCKET);
-  const adminOf = adminApp(world, readings, owners, ring);
+  const adminOf = adminApp(world, readings, owners, ring, webhooks);
   const admin = await listenAdmin(world, adminSocket, counted("admin", adminOf));
   const parts = { feed: owners, heeded: feed.heeded };
   const site = await listenConsole(world, parts, options.site, (app) => counted("console", app));

@@ -74,11 +74,13 @@ function readStore(metrics: Metrics, { store, clock }: World): Reading {
   const asks = gauge("asks_open", "Questions that wait for an owner.");
   const grants = gauge("grants_live", "Approvals that have neither ended nor expired.");
   const stops = gauge("stops_in_force", "Stops that were not lifted.");
+  const webhooks = gauge("webhooks_disabled", "Addresses of owners that took no notices for days.");
   return async () => {
     leaves.set(readTreeHead(parseNote(await store.checkpoint()).text).size);
     asks.set((await store.asks({ state: "asked" })).length);
     grants.set((await store.grants({ liveAt: clock() })).length);
     stops.set((await store.stops({ inForce: true })).length);
+    webhooks.set((await store.webhooks()).filter((one) => one.disabledAt !== undefined).length);
   };
 }
 

@@ -6,12 +6,13 @@ import {
   isObject,
   parseCertificate,
   parseJson,
+  Refusal,
   utf8,
   vkeyOf,
 } from "@countersign/core";
 import type { Bytes, Json, JsonObject, OwnerCa, Random, Seconds, Signer } from "@countersign/core";
 import { createMetrics, generateSigner, nodeCrypto, silentLog } from "@countersign/node";
-import type { Handler, Log, Timers } from "@countersign/node";
+import type { GuardedFetch, Handler, Log, Timers } from "@countersign/node";
 import { OwnerSessions } from "./cases/owner-sessions.ts";
 import { configOf } from "./config.ts";
 import type { ServerConfig, ServerFile } from "./config.ts";
@@ -24,6 +25,7 @@ import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
 import type { Site } from "./http/static-site.ts";
 import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
+import { Webhooks } from "./notices/webhooks.ts";
 import { memoryCheckpoint } from "./store/checkpoint-file.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
@@ -89,6 +91,8 @@ export interface RigOptions {
   readonly push?: World["push"];
   /** CAs of owners; default none. */
   readonly ownerCas?: readonly OwnerCa[];
+  /** What webhooks are posted with. Default: nobody is there. */
+  readonly fetch?: GuardedFetch;
   /** Default: nobody reads it. */
   readonly log?: Log;
   /** Stands before the store: `faulty`, or one that lets something happen in between. */
@@ -129,6 +133,7 @@ export interface Rig {
   readonly world: World;
   readonly feed: StateFeed;
   readonly owners: OwnerFeed;
+  readonly webhooks: Webhooks;
   /** The admin socket's application; `call` reads whole answers, which streams are not. */
   readonly admin: Handler<object>;
   readonly logSize: () => Promise<number>;
@@ -202,6 +207,8 @@ export async function keysOf(
   };
 }
 
+const nobodyIsThere: GuardedFetch = () => Promise.reject(new Refusal("unreachable"));
+
 /** Makes the server. */
 export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   let now = START;
@@ -249,10 +256,12 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   };
   const feed = new StateFeed(world, options.timers);
   const owners = new OwnerFeed(world, options.timers);
+  const webhooks = new Webhooks(world, options.fetch ?? nobodyIsThere);
   const counted = countAnswers(metrics);
+  const readings = watchServer(metrics, world, feed);
   const api = counted("api", apiApp(world, feed));
   const apps = {
-    admin: counted("admin", adminApp(world, watchServer(metrics, world, feed), owners)),
+    admin: counted("admin", adminApp(world, readings, owners, undefined, webhooks)),
     public: counted("public", publicApp(world)),
     console: counted(
       "console",
@@ -268,6 +277,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     world,
     feed,
     owners,
+    webhooks,
     admin: apps.admin,
     api,
     now: clock,

@@ -24,6 +24,8 @@ import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
 import { recoverCommand } from "./owner-recover.ts";
 import { stopCommands } from "./owner-stops.ts";
+import { watchCommand } from "./owner-watch.ts";
+import { webhookCommand } from "./owner-webhook.ts";
 
 async function requests(
   cli: Cli,
@@ -199,6 +201,8 @@ export function build(cli: Cli): Command {
       await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
     });
   expectCommands(cli, noun);
+  watchCommand(cli, noun);
+  webhookCommand(cli, noun);
   keyCommands(cli, noun);
   return noun;
 }

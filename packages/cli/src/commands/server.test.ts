@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "@countersign/node";
 import { SERVER_SCHEMA } from "../daemons.ts";
-import { configurationOf, SETTINGS } from "./server.ts";
+import { configurationOf } from "./server.ts";
+import { SETTINGS } from "./server-settings.ts";
 
 describe("server init", () => {
   it("offers every setting but the one that is for development", () => {

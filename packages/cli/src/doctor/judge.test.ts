@@ -107,6 +107,11 @@ const ROWS: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = 
     }),
     ["warning token key"],
   ],
+  [
+    "a webhook that took nothing for days",
+    server({ webhooks_disabled: [{ id: "wh_a", owner: "urn:a", since: NOW - DAY }] }),
+    ["warning webhook"],
+  ],
   ["a forked host", server({ proxies: [{ ...HOST, forked: true }] }), ["bad host"]],
   ["a stopped host", server({ proxies: [{ ...HOST, state: "halted" }] }), ["warning host"]],
   [

@@ -153,6 +153,18 @@ function judgeEnrolled(now: Seconds, status: JsonObject): readonly Finding[] {
   });
 }
 
+/** Addresses of owners that are told nothing any more, since they took nothing for days. */
+function judgeWebhooks(status: JsonObject): readonly Finding[] {
+  return list(status, "webhooks_disabled").map((row) =>
+    warning(
+      "webhook",
+      `${text(row, "id")} took nothing and gets nothing since ${instant(number(row, "since"))}`,
+      `See why: countersign owner webhook test ${text(row, "id")}. Once it is taken, it works again.`,
+      "administrator",
+    ),
+  );
+}
+
 function judgeServer(facts: Facts): readonly Finding[] {
   const { status } = facts.server;
   if (status === undefined) return [];
@@ -172,6 +184,7 @@ function judgeServer(facts: Facts): readonly Finding[] {
     held,
     ...judgeKeys(now, status),
     ...judgeEnrolled(now, status),
+    ...judgeWebhooks(status),
   ];
 }
 

@@ -38,6 +38,7 @@ const TYPES = [
   "credential.refused",
   "halt.set",
   "halt.lifted",
+  "notice.webhook_disabled",
   "policy.changed",
   "log.gap",
 ] as const;

@@ -9,6 +9,7 @@ import { putEntry, removeEntry } from "../cases/register.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { LogRow } from "../store/rows.ts";
 import type { Readings } from "../metrics.ts";
+import type { Webhooks } from "../notices/webhooks.ts";
 import type { KeyRing } from "../signer/key-ring.ts";
 import type { World } from "../world.ts";
 import { gatewayToken, listGateways } from "./gateways.ts";
@@ -17,6 +18,7 @@ import { rotation } from "./keys.ts";
 import { ownerRoutes } from "./owner.ts";
 import { recoveryRoutes } from "./owner-recovery.ts";
 import { stopCodeRoutes } from "./stop-codes.ts";
+import { webhookRoutes } from "./webhooks.ts";
 import { application, json } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
 
@@ -129,6 +131,9 @@ async function status(w: World): Promise<Response> {
         not_after: row.notAfter,
         forked: row.forkedAt !== undefined,
       })),
+    webhooks_disabled: (await w.store.webhooks())
+      .filter((row) => row.disabledAt !== undefined)
+      .map((row) => ({ id: row.id, owner: row.owner, since: row.disabledAt ?? 0 })),
     checkpoint: await w.store.checkpoint(),
   });
 }
@@ -192,12 +197,14 @@ async function listEntries(w: World): Promise<Response> {
  * The calls of administrators and, on the same socket, of owners. Mode 0600: who can open it, may.
  * @param feed the streams of owners
  * @param ring the key files, which a running server has
+ * @param webhooks where notices are posted to
  */
 export function adminApp(
   w: World,
   readings: Readings,
   feed: OwnerFeed,
   ring?: KeyRing,
+  webhooks?: Webhooks,
 ): Handler<object> {
   const routes: Routes<object> = {
     "GET /v1/status": () => status(w),
@@ -221,6 +228,7 @@ export function adminApp(
     ...recoveryRoutes(w, BY),
     ...stopCodeRoutes(w, BY),
     ...invitationRoutes(w, BY),
+    ...(webhooks === undefined ? {} : webhookRoutes(w, webhooks, BY)),
     "GET /v1/halts": async () =>
       json({ stops: (await w.store.stops({ inForce: true })).map((row) => ({ ...row })) }),
     "POST /v1/halts": setHalt(w),

@@ -215,6 +215,14 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE digits (
     req TEXT PRIMARY KEY, digits TEXT NOT NULL, failures INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // Notices are posted to addresses that owners name; the secrets are stored nowhere.
+  `
+  CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, url TEXT NOT NULL, generation INTEGER NOT NULL, old_until INTEGER,
+    made_at INTEGER NOT NULL, failures INTEGER NOT NULL, failing_since INTEGER, disabled_at INTEGER,
+    disabled_why TEXT) STRICT, WITHOUT ROWID;
+  CREATE INDEX webhooks_owner ON webhooks (owner);
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {
