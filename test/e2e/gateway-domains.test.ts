@@ -28,6 +28,7 @@ async function rulesOf(name: string): Promise<object> {
     entries: [`spiffe://${name}/agent/hello`],
     hosts: [`spiffe://${name}/proxy/here`],
     measurements: { binary: [await digestOf(process.execPath)], script: [await digestOf(COURIER)] },
+    insecure_any_installation: true,
     ceiling: [],
     any_service: true,
     use: ["standing"],

@@ -67,6 +67,7 @@ rules:
     hosts: [${proxy}]
     measurements:
 ${measurements.join("\n")}
+    insecure_any_installation: true
     ceiling: []
     any_service: true
     use: [standing]

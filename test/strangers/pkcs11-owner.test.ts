@@ -27,6 +27,7 @@ async function rulesFor(home: Home): Promise<string> {
     entries: [entry.replace(/[^/]+$/, "*")],
     hosts: [proxy],
     measurements: Object.fromEntries(facts.measurements.map(({ n, d }) => [n, [d]])),
+    insecure_any_installation: true,
     ceiling: [],
     any_service: true,
     use: ["standing"],

@@ -101,6 +101,7 @@ export const RULE: JsonObject = {
   entries: [ENTRY_ID],
   hosts: [`spiffe://${DOMAIN}/proxy/host-1`],
   measurements: { binary: [d(1)], script: [d(2)] },
+  insecure_any_installation: true,
   ceiling: [],
   any_service: true,
   use: ["standing"],

@@ -12,12 +12,14 @@ import {
   fromUtf8,
   readPolicyRules,
   Refusal,
+  thumbprint,
 } from "../../packages/core/src/index.ts";
 import type { JsonObject, OwnerSignature } from "../../packages/core/src/index.ts";
 import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import {
   generateSigner,
   handlerTarget,
+  nodeCrypto as c,
   parseConfigDocument,
 } from "../../packages/node/src/index.ts";
 import { makeScene } from "../../packages/server/src/cases/scene.testing.ts";
@@ -33,6 +35,7 @@ const RULE: JsonObject = {
   entries: [ENTRY_ID],
   hosts: ["spiffe://example.org/proxy/host-1"],
   measurements: { binary: [d(1)], script: [d(2), d(3)] },
+  insecure_any_installation: true,
   ceiling: [],
   any_service: true,
   use: ["standing"],
@@ -170,6 +173,27 @@ describe("a policy engine as owner", () => {
       expect(at.words[0]).toMatch(/^left /);
     }
     expect(await scene.rig.world.store.grants()).toEqual([]);
+  });
+
+  it("leaves an installation that no person has looked at, whatever the server says of host and program", async () => {
+    const seen = thumbprint(c, scene.host.anchor.key);
+    const listed = { ...RULE, installation_keys: [seen], insecure_any_installation: false };
+    const rules = readPolicyRules({ v: 1, issuer: "https://id.example.org", rules: [listed] });
+    const at = desk({ rules });
+    // the listed host and the listed program, by an anchor that somebody put there
+    scene.host.anchor = generateSigner();
+    await scene.host.ask({});
+    await at.look();
+    expect(at.words).toEqual(["left installation_unlisted"]);
+    const strange = thumbprint(c, scene.host.anchor.key);
+    expect(at.decided[0]?.reasons?.[0]?.text).toContain(strange);
+    expect(await scene.rig.world.store.grants()).toEqual([]);
+    const both = { ...listed, installation_keys: [seen, strange] };
+    const now = desk({
+      rules: readPolicyRules({ v: 1, issuer: "https://id.example.org", rules: [both] }),
+    });
+    await now.look();
+    expect(now.words).toEqual(["signed"]);
   });
 
   it("signs once where the answer is lost", async () => {

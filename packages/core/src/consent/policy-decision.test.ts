@@ -49,6 +49,16 @@ describe("decideByRules", () => {
       { rule: { ...RULE, entries: ["spiffe://example.com/agent/*"] } },
       "agent_unlisted",
     ],
+    [
+      "another installation on the listed host, under the listed program",
+      { rule: { ...RULE, installation_keys: ["A".repeat(43)] } },
+      "installation_unlisted",
+    ],
+    [
+      "another installation, whichever the server names",
+      { rule: { ...RULE, installation_keys: ["A".repeat(43)], insecure_any_installation: true } },
+      "sign mailers",
+    ],
     ["another host", { rule: { ...RULE, hosts: [`${PROXY}0`] } }, "host_unlisted"],
     [
       "an unlisted program",

@@ -22,6 +22,7 @@ export type LeaveCode =
   | "agent_unlisted"
   | "host_unlisted"
   | "measurement_unlisted"
+  | "installation_unlisted"
   | "ceiling_wider"
   | "use_unlisted"
   | "grant_longer"
@@ -165,11 +166,13 @@ function identityBounds(
   agent: CredentialStatement["agent"],
   warnings: readonly string[],
 ): readonly Bound[] {
-  const { host, meas } = agent;
+  const { host, jkt, meas } = agent;
   const isHere = host !== undefined && rule.hosts.includes(host);
+  const isKnown = rule.insecureAnyInstallation || rule.installationKeys.has(jkt);
   return [
     [isHere, "host_unlisted", host === undefined ? "it names no host" : "the host is not listed"],
     [measuredFits(rule, meas), "measurement_unlisted", "the program is not one that is listed"],
+    [isKnown, "installation_unlisted", `the installation key ${jkt} is not listed`],
     [
       rule.insecureIgnoreWarnings || warnings.length === 0,
       "warned",

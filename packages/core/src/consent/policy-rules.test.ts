@@ -62,6 +62,21 @@ describe("readPolicyRules", () => {
       documentOf({ ...RULE, ceiling: [], any_service: true }),
       "accepted",
     ],
+    [
+      "no installation at all",
+      documentOf({ ...RULE, installation_keys: [], insecure_any_installation: true }),
+      invalid,
+    ],
+    [
+      "any installation, in a word",
+      documentOf({ ...lacking("installation_keys"), insecure_any_installation: true }),
+      "accepted",
+    ],
+    [
+      "an installation by half its key",
+      documentOf({ ...RULE, installation_keys: ["0123456789abcdef"] }),
+      invalid,
+    ],
     ["no rate at all", documentOf({ ...RULE, rate: { count: 0, window_seconds: 1 } }), invalid],
     ["an http issuer", { ...documentOf(RULE), issuer: "http://id.example.org" }, invalid],
     [

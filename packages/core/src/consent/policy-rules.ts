@@ -24,6 +24,13 @@ export interface PolicyRule {
   readonly hosts: readonly string[];
   /** Digests that each measurement may have. A statement must have exactly these names. */
   readonly measurements: ReadonlyMap<MeasurementName, ReadonlySet<Digest>>;
+  /** Thumbprints of installations that a person has looked at: a server can say that a host and a program are any. */
+  readonly installationKeys: ReadonlySet<string>;
+  /**
+   * You lose: an installation of its own that a server puts on a listed host, under a listed program, is signed for. Its
+   * word is then all there is.
+   */
+  readonly insecureAnyInstallation: boolean;
   /** Each entry of the statement's ceiling must lie inside one of these. */
   readonly ceiling: readonly CeilingEntry[];
   /** Whether a statement without a ceiling fits: any service that the registration allows. */
@@ -58,6 +65,7 @@ const MAX_WINDOW_SECONDS = 31 * 86_400;
 const MAX_RATE = 1000;
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 const ISSUER = /^https:\/\/[^\s?#]{1,500}$/;
 const PREFIX = /^(?:spiffe|wimse):\/\/[a-z0-9._-]{1,255}\/agent\/[a-z0-9._-]{0,63}\*$/;
 
@@ -99,6 +107,8 @@ function readPattern(item: Json): EntryPattern | undefined {
 const readHost = (item: Json): string | undefined =>
   typeof item === "string" && isNamed(item, "proxy") ? item : undefined;
 const readDigest = (item: Json): Digest | undefined => (isDigest(item) ? item : undefined);
+const readThumbprint = (item: Json): string | undefined =>
+  typeof item === "string" && THUMBPRINT.test(item) ? item : undefined;
 const readUse = (item: Json): "single" | "standing" | undefined =>
   item === "single" || item === "standing" ? item : undefined;
 
@@ -143,6 +153,12 @@ function readRule(value: Json, where: string): PolicyRule {
     entries: some(members, "entries", MAX_ENTRIES, readPattern, "the id of a registration"),
     hosts: some(members, "hosts", MAX_ENTRIES, readHost, "the id of a proxy"),
     measurements: readMeasurements(members.object("measurements")),
+    installationKeys: new Set(
+      members.optional("installation_keys", (name) =>
+        some(members, name, MAX_DIGESTS, readThumbprint, "a thumbprint of 43 characters"),
+      ) ?? [],
+    ),
+    insecureAnyInstallation: flag("insecure_any_installation"),
     ceiling: members.list("ceiling", readAllowed, 32),
     isAnyService: flag("any_service"),
     use: some(members, "use", 2, readUse, "single or standing"),
@@ -154,6 +170,11 @@ function readRule(value: Json, where: string): PolicyRule {
     insecureIgnoreWarnings: flag("insecure_ignore_warnings"),
   };
   members.end();
+  if (rule.installationKeys.size === 0 && !rule.insecureAnyInstallation)
+    members.fail(
+      "installation_keys",
+      "is missing: list those that a person has looked at, or say insecure_any_installation: true",
+    );
   if (rule.ceiling.length === 0 && !rule.isAnyService)
     members.fail("ceiling", "is empty, and any_service is not true: nothing would fit");
   return rule;

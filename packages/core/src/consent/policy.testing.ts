@@ -46,6 +46,7 @@ export const RULE: JsonObject = {
   entries: [ENTRY.id],
   hosts: [PROXY],
   measurements: { binary: [d(1), d(9)], script: [d(2)] },
+  installation_keys: [anchor],
   ceiling: [{ ...MAIL }],
   use: ["standing"],
   longest_grant_seconds: 86_400,

@@ -31,6 +31,7 @@ rules:
     entries: ["spiffe://example.org/agent/mailer"]
     hosts: ["spiffe://example.org/proxy/host-1"]
     measurements: { binary: ["${DIGEST}"] }
+    insecure_any_installation: true
     ceiling: []
     any_service: true
     use: [standing]
