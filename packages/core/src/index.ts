@@ -448,6 +448,9 @@ export { decideDigits, MAX_WRONG_DIGITS, triesLeft } from "./issuance/digits.ts"
 export type { DigitsRuling, DigitsSigner, KnownDigits } from "./issuance/digits.ts";
 export { EXPECTATION_LIFE_SECONDS, judgeExpectation } from "./issuance/expectation.ts";
 export type { Announcement, Expected, ExpectationCase } from "./issuance/expectation.ts";
+export { habitWords, readHabits } from "./issuance/habit-words.ts";
+export { HABITS_SECONDS, habitsOf } from "./issuance/habits.ts";
+export type { EndedAsk, Habits } from "./issuance/habits.ts";
 export type { Grant, Known, Stop, StopScope } from "./issuance/known.ts";
 export { decideMediated, draftMediated } from "./issuance/mediated.ts";
 export type { KnownOfMediated, MediatedMaterial, MediatedParts } from "./issuance/mediated.ts";
