@@ -157,6 +157,7 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await apis.call("console", `GET /v1/owner/stops/${textOf(first(stop)["id"])}`);
   await apis.call("console", "GET /v1/owner/agents");
   await apis.call("console", "GET /v1/owner/agents/mailer");
+  await apis.call("console", "GET /v1/owner/habits");
   await apis.call("console", "GET /v1/owner/log");
   await apis.call("console", "GET /v1/owner/log?before=3");
   await apis.call("console", "POST /v1/owner/sign-out");

@@ -308,6 +308,7 @@ async function askAndApprove(apis: Apis): Promise<void> {
   });
   await apis.whole.heard();
   await apis.call("admin", "GET /v1/owner/requests?all=1");
+  await apis.call("admin", "GET /v1/owner/habits?owner=alice");
 }
 
 /** On the agent's host, as if the server could not be asked. */

@@ -38,7 +38,7 @@ import { Notices } from "./notices/dispatcher.ts";
 import type { NoticeChannel } from "./notices/notice.ts";
 import { Webhooks } from "./notices/webhooks.ts";
 import { watchNotices } from "./notices/metrics.ts";
-import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
+import { countAnswers, timeSignatures, watchCommits, watchServer } from "./metrics.ts";
 import { recoverAt } from "./recover.ts";
 import { PushChannel } from "./push/channel.ts";
 import { KeyRing, renewEnded } from "./signer/key-ring.ts";
@@ -172,6 +172,7 @@ async function openWorld(
     ownerCas: await readOwnerCas(loaded),
     ...push,
     log,
+    onSigned: timeSignatures(metrics),
   };
   return { world, ring: new KeyRing({ ...held, keys }) };
 }

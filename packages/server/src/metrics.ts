@@ -1,5 +1,6 @@
 import { isObject, parseJson, parseNote, readTreeHead } from "@countersign/core";
 import type { Gauge, Handler, Metrics } from "@countersign/node";
+import { habitsOfOwner } from "./cases/habits.ts";
 import type { StateFeed } from "./feed/state-feed.ts";
 import type { CommitOutcome, Decision } from "./store/store.ts";
 import type { World } from "./world.ts";
@@ -8,6 +9,11 @@ import type { World } from "./world.ts";
 const COMMIT_BUCKETS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5,
 ];
+/** Upper bounds in seconds: from nobody reads in less to the longest that a question waits by default. */
+const SIGN_BUCKETS: readonly number[] = [1, 2, 5, 10, 30, 60, 300, 900, 3600];
+/** Owners' habits are read for all of them, so not at every look. */
+const HABITS_EVERY_SECONDS = 300;
+const HABIT_SIGNS = ["signed_at_once", "always_approved"] as const;
 const MAX_PROBLEM_BYTES = 65_536;
 
 /** Counts and times every decision from the call to its answer: durable, and under a checkpoint. */
@@ -29,6 +35,34 @@ export function watchCommits(
       decisions.add({ type: log?.type ?? "unlogged", outcome });
       seconds.observe((performance.now() - begun) / 1000);
     };
+  };
+}
+
+/** Times each signature from the first opening of its text, whole seconds; of nobody by name. */
+export function timeSignatures(metrics: Metrics): NonNullable<World["onSigned"]> {
+  const seconds = metrics.histogram(
+    "countersign_time_to_sign_seconds",
+    "From the first opening of a text to its signature, by persons and by machines.",
+    SIGN_BUCKETS,
+  );
+  return ({ by, seconds: after }) => seconds.observe(after, { by });
+}
+
+/** Counts the owners whose habits are a sign that they sign unread; says no names. */
+function readHabits(metrics: Metrics, w: World): Reading {
+  const owners = metrics.gauge(
+    "countersign_owners_with_sign",
+    "Owners whose last decisions are a sign that texts are signed unread.",
+  );
+  let next = 0;
+  return async () => {
+    const now = w.clock();
+    if (now < next && now > next - 2 * HABITS_EVERY_SECONDS) return;
+    const counts = { signed_at_once: 0, always_approved: 0 };
+    for (const owner of await w.store.owners())
+      for (const sign of (await habitsOfOwner(w, owner)).signs) counts[sign] += 1;
+    for (const sign of HABIT_SIGNS) owners.set(counts[sign], { sign });
+    next = now + HABITS_EVERY_SECONDS;
   };
 }
 
@@ -118,6 +152,7 @@ export function watchServer(
   );
   metrics.gauge("countersign_start_time_seconds", "When this process started.").set(world.clock());
   const [store, keys] = [readStore(metrics, world), readKeys(metrics, world)];
+  const habits = readHabits(metrics, world);
   const stop = countReleases(metrics, world);
   return {
     stop,
@@ -127,10 +162,12 @@ export function watchServer(
       keys();
       // a disk that is full is no reason to say nothing
       readable.set(
-        await store().then(
-          () => 1,
-          () => 0,
-        ),
+        await store()
+          .then(habits)
+          .then(
+            () => 1,
+            () => 0,
+          ),
       );
       return metrics.render();
     },

@@ -24,7 +24,7 @@ import { consoleApp } from "./http/console.ts";
 import type { ApiContext } from "./http/peer.ts";
 import { publicApp } from "./http/public.ts";
 import type { Site } from "./http/static-site.ts";
-import { countAnswers, watchCommits, watchServer } from "./metrics.ts";
+import { countAnswers, timeSignatures, watchCommits, watchServer } from "./metrics.ts";
 import { Webhooks } from "./notices/webhooks.ts";
 import { memoryCheckpoint } from "./store/checkpoint-file.ts";
 import { openStore } from "./store/open.ts";
@@ -253,6 +253,7 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
     ownerCas,
     ...push,
     log,
+    onSigned: timeSignatures(metrics),
   };
   const feed = new StateFeed(world, options.timers);
   const owners = new OwnerFeed(world, options.timers);

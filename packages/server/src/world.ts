@@ -1,6 +1,7 @@
 import type { Bytes, Crypto, Random, Seconds, Signer } from "@countersign/core";
 import type { Certificate, OwnerCa } from "@countersign/core";
 import type { Log } from "@countersign/node";
+import type { SignedText } from "./cases/habits.ts";
 import type { ServerConfig } from "./config.ts";
 import type { PushSender } from "./push/send.ts";
 import type { Store } from "./store/store.ts";
@@ -48,4 +49,6 @@ export interface World {
   /** With what notices are pushed to browsers; absent: the configuration has none. */
   readonly push?: PushSender;
   readonly log: Log;
+  /** Told of every signature over a text that was opened here; absent: nobody counts. Must be quick. */
+  readonly onSigned?: (signed: SignedText) => void;
 }

@@ -13,6 +13,7 @@ import type { World } from "../world.ts";
 import { askedOf, askOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
 import { checkGrantRoom } from "./bundle.ts";
+import { tellSigned } from "./habits.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { notEnrolled } from "./not-enrolled.ts";
 import { checkCertificate } from "./owner-certificate.ts";
@@ -82,6 +83,7 @@ async function tryOnce(
   const committed = await commitGrant(w, { row, keyRow, approval, grant, epoch: known.epoch }, now);
   if (committed === "used") throw new Refusal("replayed", "the statement was used");
   if (committed === "conflict") return afterConflict(w, row, keyRow);
+  tellSigned(w, row, keyRow, now);
   return { state: "approved", cs: grant.cs, agent: row.agent };
 }
 

@@ -114,8 +114,9 @@ async function tryOnce(
   const statement = writeStatement(w.c, draftOf(w, of, opening, undefined));
   const { bytes, body } = statement;
   const prepared = { jti: body.jti, req: row.req, ownerJkt: key.jkt, bytes, exp: body.exp };
+  const opened = { note: "opened", req: row.req, owner: key.owner, at: body.iat } as const;
   const committed = await w.store.commit({
-    changes: [{ put: "statement", row: prepared }],
+    changes: [{ put: "statement", row: prepared }, opened],
     // right digits count only among the tries that are left: tries at once are judged one after the other
     expect: { ask: { req: row.req, state: "asked" }, ...digitsRead(digits) },
   });

@@ -35,6 +35,7 @@ import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
 import { checkRoom } from "./bundle.ts";
+import { tellSigned } from "./habits.ts";
 import { grantRowOf } from "./grant-row.ts";
 import { bundleKeyOf, chainOf } from "./owner-chain.ts";
 import { moveCounters } from "./owner-counter.ts";
@@ -108,7 +109,11 @@ export async function openForParty(
       : [{ put: "ceremony", row: { req: row.req, nonce, statement: bytes, exp } }];
     const prepared = { jti, req: row.req, ownerJkt: key.jkt, bytes, exp };
     const committed = await w.store.commit({
-      changes: [...begun, { put: "statement", row: prepared }],
+      changes: [
+        ...begun,
+        { put: "statement", row: prepared },
+        { note: "opened", req: row.req, owner: key.owner, at: now },
+      ],
       expect: { ...expected(row, ceremony), ...digitsRead(digits) },
     });
     if (committed !== "conflict" && committed !== "used") return statement;
@@ -189,7 +194,9 @@ export async function signAsParty(w: World, of: PartyAnswer): Promise<Answered> 
     const decision = await decisionOf(w, of, ruled);
     const committed = typeof decision === "string" ? decision : await w.store.commit(decision);
     if (committed === "used") throw new Refusal("replayed", "the statement was used");
-    if (committed !== "conflict") return answerOf(w, ruled);
+    if (committed === "conflict") continue;
+    tellSigned(w, ruled.row, ruled.keyRow, ruled.now);
+    return answerOf(w, ruled);
   }
   throw new Refusal("stale");
 }

@@ -18,6 +18,7 @@ import { stopRoutes } from "./console-stops.ts";
 import { actorOf, agentsOf, logOf, meOf } from "./console-views.ts";
 import { enrolmentRoutes } from "./enrolment.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
+import { habits } from "./habits.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
 import type { Signed } from "./own-keys.ts";
 import { block, decide, listRequests, openForOwner } from "./owner.ts";
@@ -185,6 +186,7 @@ function signedRoutes(
     "GET /v1/owner/agents": async (session) => json(await agentsOf(w, session.owner)),
     "GET /v1/owner/agents/:name": async (session, _request, { name }) =>
       json(await agentOf(w, session, name ?? "")),
+    "GET /v1/owner/habits": async ({ owner }) => habits(w, await w.store.owner(owner)),
     "GET /v1/owner/log": async (session, request) =>
       json(await logOf(w, session, new URL(request.url).searchParams.get("before"))),
     "POST /v1/owner/expectations": (session, request) =>

@@ -25,6 +25,7 @@ import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { askView, diffView, digitsView, partiesView, statementView } from "./ask-view.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
+import { habits } from "./habits.ts";
 import { keyView, ownerView } from "./owner-view.ts";
 import { passkeyRoutes } from "./passkeys.ts";
 
@@ -209,6 +210,8 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
       );
     },
     "GET /v1/owners": () => owners(w),
+    "GET /v1/owner/habits": async (request) =>
+      habits(w, await findOwner(w, query(request, "owner") ?? "")),
     "POST /v1/owner/keys/options": offer(w),
     ...passkeyRoutes(w),
     "POST /v1/owner/keys": enrolKey(w),

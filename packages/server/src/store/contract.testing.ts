@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import { ceremonyRules } from "./contract-ceremony.testing.ts";
 import { commitRules } from "./contract-commit.testing.ts";
+import { openedRules } from "./contract-opened.testing.ts";
 import { ownerRules } from "./contract-owners.testing.ts";
 import { pushRules } from "./contract-push.testing.ts";
 import { readRules } from "./contract-reads.testing.ts";
@@ -27,6 +28,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
     describe("several owners", () => {
       ceremonyRules(() => store, put);
+    });
+    describe("opened questions", () => {
+      openedRules(() => store, put);
     });
     describe("push subscriptions", () => {
       pushRules(() => store, put);

@@ -223,6 +223,12 @@ const MIGRATIONS: readonly string[] = [
     disabled_why TEXT) STRICT, WITHOUT ROWID;
   CREATE INDEX webhooks_owner ON webhooks (owner);
   `,
+  // How long an owner has had a text before he signs it is counted, and how many he never opens.
+  `
+  ALTER TABLE asks ADD COLUMN opened TEXT;
+  CREATE INDEX asks_ended ON asks (owner, decided_at) WHERE decided_at IS NOT NULL;
+  CREATE INDEX signatures_owner ON signatures (owner, at);
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -1,5 +1,7 @@
-import type { Digest } from "@countersign/core";
+import type { Digest, Seconds } from "@countersign/core";
 import { SqliteNoticeReads } from "./notice-reads.ts";
+import { endedAsks } from "./opened.ts";
+import type { EndedAskRow } from "./opened.ts";
 import type { OwnerReads } from "./owner-store.ts";
 import * as q from "./queries.ts";
 import type { DigitsRow } from "./digits-row.ts";
@@ -39,6 +41,10 @@ export abstract class SqliteOwnerReads extends SqliteNoticeReads implements Owne
       state: ["state = :state", state],
     } as const;
     return this.select((db) => q.select(db, t.RECOVERIES, of, "announced_at DESC, id"));
+  }
+
+  endedAsks(owner: string, since: Seconds): Promise<readonly EndedAskRow[]> {
+    return this.select((db) => endedAsks(db, owner, since));
   }
 
   starters(owner: string): Promise<readonly StarterRow[]> {

@@ -2,6 +2,7 @@ import type { Digest, Seconds } from "@countersign/core";
 import type { DigitsRow } from "./digits-row.ts";
 import type { NoticeReads } from "./notice-store.ts";
 import type { PushReads } from "./push-store.ts";
+import type { EndedAskRow } from "./opened.ts";
 import type {
   AnnouncementRow,
   BlockRow,
@@ -43,7 +44,14 @@ export type OwnerChange =
   | { readonly drop: "stopCodes"; readonly owner: string }
   /** May hit none. */
   | { readonly drop: "starter"; readonly id: string }
-  | { readonly drop: "block"; readonly entry: string };
+  | { readonly drop: "block"; readonly entry: string }
+  /** That an owner has the text of a question; the first time stays. May hit none: it is decided already. */
+  | {
+      readonly note: "opened";
+      readonly req: Digest;
+      readonly owner: string;
+      readonly at: Seconds;
+    };
 
 /** What must still be true of what owners have said and typed; as `Expectation`. */
 export interface OwnerExpectation {
@@ -77,6 +85,8 @@ export interface OwnerReads extends NoticeReads, PushReads {
   digits(req: Digest): Promise<DigitsRow | undefined>;
   invitation(hashOrId: string): Promise<InvitationRow | undefined>;
   recovery(id: string): Promise<RecoveryRow | undefined>;
+  /** Questions to an owner that ended after an instant, alone or among several, newest first, at most 1000. */
+  endedAsks(owner: string, since: Seconds): Promise<readonly EndedAskRow[]>;
   /** Of an owner, by host and user. */
   starters(owner: string): Promise<readonly StarterRow[]>;
   /** Newest first. */

@@ -235,6 +235,8 @@ export interface AskRow {
   readonly expected: boolean;
   /** How the program was started, by the proxy's word; absent where it did not come through a run door. */
   readonly run?: RunFact;
+  /** When each owner first had its text, by owner id. */
+  readonly opened?: Readonly<Record<string, Seconds>>;
   readonly createdAt: Seconds;
   readonly deadline: Seconds;
   readonly state: AskState;

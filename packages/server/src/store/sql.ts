@@ -1,6 +1,7 @@
 import type { Digest, Seconds } from "@countersign/core";
 import type { InstallationRow, StopScope } from "./rows.ts";
 import { Clash, demand } from "./clash.ts";
+import { noteOpened } from "./opened.ts";
 import { isAlreadyThere } from "./sqlite.ts";
 import type { Sqlite, SqlParams } from "./sqlite.ts";
 import type { Change } from "./store.ts";
@@ -215,6 +216,7 @@ function other(db: Sqlite, change: Other): void {
     db.run("UPDATE meta SET value = value + 1 WHERE key = 'bundle_sequence'");
   else if ("sweep" in change) sweep(db, change.now);
   else if ("drop" in change) drop(db, change);
+  else if ("note" in change) noteOpened(db, change);
   else if (change.erase === "record")
     demand(
       // with its salt, a guess at an erased record could still be confirmed; the salts of the forms prove inclusion
@@ -227,7 +229,8 @@ function other(db: Sqlite, change: Other): void {
     );
   else
     db.run(
-      "UPDATE asks SET request = NULL WHERE request IS NOT NULL AND state <> 'asked' AND decided_at < :before",
+      `UPDATE asks SET request = NULL, opened = NULL
+         WHERE (request IS NOT NULL OR opened IS NOT NULL) AND state <> 'asked' AND decided_at < :before`,
       { before: change.decidedBefore },
     );
 }

@@ -248,6 +248,7 @@ export const ASKS: Table<AskRow> = table<AskRow>("asks", {
   reasons: "json",
   expected: "flag",
   run: "json",
+  opened: "json",
   createdAt: "integer",
   deadline: "integer",
   state: "text",
