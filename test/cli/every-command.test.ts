@@ -51,6 +51,7 @@ const ALONE: Readonly<Record<string, readonly [words: string, code: number, reas
   "owner deny": ["a", 1, "unreachable"],
   "owner block": ["a", 1, "unreachable"],
   "owner unblock": ["a", 1, "unreachable"],
+  "owner habits": ["a", 1, "unreachable"],
   "owner expect": ["a", 1, "unreachable"],
   "owner starters": ["--owner me", 1, "unreachable"],
   "owner watch": ["me", 1, "unreachable"],
@@ -149,6 +150,7 @@ const MISTAKEN: readonly (readonly [string, string, RegExp])[] = [
   ["owner deny nope", "not_found", /countersign owner requests/],
   ["owner block nope", "not_found", /countersign owner requests/],
   ["owner unblock nope", "not_found", /countersign agent list/],
+  ["owner habits nope", "not_found", /countersign owner list/],
   ["owner expect nope", "not_found", /countersign agent list/],
   ["owner starters --owner nope", "not_found", /countersign owner list/],
   ["owner starters --owner me --host a", "malformed_request", /--uid 1000/],
@@ -284,6 +286,7 @@ describe("every command, where everything runs", () => {
     expect(stops.length).toBeGreaterThanOrEqual(5);
     for (const { id } of stops) await run("lift", id);
     await run("owner unblock", "hello");
+    await run("owner habits", "me");
     await run("owner expect", "hello --host here");
     await run("owner starters", "--owner me --host here --uid 1000");
     await run("owner starters", "--owner me --host here --uid 1000 --remove");

@@ -19,6 +19,7 @@ import { duration, instant, say, show } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 import { expectCommands } from "./owner-expect.ts";
 import { gatewayCommand } from "./owner-gateway.ts";
+import { habitsCommand } from "./owner-habits.ts";
 import { inviteCommand } from "./owner-invite.ts";
 import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
@@ -200,6 +201,7 @@ export function build(cli: Cli): Command {
       await refuseInsideRun(cli);
       await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
     });
+  habitsCommand(cli, noun);
   expectCommands(cli, noun);
   watchCommand(cli, noun);
   webhookCommand(cli, noun);

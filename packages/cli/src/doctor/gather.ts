@@ -4,16 +4,19 @@ import { createConnection, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Refusal } from "@countersign/core";
+import { readHabits, Refusal } from "@countersign/core";
+import type { Habits } from "@countersign/core";
 import { openTarget, systemClock } from "@countersign/node";
 import { PRODUCTION_DATA } from "../production.ts";
-import { apiOf, developmentData, findSocket, list, withApi } from "../sockets.ts";
+import { apiOf, developmentData, findSocket, list, text, withApi } from "../sockets.ts";
 import type { SocketName } from "../sockets.ts";
 import type { Cli } from "../terminal.ts";
 import type { AgentFacts, Registry } from "./agent.ts";
 import type { Daemon, Facts, PrivateFolder } from "./judge.ts";
 
 const PROBE_TIMEOUT_MS = 5000;
+/** Of more owners than this the metrics tell. */
+const MAX_PEOPLE = 500;
 const PRODUCTION_RUNTIME = "/run/countersign";
 /** Folders below a daemon's data that hold keys. */
 const KEY_FOLDERS = ["keys", "roots", "anchors", "presigned"];
@@ -101,9 +104,29 @@ function dataBeside(socket: string): string {
   return runtime === PRODUCTION_RUNTIME ? PRODUCTION_DATA : dirname(runtime);
 }
 
+/** How the persons decide whom the server asks. Undefined where it does not say. */
+async function askHabits(cli: Cli): Promise<ReadonlyMap<string, Habits> | undefined> {
+  try {
+    return await withApi(cli, "server.sock", async (api) => {
+      const owners = list(await api.get("/v1/owners"), "owners");
+      const people = owners.filter(({ kind }) => kind === "person").slice(0, MAX_PEOPLE);
+      const found = new Map<string, Habits>();
+      for (const owner of people) {
+        const path = `/v1/owner/habits?owner=${encodeURIComponent(text(owner, "id"))}`;
+        found.set(text(owner, "name"), readHabits(await api.get(path)));
+      }
+      return found;
+    });
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
 /** Looks at everything that the doctor judges. Changes nothing. */
 export async function gather(cli: Cli): Promise<Facts> {
   const [server, proxy] = [await askDaemon(cli, "server.sock"), await askDaemon(cli, "proxy.sock")];
+  const habits = server.status === undefined ? undefined : await askHabits(cli);
   const own = cli.data ?? developmentData(cli);
   const roots = new Set([
     ...(cli.data === undefined ? [] : [cli.data]),
@@ -121,6 +144,7 @@ export async function gather(cli: Cli): Promise<Facts> {
     server,
     proxy,
     ...(peerFault === undefined ? {} : { peerFault }),
+    ...(habits === undefined ? {} : { habits }),
     folders,
     places: [
       ...(cli.data === undefined ? [] : [join(cli.data, "run")]),

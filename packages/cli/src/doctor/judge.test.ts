@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { JsonObject } from "@countersign/core";
+import type { Habits, JsonObject } from "@countersign/core";
 import { judge } from "./judge.ts";
 import type { Facts } from "./judge.ts";
 
@@ -43,6 +43,23 @@ const proxy = (change: JsonObject): Partial<Facts> => ({
   proxy: { socket: "s", status: { ...PROXY, ...change } },
 });
 
+const HABITS: Habits = {
+  decided: 50,
+  approved: 49,
+  expired: 0,
+  unseen: 0,
+  byMachine: 0,
+  timed: 49,
+  medianSeconds: 20,
+  signs: [],
+};
+const habits = (change: Partial<Habits>): Partial<Facts> => ({
+  habits: new Map([
+    ["alice", HABITS],
+    ["bob", { ...HABITS, ...change }],
+  ]),
+});
+
 const signedHere = (state: string): JsonObject => ({
   code: "9DD6X-2QK7M",
   state,
@@ -62,6 +79,17 @@ const ROWS: readonly (readonly [string, Partial<Facts>, readonly string[]])[] = 
     ["bad presigned"],
   ],
   ["an approval that was accepted", proxy({ presigned: [signedHere("accepted")] }), []],
+  ["owners who read", habits({}), []],
+  [
+    "an owner who signs at once",
+    habits({ medianSeconds: 0, signs: ["signed_at_once"] }),
+    ["warning owners"],
+  ],
+  [
+    "an owner with two signs",
+    habits({ signs: ["signed_at_once", "always_approved"] }),
+    ["warning owners", "warning owners"],
+  ],
   ["another system", { platform: "darwin" }, ["bad kernel"]],
   ["a kernel that is silent", { peerFault: "errno 1" }, ["bad kernel"]],
   ["no daemon at all", { server: {}, proxy: {} }, ["bad server", "bad proxy"]],

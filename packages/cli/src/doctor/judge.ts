@@ -1,5 +1,5 @@
-import { isObject } from "@countersign/core";
-import type { JsonObject, Seconds } from "@countersign/core";
+import { habitWords, isObject } from "@countersign/core";
+import type { Habits, JsonObject, Seconds } from "@countersign/core";
 import { list, number, text } from "../sockets.ts";
 import { duration, instant } from "../terminal.ts";
 import { bad, good, warning } from "./finding.ts";
@@ -31,6 +31,8 @@ export interface Facts {
   /** Why the kernel did not say who is at the other end of a socket; absent: it did. */
   readonly peerFault?: string;
   readonly folders: readonly PrivateFolder[];
+  /** How each person decides, by name; absent where the server was not asked. */
+  readonly habits?: ReadonlyMap<string, Habits>;
   /** Where sockets were looked for. */
   readonly places: readonly string[];
 }
@@ -245,6 +247,17 @@ function judgeFolder(folder: PrivateFolder): Finding {
   return bad("modes", `others can read or enter ${named}${more}`, `chmod -R go-rwx ${path}`);
 }
 
+function judgeHabits({ habits }: Facts): readonly Finding[] {
+  if (habits === undefined || habits.size === 0) return [];
+  const found = [...habits].flatMap(([name, one]) =>
+    habitWords(one).signs.map((sign) => {
+      const next = `Ask what they are asked too often, and make it standing: countersign owner habits ${name}`;
+      return warning("owners", `${name}: ${sign}`, next, "administrator");
+    }),
+  );
+  return found.length > 0 ? found : [good("owners", "no sign that texts are signed unread")];
+}
+
 /** Every line, in order. */
 export function judge(facts: Facts): readonly Finding[] {
   return [
@@ -252,6 +265,7 @@ export function judge(facts: Facts): readonly Finding[] {
     judgePeers(facts),
     judgeDaemon("server", facts.server, facts),
     ...judgeServer(facts),
+    ...judgeHabits(facts),
     judgeDaemon("proxy", facts.proxy, facts),
     ...judgeProxy(facts),
     ...facts.folders.map(judgeFolder),

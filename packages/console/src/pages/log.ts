@@ -8,6 +8,7 @@ import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { head, loaded, refusal, simpleButton } from "../ui/parts.ts";
 import { clockTime, moment } from "../ui/time.ts";
+import { habitsPanel } from "./habits.ts";
 
 /** What an entry says, in words; a type that has none is named as it is. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -130,12 +131,17 @@ export function logPage(app: App): Page {
     load(next)
       .then((children) => fill(body, children))
       .catch((error: unknown) => body.prepend(refusal(error)));
-  void loaded(body, load);
+  const habits = habitsPanel(app);
+  const loadAll = (): void => {
+    void loaded(body, load);
+    void habits.load();
+  };
+  loadAll();
   const lead =
     "What was decided about your agents and keys. A server that shows what its log does not hold is found out here.";
   return {
     title: "Log",
-    root: h("div", {}, head("Log", lead), body),
-    close: app.onChange(() => void loaded(body, load)),
+    root: h("div", {}, head("Log", lead), body, habits.element),
+    close: app.onChange(loadAll),
   };
 }

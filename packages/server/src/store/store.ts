@@ -110,7 +110,7 @@ export type Change =
   | { readonly bump: "bundleSequence" }
   /** Removes what a log row said about people, with the salt of its commit; leaf, tree and proofs stay. */
   | { readonly erase: "record"; readonly seq: number }
-  /** Removes R's octets (and the note in them) of questions decided before an instant. */
+  /** Removes R's octets (and the note in them) of questions decided before an instant, and when they were opened. */
   | { readonly erase: "requests"; readonly decidedBefore: Seconds }
   /** Drops single-use rows, prepared statements and outcomes whose time is over. */
   | { readonly sweep: "expired"; readonly now: Seconds };
