@@ -5,6 +5,7 @@ import { h } from "./ui/dom.ts";
 import type { Child } from "./ui/dom.ts";
 import { icon } from "./ui/icons.ts";
 import { facts, panel } from "./ui/parts.ts";
+import { WARNINGS } from "./warnings.ts";
 
 const MAX_NOTE_CHARACTERS = 280;
 
@@ -16,45 +17,48 @@ const digest = (value: unknown): Child =>
     ? h("p", { class: "mono note" }, `sha-256 ${value.replace(/^sha-256:/, "").slice(0, 12)}…`)
     : undefined;
 
-function processOf(view: JsonObject): JsonObject {
+export function processOf(view: JsonObject): JsonObject {
   const evidence = object(object(view["facts"])["evidence"]);
   return object(object(object(evidence["submods"])["agent"])["countersign_proc"]);
 }
 
-function warningsOf(view: JsonObject): readonly string[] {
+export function warningsOf(view: JsonObject): readonly string[] {
   const { warnings } = object(view["appraisal"]);
   return Array.isArray(warnings) ? warnings.filter((item) => typeof item === "string") : [];
 }
 
-/** What the proxy saw of the program, and of its host: warnings first in their row, nothing of it the agent's word. */
-export function observedPanel(view: JsonObject, host: string): HTMLElement {
+type Fact = readonly [name: string, ...values: Child[]];
+
+function programFacts(view: JsonObject): readonly Fact[] {
   const proc = processOf(view);
   const exe = object(proc["exe"]);
-  const warnings = warningsOf(view);
+  return [
+    ["Program file", h("p", { class: "mono" }, shown(exe["path"])), digest(exe["d"])],
+    ...list(proc, "args").map((script): Fact => [
+      "Main script",
+      h("p", { class: "mono" }, shown(script["path"])),
+      digest(script["d"]),
+      script["basis"] === "argv" ? h("p", { class: "note" }, "as the program states") : undefined,
+    ]),
+    ["Runs as", `user ${shown(proc["uid"])}, process ${shown(proc["pid"])}`],
+  ];
+}
+
+/** What the proxy saw of the program: nothing of it is the agent's word. */
+export function programPanel(view: JsonObject, host: string): HTMLElement {
+  return panel(`What the proxy on ${host} observed`, "from the kernel", facts(programFacts(view)));
+}
+
+/** The same, and the warnings about its host. */
+export function observedPanel(view: JsonObject, host: string): HTMLElement {
+  const warnings = warningsOf(view).map((reason) =>
+    h("p", { class: "warning-line" }, icon("warning"), WARNINGS[reason]?.[0] ?? `${reason}.`),
+  );
+  const safety: Fact = ["Safety of the host", warnings.length === 0 ? "No warning." : warnings];
   return panel(
     `What the proxy on ${host} observed`,
     "from the kernel",
-    facts([
-      ["Program file", h("p", { class: "mono" }, shown(exe["path"])), digest(exe["d"])],
-      ...list(proc, "args").map(
-        (script) =>
-          [
-            "Main script",
-            h("p", { class: "mono" }, shown(script["path"])),
-            digest(script["d"]),
-            script["basis"] === "argv"
-              ? h("p", { class: "note" }, "as the program states")
-              : undefined,
-          ] as const,
-      ),
-      ["Runs as", `user ${shown(proc["uid"])}, process ${shown(proc["pid"])}`],
-      [
-        "Safety of the host",
-        warnings.length === 0
-          ? "No warning."
-          : warnings.map((warning) => h("p", { class: "warning-line" }, icon("warning"), warning)),
-      ],
-    ]),
+    facts([...programFacts(view), safety]),
   );
 }
 

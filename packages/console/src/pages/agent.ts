@@ -8,25 +8,25 @@ import {
   verifyApproval,
 } from "@countersign/core";
 import type { JsonObject, Seconds } from "@countersign/core";
+import { allowsPanel, isOver, pastApproval } from "../allows-panel.ts";
+import type { Judged } from "../allows-panel.ts";
 import type { App, Page } from "../app.ts";
-import { observedPanel } from "../observed.ts";
+import { hostPanel } from "../host-state.ts";
+import { lifeOf } from "../life.ts";
+import type { LifeFacts } from "../life.ts";
+import { lifePanel } from "../life-panel.ts";
+import { programPanel } from "../observed.ts";
 import { list, nameOf, number, object, optional, text } from "../read.ts";
-import { h, svg } from "../ui/dom.ts";
+import { agentTarget, hostTarget } from "../stop-targets.ts";
+import { stopper } from "../stopper.ts";
+import type { Target } from "../stopper.ts";
+import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { mark } from "../ui/mark.ts";
-import { facts, head, link, loaded, panel } from "../ui/parts.ts";
-import { left, moment, utc } from "../ui/time.ts";
-
-const BAR_WIDTH = 600;
-const BAR_HEIGHT = 28;
-
-/** A grant, and whether its owner's signature fits the text, judged here. */
-interface Judged {
-  readonly grant: JsonObject;
-  readonly words: string;
-  readonly isSigned: boolean;
-}
+import type { MarkState } from "../ui/mark.ts";
+import { head, link, loaded, panel } from "../ui/parts.ts";
+import { moment } from "../ui/time.ts";
 
 /**
  * Verifies an approval from the octets that were signed. A signature of several owners, or of the pages of another
@@ -35,7 +35,9 @@ interface Judged {
 async function judge(app: App, grant: JsonObject): Promise<Judged> {
   const preSigned = grant["model"] === "agent";
   const statement = readStatement(app.c, fromBase64url(text(grant, "statement")), { preSigned });
-  const words = signedText(statement);
+  const { body } = statement;
+  const ceiling = body.kind === "credential" ? body.grant.ceiling : [];
+  const read = { grant, words: signedText(statement), ceiling };
   const key = object(grant["key"]);
   const application = optional(key, "app", text);
   const pages = { rpId: app.place.rpId, origins: [window.location.origin] };
@@ -47,101 +49,36 @@ async function judge(app: App, grant: JsonObject): Promise<Judged> {
       { jwk: readJwk(key["jwk"]), ...(application === undefined ? {} : { app: application }) },
       { pages },
     );
-    return { grant, words, isSigned: statement.cs === text(grant, "cs") };
+    return { ...read, isSigned: statement.cs === text(grant, "cs") };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return { grant, words, isSigned: false };
+    return { ...read, isSigned: false };
   }
 }
 
-/** The life of the newest approval: a bar for each credential, a stroke where it was signed, and now. Also a table below. */
-function timeBar(grant: JsonObject, credentials: readonly JsonObject[], now: Seconds): SVGElement {
-  const from = number(grant, "nbf");
-  const until = number(grant, "exp");
-  const at = (t: number): number =>
-    Math.round((BAR_WIDTH * (Math.min(Math.max(t, from), until) - from)) / (until - from));
-  const bars = credentials.map((row) => {
-    const x = at(number(row, "iat"));
-    const width = Math.max(2, at(number(row, "exp")) - x);
-    return svg("rect", { class: "bar-credential", x, y: 8, width, height: 12 });
-  });
-  const line = (t: number, name: string): SVGElement =>
-    svg("line", { class: name, x1: at(t), x2: at(t), y1: 0, y2: BAR_HEIGHT });
-  return svg(
-    "svg",
-    {
-      class: "time-bar",
-      viewBox: `-2 0 ${BAR_WIDTH + 4} ${BAR_HEIGHT}`,
-      "aria-hidden": "true",
-      focusable: "false",
-    },
-    svg("rect", { class: "bar-life", x: 0, y: 12, width: BAR_WIDTH, height: 4 }),
-    ...bars,
-    line(from, "bar-signed"),
-    line(now, "bar-now"),
-  );
+function factsOf(answer: JsonObject): LifeFacts {
+  return {
+    credentials: list(answer, "credentials").map((row) => ({
+      from: number(row, "iat"),
+      until: number(row, "exp"),
+      n: optional(row, "n", number),
+      seq: number(row, "seq"),
+    })),
+    grants: list(answer, "grants").map((grant) => ({
+      from: number(grant, "nbf"),
+      until: Math.min(number(grant, "exp"), optional(grant, "ended_at", number) ?? Infinity),
+    })),
+    stops: list(answer, "stops").map((stop) => number(stop, "since")),
+  };
 }
 
-function credentialTable(credentials: readonly JsonObject[], now: Seconds): HTMLElement {
-  const columns = ["Number", "From", "Until", "Log entry"];
-  const rows = credentials.map((row) =>
-    h(
-      "tr",
-      {},
-      h("td", { class: "numeric" }, String(optional(row, "n", number) ?? "–")),
-      h("td", {}, moment(number(row, "iat"), now)),
-      h("td", {}, moment(number(row, "exp"), now)),
-      h("td", { class: "numeric" }, String(number(row, "seq"))),
-    ),
-  );
-  const header = h(
-    "thead",
-    {},
-    h(
-      "tr",
-      {},
-      columns.map((name) => h("th", { attrs: { scope: "col" } }, name)),
-    ),
-  );
-  const table = h("table", { class: "table" }, header, h("tbody", {}, rows));
-  const region = { tabindex: 0, role: "region", "aria-label": "Credentials" };
-  return h("div", { class: "table-scroll", attrs: region }, table);
-}
-
-function grantPanel({ grant, words, isSigned }: Judged, now: Seconds): HTMLElement {
-  const ended = optional(grant, "ended_at", number);
-  const until = number(grant, "exp");
-  const isOver = ended !== undefined || now >= until;
-  const checked = isSigned
-    ? h(
-        "p",
-        { class: "log-good" },
-        icon("check"),
-        "The owner's signature fits this text, checked in this browser",
-      )
-    : h("p", { class: "note" }, "The signature was not checked in this browser.");
-  const count = `${number(grant, "issued")} of ${number(grant, "max_issue")} given, at most ${number(grant, "max_live")} at the same time`;
-  const life =
-    ended === undefined
-      ? `until ${utc(until)}${isOver ? "" : ` (${left(until - now)} left)`}`
-      : `ended ${moment(ended, now)}: ${optional(grant, "ended_why", text) ?? "not known why"}`;
-  return h(
-    "section",
-    { class: "panel" },
-    h(
-      "header",
-      { class: "panel-head" },
-      h("h2", {}, isOver ? "Approval, over" : "Approval"),
-      h("p", { class: "note mono" }, text(grant, "cs").slice(8, 16)),
-    ),
-    facts([
-      ["Life", life],
-      ["Credentials", count],
-      ["Signature", checked],
-    ]),
-    h("details", {}, h("summary", {}, "The signed text"), h("div", { class: "full-text" }, words)),
-  );
-}
+const STOPPED: Readonly<Record<string, string>> = {
+  owner: "with everything of its owner's",
+  entry: "by itself",
+  agent: "by itself",
+  proxy: "with its host",
+  domain: "with everything here",
+};
 
 function stopsOf(answer: JsonObject, now: Seconds): Child {
   return list(answer, "stops").map((stop) =>
@@ -149,39 +86,127 @@ function stopsOf(answer: JsonObject, now: Seconds): Child {
       "p",
       { class: "refusal" },
       icon("stop"),
-      `Stopped ${moment(number(stop, "since"), now)} (${text(stop, "scope")}). An administrator lifts it; you then sign anew.`,
+      `Stopped ${moment(number(stop, "since"), now)}, ${STOPPED[text(stop, "scope")] ?? text(stop, "scope")}. An administrator lifts it; you then sign anew.`,
     ),
   );
 }
 
-/** One agent: what it may, what it got, how its host looked, and stopping it. */
+/** The state of an agent in a mark and a sentence. */
+function standing(
+  answer: JsonObject,
+  judged: readonly Judged[],
+  now: Seconds,
+): readonly [MarkState, string] {
+  const host = nameOf(text(answer, "proxy"));
+  const live = judged.find(({ grant }) => !isOver(grant, now));
+  if (list(answer, "stops").length > 0) return ["stopped", `Stopped on ${host}.`];
+  if (live !== undefined)
+    return [
+      "signed",
+      `Works on ${host}. Signed for by you until ${moment(number(live.grant, "exp"), now)}.`,
+    ];
+  return ["nobody", `Registered for ${host}. Nobody has signed for it now.`];
+}
+
+/** The ways to stop: each is made once and kept, so that nothing that happens takes a question or its outcome away. */
+class Stops {
+  readonly #app: App;
+  readonly #made: Map<string, HTMLElement> = new Map();
+  /** Those that were used: their outcome stays. */
+  readonly #used: Set<string> = new Set();
+
+  constructor(app: App) {
+    this.#app = app;
+  }
+
+  panel(answer: JsonObject, agents: readonly JsonObject[], live: Judged | undefined): HTMLElement {
+    const entry = text(answer, "entry");
+    const name = nameOf(entry);
+    const host = nameOf(text(answer, "proxy"));
+    const there = agents.filter(
+      (agent) => agent["proxy"] === answer["proxy"] && agent["state"] !== "stopped",
+    );
+    const ways = new Map<string, Target>();
+    if (list(answer, "stops").length === 0) ways.set(entry, agentTarget(entry, `Stop ${name}…`));
+    if (live !== undefined) ways.set(text(live.grant, "cs"), approvalTarget(name, live));
+    if (there.length > 1) {
+      const label = `Stop your ${there.length} agents on ${host}…`;
+      ways.set(host, { ...hostTarget(host, there), label, name: label });
+    }
+    for (const [key, target] of ways) this.#make(key, target);
+    const shown = [...this.#made].filter(([key]) => ways.has(key) || this.#used.has(key));
+    return panel(
+      "Stop",
+      "needs no key",
+      h(
+        "div",
+        { class: "panel-body stop-ways" },
+        shown.map(([, way]) => way),
+        h("p", { class: "note" }, LEARNS),
+      ),
+    );
+  }
+
+  #make(key: string, target: Target): void {
+    if (this.#made.has(key)) return;
+    this.#made.set(
+      key,
+      stopper(this.#app, target, () => this.#used.add(key)),
+    );
+  }
+}
+
+const LEARNS =
+  "Keys are gone within a second where the host is connected. A service that looks only at the credential learns of it when that ends.";
+
+const approvalTarget = (name: string, { grant }: Judged): Target => ({
+  label: "End this approval…",
+  question: `End the approval of ${name}? It may ask you anew.`,
+  whom: "it",
+  orders: [{ scope: "grant", target: text(grant, "cs") }],
+});
+
+/** One agent: what it got and gets, what it may, how its host looks, and stopping it. */
 export function agentPage(app: App, name: string): Page {
   const body = h("div", { class: "agent" });
   const lead = h("span", {});
+  const marked = h("span", { class: "page-mark" }, mark("nobody", "mark mark-large"));
+  const stops = new Stops(app);
   const load = async (): Promise<readonly Child[]> => {
-    const answer = await app.api.get(`/v1/owner/agents/${encodeURIComponent(name)}`);
+    const [answer, all] = await Promise.all([
+      app.api.get(`/v1/owner/agents/${encodeURIComponent(name)}`),
+      app.api.get("/v1/owner/agents"),
+    ]);
     const now = number(answer, "now");
     const host = nameOf(text(answer, "proxy"));
-    lead.textContent = `On ${host}. ${optional(answer, "agent", text) ?? "It has not asked yet."}`;
     const judged = await Promise.all(list(answer, "grants").map((grant) => judge(app, grant)));
-    const credentials = list(answer, "credentials");
-    const [newest] = judged;
-    const life =
-      newest === undefined
-        ? undefined
-        : panel(
-            "Credentials",
-            `${credentials.length} shown`,
-            h("div", { class: "panel-body" }, timeBar(newest.grant, credentials, now)),
-            credentialTable(credentials, now),
-          );
+    const [state, words] = standing(answer, judged, now);
+    fill(marked, mark(state, "mark mark-large"));
+    lead.textContent = words;
+    const live = judged.find(({ grant }) => !isOver(grant, now));
+    const alive = list(answer, "credentials").filter((row) => number(row, "exp") > now);
+    const past = judged.filter((one) => one !== live);
+    const isKnown = answer["facts"] !== undefined;
     return [
       stopsOf(answer, now),
-      judged.length === 0 ? h("p", { class: "empty" }, "You have not approved it yet.") : undefined,
-      life,
-      judged.map((one) => grantPanel(one, now)),
-      answer["facts"] === undefined ? undefined : observedPanel(answer, host),
-      h("p", {}, link([icon("stop"), `Stop ${name}…`], "#/stop", "button button-stop")),
+      judged.length === 0
+        ? h("p", { class: "empty" }, "You have not approved it yet.")
+        : lifePanel(lifeOf(factsOf(answer), now)),
+      h(
+        "div",
+        { class: "agent-columns" },
+        h(
+          "div",
+          { class: "agent-column" },
+          live === undefined ? undefined : allowsPanel(live, alive.length, now),
+          stops.panel(answer, list(all, "agents"), live),
+        ),
+        isKnown
+          ? h("div", { class: "agent-column" }, hostPanel(answer, now), programPanel(answer, host))
+          : undefined,
+      ),
+      past.map((one) => pastApproval(one, now)),
+      h("p", { class: "note agent-id" }, optional(answer, "agent", text) ?? text(answer, "entry")),
     ];
   };
   const again = (): void => void loaded(body, load);
@@ -193,7 +218,7 @@ export function agentPage(app: App, name: string): Page {
   );
   return {
     title: name,
-    root: h("div", {}, head(name, lead, [back, mark("signed", "mark mark-large")]), body),
+    root: h("div", {}, head(name, lead, [back, marked]), body),
     close: app.onChange(again),
   };
 }

@@ -1,5 +1,5 @@
 import { Refusal } from "@countersign/core";
-import type { StopScope } from "@countersign/core";
+import type { Digest, StopScope } from "@countersign/core";
 import type { StopRow } from "../store/rows.ts";
 import type { Change } from "../store/store.ts";
 import type { World } from "../world.ts";
@@ -7,6 +7,22 @@ import { logRow } from "./record.ts";
 import { typedId } from "./typed-id.ts";
 
 export const STOP_ID_BYTES = 9;
+
+/** Whose what is stopped is, as far as one agent or approval is named: so its owners hear of it, and see it in their log. */
+async function whose(w: World, scope: StopScope, target: string): Promise<object> {
+  if (scope === "grant") {
+    const grant = await w.store.grant(target as Digest); // what is no digest names no grant
+    if (grant === undefined) return {};
+    const { entry, owner, parties } = grant;
+    return { entry, owner, ...(parties === undefined ? {} : { parties: { owners: parties } }) };
+  }
+  if (scope !== "entry" && scope !== "agent") return {};
+  const entry = scope === "entry" ? target : target.slice(0, target.lastIndexOf("/"));
+  const body = (await w.store.entry(entry))?.body;
+  if (body?.owner === undefined) return {};
+  const { owner, parties } = body;
+  return { entry, owner, ...(parties === undefined ? {} : { parties }) };
+}
 
 /**
  * Stops everything in a scope: its grants end and nothing is issued until the stop is lifted, in one commit that
@@ -30,6 +46,7 @@ export async function halt(
     by: order.by,
     reason: order.reason,
   };
+  const of = await whose(w, order.scope, order.target);
   const changes: readonly Change[] = [
     { put: "stop", row: stop },
     {
@@ -46,7 +63,7 @@ export async function halt(
       t: now,
       actor: "admin",
       reason: order.scope,
-      record: { v: 1, ...stop },
+      record: { v: 1, ...stop, ...of },
     }),
     changes,
     bumpEpoch: true,
@@ -61,12 +78,13 @@ export async function lift(w: World, id: string, by: string): Promise<void> {
   const now = w.clock();
   const stop = (await w.store.stops({ inForce: true })).find((row) => row.id === id);
   if (stop === undefined) throw new Refusal("not_found", "no such stop in force");
+  const of = await whose(w, stop.scope, stop.target);
   const committed = await w.store.commit({
     log: logRow(w, {
       type: "halt.lifted",
       t: now,
       actor: "admin",
-      record: { v: 1, id, scope: stop.scope, target: stop.target, by },
+      record: { v: 1, id, scope: stop.scope, target: stop.target, by, ...of },
     }),
     changes: [{ set: "stop", id, fields: { liftedAt: now } }],
     bumpEpoch: true,

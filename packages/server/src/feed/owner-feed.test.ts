@@ -4,9 +4,9 @@ import type { Timers } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { askedOfSeveral } from "../cases/quorum.testing.ts";
 import { OwnerSessions, SESSION_SECONDS } from "../cases/owner-sessions.ts";
-import { askedScene } from "../cases/scene.testing.ts";
-import { enrolOwner } from "../people.testing.ts";
-import { readAnswer } from "../world.testing.ts";
+import { approvedScene, askedScene } from "../cases/scene.testing.ts";
+import { ENTRY_ID, enrolOwner } from "../people.testing.ts";
+import { readAnswer, textOf } from "../world.testing.ts";
 import type { Rig } from "../world.testing.ts";
 
 interface Said {
@@ -102,6 +102,26 @@ describe("the stream of an owner", () => {
     });
     await rig.close();
     expect(await reader.next()).toBe("closed");
+  });
+
+  it("says that one agent or approval of his was stopped, and that it may go on, and not to another", async () => {
+    const { rig, host, cs, owner } = await approvedScene();
+    await enrolOwner(rig, "bob");
+    const [reader, other] = [await streamOf(rig, "alice"), await streamOf(rig, "bob")];
+    await reader.next();
+    await other.next();
+    const targets = { grant: cs, agent: host.agent, entry: ENTRY_ID };
+    for (const [scope, target] of Object.entries(targets)) {
+      const { body } = await rig.call("admin", "POST /v1/halts", {
+        json: { scope, target, reason: "" },
+      });
+      const data = { scope, target, owner: owner.id, entry: ENTRY_ID };
+      expect(await reader.next()).toMatchObject({ event: "halt.set", data });
+      await rig.call("admin", `DELETE /v1/halts/${textOf(body["id"])}`);
+      expect(await reader.next()).toMatchObject({ event: "halt.lifted", data });
+    }
+    await rig.close();
+    expect(await other.next()).toBe("closed");
   });
 
   it("says nothing of another owner's", async () => {

@@ -74,6 +74,8 @@ export async function agentOf(
     grants: grants.slice(0, MAX_GRANTS).map(grantView),
     credentials: credentials.slice(0, MAX_CREDENTIALS).map(credentialView),
     stops: stops.map(stopView),
-    ...(asked === undefined ? {} : { appraisal: asked.appraisal, facts: asked.facts }),
+    ...(asked === undefined
+      ? {}
+      : { observed_at: asked.createdAt, appraisal: asked.appraisal, facts: asked.facts }),
   };
 }
