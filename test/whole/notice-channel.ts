@@ -21,7 +21,7 @@ export class StandInChannel implements NoticeChannel {
     this.name = name;
   }
 
-  targets(): Promise<readonly string[]> {
+  targets(_owner: string): Promise<readonly string[]> {
     return Promise.resolve(this.at);
   }
 

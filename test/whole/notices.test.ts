@@ -217,6 +217,17 @@ describe("a cursor on the log", () => {
     expect((await store.noticeCursor()).seq).toBeGreaterThanOrEqual(before.seq + 1000);
   });
 
+  it("a fault of ours in one row holds up none of the others", async () => {
+    const broken = new StandInChannel("broken");
+    broken.targets = (owner) =>
+      owner === SECOND ? Promise.reject(new TypeError("a fault")) : Promise.resolve(["1"]);
+    await scene.start([channel, broken]);
+    await scene.asked({ owner: SECOND });
+    await scene.asked();
+    await settle();
+    expect(broken.taken.map(({ request }) => request)).toEqual(["ask-2"]);
+  });
+
   it("what the closed server was asked to tell stays for the next one", async () => {
     await scene.start([channel]);
     scene.running.close();

@@ -7,7 +7,7 @@ import {
   NOTICE_TYPES,
   NOTICE_WINDOW_SECONDS,
   noticeCause,
-  parseName,
+  Refusal,
   UNTOLD,
   utf8,
 } from "@countersign/core";
@@ -128,7 +128,7 @@ export class Notices {
     const rows = await this.#world.store.logRowsOf(NOTICE_TYPES, cursor.seq, to);
     const batch = newBatch();
     for (const [index, row] of rows.entries()) {
-      await this.#judge(cursor.log, row, batch);
+      await this.#judgeOrSkip(cursor.log, row, batch);
       // reads of the store do not give the loop away by themselves, and others have work
       if (index % ROWS_A_TURN === ROWS_A_TURN - 1)
         await new Promise((resolve) => setImmediate(resolve));
@@ -177,6 +177,16 @@ export class Notices {
     if (budgets.size > 0) this.#setDigestTimer();
   }
 
+  /** What the store cannot say is asked again; a fault of ours costs this one row, and not all that come after it. */
+  async #judgeOrSkip(log: number, row: LogRow, batch: Batch): Promise<void> {
+    try {
+      await this.#judge(log, row, batch);
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      this.#world.log.error("notices.row_skipped", { seq: row.seq, error });
+    }
+  }
+
   async #judge(log: number, row: LogRow, batch: Batch): Promise<void> {
     const cause = noticeCause(row.type, recordOf(row));
     if (cause === undefined) return;
@@ -203,8 +213,7 @@ export class Notices {
   ): Promise<Omit<Notice, "id" | "owner"> | undefined> {
     const ask = await this.#world.store.ask(req);
     if (ask === undefined || !this.#isWaiting(ask)) return undefined;
-    const name = parseName(entry);
-    const agent = name.kind === "entry" ? name.name : ask.entry;
+    const agent = entry.slice(entry.lastIndexOf("/") + 1); // as it is registered
     return { kind: "request", request: ask.id, agent, at: t, exp: ask.deadline };
   }
 
