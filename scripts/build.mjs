@@ -9,8 +9,10 @@ import { run } from "./run.mjs";
 export async function build(options = {}) {
   const compiled = await run("tsc", ["-b"], options);
   if (compiled.code !== 0) return compiled;
-  const config = ["--config", "packages/console/vite.config.mjs"];
-  return run("vite", ["build", "--logLevel", "warn", ...config], options);
+  const vite = (name) =>
+    run("vite", ["build", "--logLevel", "warn", "--config", `packages/console/${name}`], options);
+  const pages = await vite("vite.config.mjs");
+  return pages.code === 0 ? vite("vite.worker.config.mjs") : pages;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

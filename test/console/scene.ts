@@ -22,6 +22,8 @@ export interface AskOptions {
   readonly note?: string;
   /** Options of `agent register`. */
   readonly limits?: readonly string[];
+  /** Its owner says beforehand that he starts it. */
+  readonly isAnnounced?: boolean;
 }
 
 /** A server, its console, a browser, and an owner whose one passkey every desk of his knows. */
@@ -83,9 +85,11 @@ export class Scene {
   }
 
   /** Registers an agent of his, starts it, and lets it ask. */
-  async ask({ note = "I sort the mail.", limits = [] }: AskOptions = {}): Promise<Asking> {
+  async ask(options: AskOptions = {}): Promise<Asking> {
+    const { note = "I sort the mail.", limits = [], isAnnounced = false } = options;
     const name = `mailer${(this.#count += 1)}`;
     await this.home.register(name, "--owner", OWNER, ...limits);
+    if (isAnnounced) await this.home.json(["owner", "expect", name]);
     const agent = this.home.courier(name);
     this.#agents.push(agent);
     const answer = tell(agent, "/v1/credential?wait=60", { note });
@@ -130,12 +134,12 @@ export class Scene {
     return assertAt(page, { statement, credentialId, rpId: new URL(this.origin).hostname });
   }
 
-  /** The server ends, and comes back at the same places. */
-  async restart(while_: () => Promise<void>): Promise<void> {
+  /** The server ends, and comes back at the same places. @param env what is added to its environment */
+  async restart(while_: () => Promise<void>, env: NodeJS.ProcessEnv = {}): Promise<void> {
     for (const agent of this.#agents.splice(0)) await agent.stop();
     await this.#dev.stop();
     await while_();
-    this.#dev = (await this.home.dev()).running;
+    this.#dev = (await this.home.dev(env)).running;
   }
 
   /** Ends what one story has begun: who waits is denied, and the passkey's counter is remembered. */

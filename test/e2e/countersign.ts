@@ -206,8 +206,10 @@ export class Home {
   }
 
   /** Starts `countersign dev` and waits until it serves. */
-  async dev(): Promise<{ running: Running; ready: Readonly<Record<string, string>> }> {
-    const running = this.start(["dev", "--json"]);
+  async dev(
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<{ running: Running; ready: Readonly<Record<string, string>> }> {
+    const running = this.start(["dev", "--json"], env);
     const first = await running.when("ready line", ({ out }) => out[0]);
     return { running, ready: (JSON.parse(first) as { ready: Record<string, string> }).ready };
   }

@@ -10,6 +10,7 @@ import { keysNote, keysPage } from "./pages/keys.ts";
 import { logPage } from "./pages/log.ts";
 import { requestPage } from "./pages/request.ts";
 import { stopPage } from "./pages/stop.ts";
+import { leaveDevice } from "./push/device.ts";
 import { list, nameOf, number, text } from "./read.ts";
 import { fill, h } from "./ui/dom.ts";
 import { icon } from "./ui/icons.ts";
@@ -146,7 +147,9 @@ export class Shell {
   }
 
   async #leave(): Promise<void> {
-    await this.#parts.api.post("/v1/owner/sign-out", {}).catch(() => undefined);
+    const { c, api, session } = this.#parts;
+    await leaveDevice({ c, api, owner: session.owner.id }).catch(() => undefined);
+    await api.post("/v1/owner/sign-out", {}).catch(() => undefined);
     this.#signedOut();
   }
 

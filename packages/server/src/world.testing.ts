@@ -125,6 +125,7 @@ export interface Answered {
 /** In place of the built pages. */
 const PAGES_OF_CONSOLE: Site = new Map([
   ["/index.html", { octets: utf8("<!doctype html>"), type: "text/html; charset=utf-8" }],
+  ["/push/worker.js", { octets: utf8(""), type: "text/javascript; charset=utf-8" }],
   ["/assets/a.js", { octets: utf8("export {};"), type: "text/javascript; charset=utf-8" }],
 ]);
 

@@ -13,6 +13,7 @@ import { button, head, loaded, panel, refusal, simpleButton } from "../ui/parts.
 import { moment } from "../ui/time.ts";
 import { keyTrace } from "../ui/trace.ts";
 import { deviceName } from "./enrol.ts";
+import { noticesPanel } from "./notices.ts";
 import { sessionsPanel } from "./sessions.ts";
 
 /** What a signature by a key proves, by what holds it. */
@@ -319,6 +320,7 @@ export function keysPage(app: App): Page {
       head("Keys", "What can sign in your name.", undefined, add),
       adding.root,
       body,
+      noticesPanel(app),
     ),
     close: app.onChange(() => {
       // codes that were just made stand only here

@@ -234,8 +234,9 @@ export function consoleApp(
   for (const [name, signed] of Object.entries(signedRoutes(w, { ...parts, sessions })))
     routes[name] = async (request, _context, parameters) =>
       signed(await sessionOf(w, sessions, request), request, parameters);
-  for (const path of site.keys()) routes[`GET ${path}`] = () => Promise.resolve(pageOf(site, path));
-  routes["GET /"] = () => Promise.resolve(pageOf(site, "/"));
+  for (const path of ["/", ...site.keys()])
+    routes[`GET ${path}`] = (request) =>
+      Promise.resolve(pageOf(site, path, request.headers.has("service-worker")));
   const placed: Routes<PublicContext> = Object.fromEntries(
     Object.entries(routes).map(
       ([name, endpoint]) =>

@@ -14,7 +14,7 @@ const MAX_SITE_BYTES = 4_194_304;
 /** What a browser may do on these pages: nothing but run and style what comes from here, and call home (owner.md 1.3). */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types push-worker",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "permissions-policy":
@@ -28,6 +28,18 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
 export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
   ...PAGE_HEADERS,
   "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+};
+
+/**
+ * The one worker: what shows notices. A browser lets it stand before no path but its own folder, in which no page lies, since
+ * no answer of ours says `Service-Worker-Allowed` (Service Workers 1, 3.4).
+ */
+const WORKER_PATH = "/push/worker.js";
+/** It loads nothing and calls nobody, not even home. */
+const WORKER_HEADERS: Readonly<Record<string, string>> = {
+  ...PAGE_HEADERS,
+  "content-security-policy":
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 };
 
 /** Where the console is at https, its name is never asked for otherwise: passkeys and sessions hang on it. */
@@ -69,16 +81,24 @@ export async function readSite(folder: string): Promise<Site> {
   return site;
 }
 
-/** A file of the site, with the headers of its pages. Names that hold a hash never mean another file. */
-export function pageOf(site: Site, path: string): Response {
+function cachingOf(path: string): string {
+  if (path === WORKER_PATH) return "no-store";
+  return path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+}
+
+/**
+ * A file of the site, with the headers of its pages. Names that hold a hash never mean another file.
+ * @param isForWorker whether a browser fetches it to run it as a service worker: there is one file for that, or any script of
+ * the site could be made to stand before others
+ */
+export function pageOf(site: Site, path: string, isForWorker: boolean): Response {
   const file = site.get(path === "/" ? "/index.html" : path);
-  if (file === undefined) throw new Refusal("not_found");
-  const isNamedByHash = path.startsWith("/assets/");
+  if (file === undefined || (isForWorker && path !== WORKER_PATH)) throw new Refusal("not_found");
   return new Response(new Uint8Array(file.octets), {
     headers: {
-      ...PAGE_HEADERS,
+      ...(path === WORKER_PATH ? WORKER_HEADERS : PAGE_HEADERS),
       "content-type": file.type,
-      "cache-control": isNamedByHash ? "public, max-age=31536000, immutable" : "no-cache",
+      "cache-control": cachingOf(path),
     },
   });
 }
