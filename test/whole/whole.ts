@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Refusal } from "../../packages/core/src/index.ts";
-import type { JsonObject, ProxyState } from "../../packages/core/src/index.ts";
+import type { JsonObject, ProxyState, Random } from "../../packages/core/src/index.ts";
 import { ManualTimers } from "../../packages/node/src/clock.testing.ts";
 import { handlerTarget, silentLog } from "../../packages/node/src/index.ts";
 import type { Handler, Incoming, Log, Target } from "../../packages/node/src/index.ts";
@@ -85,6 +85,8 @@ export interface Between {
   /** How far the clock of the proxy's host is from the server's; may be set again at any time. Default 0. */
   readonly host?: { skewSeconds: number };
   readonly log?: Log;
+  /** The proxy's. Default: seeded. */
+  readonly random?: Random;
 }
 
 /** A server and a proxy joined by functions: one door, the processes behind it stand-ins. */
@@ -214,7 +216,7 @@ export async function makeWhole(between: Between = {}): Promise<Whole> {
     adoptTime: time.adopt,
     log,
     timers,
-    random: seededRandom("proxy"),
+    random: between.random ?? seededRandom("proxy"),
     uplink: () => uplink,
     server: see,
   });

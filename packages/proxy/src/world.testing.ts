@@ -77,6 +77,8 @@ export class StandInDoor implements Door {
   isStillTrue = true;
   /** The run whose door it is; default none. */
   run: RunFact | undefined;
+  /** Whether somebody sits at a terminal of it. */
+  hasTerminal = false;
   admitted = 0;
 
   constructor(entry: string) {
@@ -87,7 +89,8 @@ export class StandInDoor implements Door {
     this.admitted += 1;
     if (!peer.isAlive()) return Promise.reject(new Refusal("process_gone"));
     const facts = factsOf(this.scripts.get(peer.pid) ?? 2, () => this.isStillTrue);
-    return Promise.resolve(this.run === undefined ? facts : { ...facts, run: this.run });
+    const { run, hasTerminal } = this;
+    return Promise.resolve(run === undefined ? facts : { ...facts, run, hasTerminal });
   }
 
   close(): Promise<void> {

@@ -49,9 +49,14 @@ function announce(cli: Cli, event: string, value: JsonObject): void {
   const mark = (state: string): string => cli.paintErr("bold", `[${state}] countersign`);
   if (event === "waiting") {
     const until = duration(number(value, "deadline") - Math.floor(Date.now() / 1000));
+    const { digits } = value;
+    const typed =
+      typeof digits === "string"
+        ? `     Type ${cli.paintErr("bold", digits)} where you approve.\n`
+        : "";
     say(
       cli,
-      `${mark("/_")}  waiting for the owner, code ${cli.paintErr("bold", text(value, "code"))}, ${until} left\n     ${text(value, "next")}`,
+      `${mark("/_")}  waiting for the owner, code ${cli.paintErr("bold", text(value, "code"))}, ${until} left\n${typed}     ${text(value, "next")}`,
     );
   } else if (event === "credential") {
     if (number(value, "n") <= 1) say(cli, `${mark("//")}  ${text(value, "id")}`);
@@ -72,12 +77,18 @@ const isRefusalCode = (code: string): code is RefusalCode => Object.hasOwn(REFUS
 /** How long a proxy that was started again may wait for us: its agents have no door until then. */
 const LONGEST_AWAY_MS = 2_000;
 
+/** Whether a person may read here what the run says: then he types two digits of it where he approves. */
+function openBody(cli: Cli, agent: string): JsonObject {
+  const { isTTY } = cli.stderr as Partial<NodeJS.WriteStream>; // of a pipe it is undefined
+  return isTTY === true ? { agent, terminal: true } : { agent };
+}
+
 /** Asks a proxy that was started again for the same door: the child has its path, and cannot be told another. */
 function reopener(cli: Cli, target: Target, agent: string, door: string): (why: Refusal) => void {
   let said: string | undefined;
   const ask = async (): Promise<void> => {
     try {
-      await apiOf(target).post("/v1/runs", { agent, again: door });
+      await apiOf(target).post("/v1/runs", { ...openBody(cli, agent), again: door });
       said = undefined;
       say(
         cli,
@@ -144,7 +155,7 @@ async function run(
   const target = openTarget({ unix: findSocket(cli, "run.sock") });
   const ended = new AbortController();
   try {
-    const door = text(await apiOf(target).post("/v1/runs", { agent: options.agent }), "door");
+    const door = text(await apiOf(target).post("/v1/runs", openBody(cli, options.agent)), "door");
     follow(cli, target, { agent: options.agent, door }, ended.signal);
     const code = await runChild(command, childEnvironment(cli, door));
     if (code !== 0) throw new ExitCode(code);

@@ -32,6 +32,7 @@ import type {
   NonceAnswer,
   OwnerPin,
   RequestClaims,
+  RunFact,
   Signed,
   Signer,
   Trust,
@@ -41,6 +42,7 @@ import type { Facts } from "../facts/process.ts";
 import type { ProxyWorld } from "../world.ts";
 import { chooseApproval } from "./approval.ts";
 import type { CheckedApproval } from "./approval.ts";
+import { runFactOf } from "./digits.ts";
 import { postRequest } from "./post.ts";
 
 /** A credential and the key that belongs to it: in memory only, dropped at expiry or halt. */
@@ -72,6 +74,8 @@ export interface Waiting {
   readonly deadline: number;
   readonly next: string;
   readonly reasons: readonly string[];
+  /** What the terminal of the run shows beside the code: for the client of the run, and nobody else. */
+  readonly digits?: string;
 }
 
 export type Answered = { readonly held: Held } | { readonly waiting: Waiting };
@@ -226,9 +230,10 @@ function sealRequest(
 async function sealEvidence(
   w: ProxyWorld,
   p: Making,
-  request: Signed<RequestClaims>,
+  of: { readonly request: Signed<RequestClaims>; readonly run: RunFact | undefined },
   proxy: Signer,
 ): Promise<Signed<EvidenceClaims>> {
+  const { request, run } = of;
   const host = await w.hostFacts();
   const claims: EvidenceClaims = {
     eatNonce: request.claims.nonce,
@@ -239,7 +244,7 @@ async function sealEvidence(
     swname: "countersign-proxy",
     swversion: [w.version],
     ...(host.bootseed === undefined ? {} : { bootseed: host.bootseed }),
-    ...(p.facts.run === undefined ? {} : { run: p.facts.run }),
+    ...(run === undefined ? {} : { run }),
     ...submodsOf(p.facts, host.os, p.entry),
   };
   return seal(w.c, EVIDENCE, claims, proxy);
@@ -268,9 +273,10 @@ async function send(
 ): Promise<Answered> {
   const { agent, approval, entry } = p;
   const endorsement = await sealEndorsement(w, p, request.key);
+  const run = runFactOf(w, p);
   const { answer, evidence } = await w.useLink(async ({ uplink, identity }) => {
     // signed by the key that the connection shows
-    const signed = await sealEvidence(w, p, request, identity.signer);
+    const signed = await sealEvidence(w, p, { request, run }, identity.signer);
     const posted = {
       request: request.octets,
       evidence: signed.octets,
@@ -281,7 +287,8 @@ async function send(
   if (answer.state === "asked") {
     const { id, deadline, next, reasons } = answer;
     const code = requestCode(w.c, request.octets);
-    return { waiting: { agent, req: request.digest, code, id, deadline, next, reasons } };
+    const waiting = { agent, req: request.digest, code, id, deadline, next, reasons };
+    return { waiting: run?.digits === undefined ? waiting : { ...waiting, digits: run.digits } };
   }
   await checkIssued(w, answer, { agent, approval, key: request.key, entry });
   return { held: heldOf(answer, p, { signer, evidence: evidence.octets }) };

@@ -53,7 +53,7 @@ interface Run {
   order(what: string): Promise<Met & { peer: Peer }>;
 }
 
-async function run(): Promise<Run> {
+async function run(hasTerminal?: boolean): Promise<Run> {
   let meeting: Meeting | undefined;
   const doors = await RunDoors.create({
     dir: await yard.folder(),
@@ -67,7 +67,8 @@ async function run(): Promise<Run> {
   const caller = yard.start(PYTHON, [await yard.file("caller.py", CALLER), agent]);
   expect(await caller.line()).toBe("ready");
   const callerPeer = processHandle(caller.pid);
-  const door = await doors.open({ entry: ENTRY, callerPeer, uid, since: 0 });
+  const said = hasTerminal === undefined ? {} : { hasTerminal };
+  const door = await doors.open({ entry: ENTRY, callerPeer, uid, since: 0, ...said });
   callerPeer.close(); // the door holds its own
   return {
     ...{ door, doors, caller, agent },
@@ -89,6 +90,17 @@ describe.skipIf(!hasPython)("who may come through a run door", () => {
     const { door, order } = await run();
     const { peer, socket } = await order(who);
     expect(await codeOf(door.admit(peer))).toBe(code);
+    socket.end("x");
+  });
+
+  it.each([
+    [undefined, false],
+    [false, false],
+    [true, true],
+  ])("its caller says %s of a terminal, and facts say %s", async (said, wanted) => {
+    const { door, order } = await run(said);
+    const { peer, socket } = await order("child");
+    expect(await door.admit(peer)).toMatchObject({ run: { uid, since: 0 }, hasTerminal: wanted });
     socket.end("x");
   });
 

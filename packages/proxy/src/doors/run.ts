@@ -37,6 +37,16 @@ const MAX_DOORS_PER_UID = 64;
 /** How often callers are looked at; `admit` looks by itself, so this only tidies up. */
 const WATCH_MS = 200;
 
+/** What a door is opened for. */
+interface OpenRun {
+  readonly entry: DoorEntry;
+  readonly callerPeer: Peer;
+  readonly uid: number;
+  readonly since: number;
+  readonly again?: string;
+  readonly hasTerminal?: boolean;
+}
+
 class OpenDoor implements RunDoor {
   readonly entry: DoorEntry;
   readonly path: string;
@@ -45,17 +55,19 @@ class OpenDoor implements RunDoor {
   readonly #caller: Peer;
   readonly #sources: Sources;
   readonly #since: number;
+  readonly #hasTerminal: boolean;
   #listening: Listening | undefined;
   #resolveClosed: (end: DoorEnd) => void = () => undefined;
   #ending: Promise<void> | undefined;
 
-  constructor(entry: DoorEntry, path: string, caller: Peer, sources: Sources, since: number) {
-    this.entry = entry;
+  constructor(run: OpenRun, path: string, sources: Sources) {
+    this.entry = run.entry;
     this.path = path;
-    this.uid = caller.uid;
-    this.#caller = caller;
+    this.uid = run.callerPeer.uid;
+    this.#caller = run.callerPeer.keep();
     this.#sources = sources;
-    this.#since = since;
+    this.#since = run.since;
+    this.#hasTerminal = run.hasTerminal === true;
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -96,6 +108,7 @@ class OpenDoor implements RunDoor {
     return {
       ...facts,
       run,
+      hasTerminal: this.#hasTerminal,
       stillTrue: async () => {
         try {
           await this.#check(peer);
@@ -176,24 +189,19 @@ export class RunDoors {
    * @param callerPeer the asker; the door holds it by a handle of its own
    * @param uid the user that the entry runs as
    * @param since seconds, as evidence will say it; 0 where it is not known
+   * @param hasTerminal whether somebody sits at a terminal of the run, as the asker says; default false
    * @param again path of the door that a proxy before this one, which is gone, had opened for the very same process
    * @throws Refusal `peer_unexpected` when the caller is of another user, `process_gone` when it has ended,
    * `rate_limited` above 64 doors of one user or 1024 in all, `not_found` for a path that was not his
    */
-  async open(run: {
-    readonly entry: DoorEntry;
-    readonly callerPeer: Peer;
-    readonly uid: number;
-    readonly since: number;
-    readonly again?: string;
-  }): Promise<RunDoor> {
+  async open(run: OpenRun): Promise<RunDoor> {
     if (run.callerPeer.uid !== run.uid)
       throw new Refusal("peer_unexpected", "the entry runs as another user than the caller");
     const ofUser = [...this.#doors].filter((door) => door.uid === run.uid).length;
     if (ofUser >= MAX_DOORS_PER_UID || this.#doors.size >= MAX_DOORS)
       throw new Refusal("rate_limited", "too many runs at the same time");
     const path = this.#pathFor(run);
-    const door = new OpenDoor(run.entry, path, run.callerPeer.keep(), this.#sources, run.since);
+    const door = new OpenDoor(run, path, this.#sources);
     this.#doors.add(door);
     void door.closed.then(() => {
       this.#forget(door);
@@ -205,7 +213,7 @@ export class RunDoors {
     return door;
   }
 
-  #pathFor(run: Parameters<RunDoors["open"]>[0]): string {
+  #pathFor(run: OpenRun): string {
     const { pid, startTime, uid } = run.callerPeer;
     const holder = { pid, startTime, uid, entry: run.entry.id };
     if (run.again === undefined) return join(this.#folder, `${nameOf(this.#secret, holder)}.sock`);

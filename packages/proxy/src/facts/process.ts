@@ -22,6 +22,8 @@ export interface Facts {
   readonly manifest?: readonly ManifestFact[];
   /** The `countersign run` whose door it came through. */
   readonly run?: RunFact;
+  /** Whether somebody sits at a terminal of that run, as its own client says. Default false. */
+  readonly hasTerminal?: boolean;
   /**
    * One more look, just before an answer leaves: whether the process still runs, under the same ids, and has not
    * become another program since. What exec'd before the first look, it cannot tell.

@@ -247,6 +247,20 @@ describe("the run socket", () => {
       "200",
     ],
     [
+      "at a terminal",
+      JSON.stringify({ agent: "mailer", terminal: true }),
+      new StandIn(1, AGENT_UID),
+      [ENTRY],
+      "200",
+    ],
+    [
+      "at a terminal that is none",
+      JSON.stringify({ agent: "mailer", terminal: "/dev/tty" }),
+      new StandIn(1, AGENT_UID),
+      [ENTRY],
+      bad,
+    ],
+    [
       "with something more",
       JSON.stringify({ agent: "mailer", uid: 0 }),
       new StandIn(1, AGENT_UID),

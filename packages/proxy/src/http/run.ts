@@ -3,6 +3,8 @@ import type { Entry } from "@countersign/core";
 import { application, eventStream, json, readJsonBody } from "@countersign/node";
 import type { Handler } from "@countersign/node";
 import type { Agents } from "../agents/agents.ts";
+import { forTerminal, waitedFor } from "../agents/digits.ts";
+import type { SessionEvent } from "../agents/session.ts";
 import type { RunDoor, RunDoors } from "../doors/run.ts";
 import { checkDescends } from "../facts/ancestry.ts";
 import type { Peer } from "../facts/peer.ts";
@@ -84,6 +86,7 @@ export function runApp(
     const members = new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request");
     const name = members.text("agent", { maxLength: 512 });
     const again = members.optional("again", (path) => members.text(path, { maxLength: 100 }));
+    const hasTerminal = members.optional("terminal", (flag) => members.flag(flag));
     members.end();
     const entry = agents.entry(name);
     if (entry.door !== "run")
@@ -108,6 +111,7 @@ export function runApp(
       // one that is opened again began before this proxy: when, is not known any more
       since: again === undefined ? w.clock() : 0,
       ...(again === undefined ? {} : { again }),
+      ...(hasTerminal === undefined ? {} : { hasTerminal }),
     });
     runs.add(door, peer);
     void door.closed.then((why) => {
@@ -121,7 +125,9 @@ export function runApp(
   const events = (request: Request, { peer }: RunContext): Promise<Response> => {
     const door = runs.of(new URL(request.url).searchParams.get("door") ?? "", peer);
     const stream = eventStream(request.signal);
-    const stop = agents.listen(door, (event) => stream.send(event.event, JSON.stringify(event)));
+    const send = (event: SessionEvent): boolean => stream.send(event.event, JSON.stringify(event));
+    const stop = agents.listen(door, (event) => send(forTerminal(agents, door, event)));
+    for (const event of waitedFor(agents, door)) send(event); // who comes late must see the digits too
     request.signal.addEventListener("abort", stop, { once: true });
     return Promise.resolve(stream.response);
   };
