@@ -2,6 +2,8 @@ import { expect } from "vitest";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { Home, tell, until } from "../e2e/countersign.ts";
 import type { Running } from "../e2e/countersign.ts";
+import { askAtTerminal } from "../e2e/at-terminal.ts";
+import type { AtTerminal } from "../e2e/at-terminal.ts";
 import { Desk, openBrowser } from "./browser.ts";
 import type { StoredPasskey } from "./browser.ts";
 import { assertAt, enrolPasskey } from "./enrol.ts";
@@ -25,6 +27,9 @@ export interface AskOptions {
   /** Its owner says beforehand that he starts it. */
   readonly isAnnounced?: boolean;
 }
+
+/** An agent that asks at a terminal of its own. */
+export type AskingAtTerminal = Asking & Pick<AtTerminal, "code" | "digits">;
 
 /** A server, its console, a browser, and an owner whose one passkey every desk of his knows. */
 export class Scene {
@@ -95,6 +100,18 @@ export class Scene {
     const answer = tell(agent, "/v1/credential?wait=60", { note });
     answer.catch(() => undefined); // told to whoever awaits it
     return { name, agent, answer, id: await this.#idOf(name) };
+  }
+
+  /** The same, started at a terminal, which shows two digits. */
+  async askAtTerminal({
+    note = "I sort the mail.",
+    limits = [],
+  }: AskOptions = {}): Promise<AskingAtTerminal> {
+    const name = `mailer${(this.#count += 1)}`;
+    await this.home.register(name, "--owner", OWNER, ...limits);
+    const asking = await askAtTerminal(this.home, name, note);
+    this.#agents.push(asking.agent);
+    return { name, id: await this.#idOf(name), ...asking };
   }
 
   #idOf(name: string): Promise<string> {

@@ -9,7 +9,7 @@ import {
   thumbprint,
 } from "@countersign/core";
 import type { CredentialStatement, JsonObject, OwnerPublicKey, Statement } from "@countersign/core";
-import { nodeCrypto } from "@countersign/node";
+import { nodeCrypto, printable } from "@countersign/node";
 import { approvalScreen } from "./approval-screen.ts";
 import { askDigits } from "./prompt.ts";
 import { explain, number, text } from "./sockets.ts";
@@ -39,7 +39,7 @@ export interface Opening {
 export const requested = (id: string, asked: Promise<JsonObject>): Promise<JsonObject> =>
   explain(asked, "not_found", `no request ${id}`, "See who waits: countersign owner requests");
 
-const nameOf = (id: string): string => id.split("/").at(-1) ?? id;
+const nameOf = (id: string): string => printable(id.split("/").at(-1) ?? id);
 
 /**
  * Opens a request and renders it from the bytes to be signed, after the checks of DESIGN 4 on R. Where somebody sits at the
@@ -58,10 +58,17 @@ export async function openRequest(
   const get = (match?: string): Promise<JsonObject> =>
     api.get(`${path}${query}${match === undefined ? "" : `&match=${encodeURIComponent(match)}`}`);
   const first = await requested(of.id, get(of.digits));
-  const view =
-    first["jcs"] === undefined ? await typedAt(cli, first, of, get, () => api.get(path)) : first;
-  if (view === "deny" || view === "quit") return view;
-  return openedFrom(cli, view, jkt);
+  const found: Typed | "deny" | "quit" =
+    first["jcs"] === undefined
+      ? await typedAt(cli, first, of, get, () => api.get(path))
+      : { view: first, digits: of.digits };
+  return found === "deny" || found === "quit" ? found : openedFrom(cli, found, jkt);
+}
+
+/** A request with its statement, and what was typed for it. */
+interface Typed {
+  readonly view: JsonObject;
+  readonly digits: string | undefined;
 }
 
 /** Has the digits typed until they are right; the server counts, and denies at the last wrong ones. */
@@ -71,7 +78,7 @@ async function typedAt(
   { id, isElsewhere }: Opening,
   get: (match?: string) => Promise<JsonObject>,
   current: () => Promise<JsonObject>,
-): Promise<JsonObject | "deny" | "quit"> {
+): Promise<Typed | "deny" | "quit"> {
   const code = requestCode(nodeCrypto, text(view, "request"));
   if (isElsewhere || !cli.isTerminal)
     throw new Refusal(
@@ -87,7 +94,7 @@ async function typedAt(
     const answer = await askDigits(cli, code);
     if (answer === "deny" || answer === "quit") return answer;
     try {
-      return await get(answer);
+      return { view: await get(answer), digits: answer };
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== "digits_mismatched") throw error;
       if ((await current())["state"] !== "asked") throw error; // it was the last time
@@ -96,11 +103,13 @@ async function typedAt(
   }
 }
 
-async function openedFrom(cli: Cli, view: JsonObject, jkt: string): Promise<Opened> {
+async function openedFrom(cli: Cli, { view, digits }: Typed, jkt: string): Promise<Opened> {
   const statement = readStatement(nodeCrypto, fromBase64url(text(view, "jcs")));
   const { body } = statement;
   if (body.kind !== "credential" || body.owner.jkt !== jkt)
     throw new Refusal("statement_invalid", "made for another key");
+  if (body.view.match !== undefined && body.view.match !== digits)
+    throw new Refusal("statement_invalid", "it says digits that nobody typed here");
   const rendering = render(
     nodeCrypto,
     statement,

@@ -25,6 +25,8 @@ export interface Signing {
   /** Owner id. */
   readonly owner: string;
   readonly place: { readonly issuer: string; readonly trustDomain: string };
+  /** The digits that the reader has typed, if he was asked for any: the text says no others. */
+  readonly typed?: string | undefined;
 }
 
 /** What a page says above the text must be of that text: the name of its agent, and the host that it may run on. */
@@ -55,5 +57,7 @@ export async function readOpened(c: Crypto, view: JsonObject, signing: Signing):
   const { issuer, trustDomain } = signing.place;
   if (body.aud !== issuer || body.td !== trustDomain) return unsuitable("for another server");
   if (!isAsSaid(view, body)) return unsuitable("of another agent or host than the page names");
+  if (body.view.match !== undefined && body.view.match !== signing.typed)
+    return unsuitable("it says digits that nobody typed here");
   return { view, statement, body, rendering, askedAt: request.claims.iat };
 }

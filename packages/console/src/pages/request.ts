@@ -1,5 +1,5 @@
-import { readJwk, Refusal, verifyApproval } from "@countersign/core";
-import type { OwnerSignature } from "@countersign/core";
+import { Refusal, requestCode } from "@countersign/core";
+import type { JsonObject, OwnerSignature } from "@countersign/core";
 import { Problem } from "../api.ts";
 import type { App, OwnKey, Page } from "../app.ts";
 import { isMeant, missing, reason } from "../gate.ts";
@@ -7,15 +7,14 @@ import type { GateState } from "../gate.ts";
 import { notePanel, observedPanel } from "../observed.ts";
 import { readOpened } from "../opened.ts";
 import type { Opened } from "../opened.ts";
+import { verifyOwn } from "../own-signature.ts";
 import { signStatement } from "../passkey.ts";
 import { list, nameOf, number, object, text } from "../read.ts";
 import { Rereading, stillSeen } from "../renewed.ts";
 import { watchSeen } from "../seen.ts";
-import { sheet } from "../sheet.ts";
-import type { Sheet } from "../sheet.ts";
 import { fill, h } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
-import { button, head, refusal, simpleButton } from "../ui/parts.ts";
+import { button, head, refusal } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
 import { left } from "../ui/time.ts";
 import {
@@ -29,7 +28,19 @@ import {
   outcomeOfOne,
 } from "./request-over.ts";
 import { changesPanel } from "./changes.ts";
-import { announced, reasons, unfit } from "./request-parts.ts";
+import { DigitsStep, MISTYPED } from "./request-digits.ts";
+import { blankSheet, requestSheet } from "./request-sheet.ts";
+import type { RequestSheet } from "./request-sheet.ts";
+import {
+  announced,
+  blockAgain,
+  decisionPanel,
+  digitsCheck,
+  markedCheck,
+  reasons,
+  timeWords,
+  unfitPage,
+} from "./request-parts.ts";
 import type { Outcome } from "./request-over.ts";
 
 const TICK_MS = 1000;
@@ -44,8 +55,13 @@ class RequestPage implements Page {
   readonly #app: App;
   readonly #id: string;
   readonly #key: OwnKey | undefined;
+  /** What the server says of it; the text to sign only once the digits, where it asks for them, were right. */
+  #view: JsonObject | undefined;
   #opened: Opened | undefined;
-  #sheet: Sheet | undefined;
+  #digits: DigitsStep | undefined;
+  /** The digits that were right, as they were typed: a text made anew is asked for with them. */
+  #typed: string | undefined;
+  #sheet: RequestSheet | undefined;
   #seen = new Set<number>();
   #turnedOnAtMs = 0;
   #shownAtMs = performance.now();
@@ -99,35 +115,50 @@ class RequestPage implements Page {
     this.#isClosed = true;
     for (const stop of this.#stops) stop();
     this.#stopSeen();
+    this.#digits?.close();
   }
 
   get #path(): string {
     return `/v1/owner/requests/${encodeURIComponent(this.#id)}`;
   }
 
-  async #open(): Promise<void> {
+  async #open(typed = this.#typed): Promise<void> {
     if (this.#isOpening) return;
     this.#isOpening = true;
-    const before = this.#opened;
     try {
       const key = this.#key;
       if (key === undefined) {
         fill(this.root, back(), head("No passkey", "No key of yours can sign in this browser."));
         return;
       }
-      const view = await this.#app.api.get(`${this.#path}?jkt=${encodeURIComponent(key.jkt)}`);
+      const match = typed === undefined ? "" : `&match=${typed}`;
+      const query = `?jkt=${encodeURIComponent(key.jkt)}${match}`;
+      const view = await this.#app.api.get(`${this.#path}${query}`);
       const { c, place, session } = this.#app;
-      const signing = { jkt: key.jkt, owner: session.owner.id, place };
-      const opened = await readOpened(c, view, signing);
+      const signing = { jkt: key.jkt, owner: session.owner.id, place, typed };
+      const isWanted = view["jcs"] === undefined && view["digits"] !== undefined;
+      const opened = isWanted ? undefined : await readOpened(c, view, signing);
       // nothing changes under a finger that signs what stands there
       if (this.#isClosed || this.#isOver || this.#isBusy) return;
-      this.#opened = opened;
-      this.#draw(opened, before);
+      this.#typed = typed;
+      this.#draw(view, opened);
     } catch (error) {
-      if (!this.#isClosed && !this.#isBusy) await this.#ended(error);
+      if (this.#isClosed || this.#isBusy) return;
+      if (typed === undefined || this.#opened !== undefined) await this.#ended(error);
+      else await this.#mistyped(error);
     } finally {
       this.#isOpening = false;
     }
+  }
+
+  /** Wrong digits are counted by the server, which says what is left; anything else leaves the page as it is. */
+  async #mistyped(error: unknown): Promise<void> {
+    if (!(error instanceof Problem)) return fill(this.#problem, refusal(error));
+    if (error.reason !== "digits_mismatched") return this.#ended(error);
+    const view = await this.#app.api.get(this.#path).catch(() => undefined);
+    if (view === undefined) return fill(this.#problem, refusal(error));
+    if (text(view, "state") !== "asked") return this.#over(MISTYPED);
+    this.#digits?.wrong(number(object(view["digits"]), "tries_left"));
   }
 
   /** A request that cannot be opened any more still says what became of it. */
@@ -145,54 +176,43 @@ class RequestPage implements Page {
     if (error instanceof Refusal)
       fill(
         this.root,
-        back(),
-        head("This request cannot be shown", "Nothing of it can be signed here."),
-        refusal(unfit(error)),
-        this.#problem,
-        h(
-          "p",
-          {},
-          simpleButton("Deny", "plain", () => void this.#deny()),
-        ),
+        unfitPage(error, this.#problem, () => void this.#deny()),
       );
     else fill(this.root, back(), head("Request", "It could not be opened."), refusal(error));
   }
 
-  #gate(opened: Opened): GateState {
+  #gate(view: JsonObject): GateState {
+    const typed = this.#typed === undefined ? "none" : "matched";
     return {
-      digits: "none",
+      digits: this.#opened === undefined ? "wanted" : typed,
       markedCount: this.#sheet?.marked.length ?? 0,
       seen: this.#seen,
-      textEnds: opened.body.exp,
-      requestEnds: number(opened.view, "deadline"),
+      textEnds: this.#opened?.body.exp ?? Infinity,
+      requestEnds: number(view, "deadline"),
       isOnline: navigator.onLine && this.#app.liveness() !== "lost",
       isBusy: this.#isBusy,
     };
   }
 
-  #draw(opened: Opened, before: Opened | undefined): void {
+  #draw(view: JsonObject, opened: Opened | undefined): void {
     this.#stopSeen();
-    const { view, body, rendering } = opened;
+    const before = this.#opened;
+    [this.#view, this.#opened] = [view, opened];
     const name = nameOf(text(view, "entry"));
     const host = nameOf(text(view, "proxy"));
-    const wasRead = this.#seen.size >= (this.#sheet?.marked.length ?? 0);
-    const note = this.#rereading.noteOf(opened, before, wasRead);
-    this.#seen = stillSeen(this.#seen, before, rendering);
-    const drawn = sheet(rendering, body.view.tpl, {
-      agent: {
-        who: "The agent signed",
-        jkt: body.agent.jkt,
-        where: `on ${host}`,
-        at: opened.askedAt,
-      },
-      own: { who: "You", jkt: body.owner.jkt, where: this.#key?.name ?? "" },
-    });
-    const marked = note === undefined ? drawn.marked : [...drawn.marked, note];
-    this.#sheet = { element: drawn.element, marked };
+    const code = opened?.rendering.code ?? requestCode(this.#app.c, text(view, "request"));
+    if (opened === undefined) this.#digits ??= new DigitsStep(code, (digits) => this.#open(digits));
+    else if (this.#typed !== undefined && before === undefined) {
+      this.#digits?.matched();
+      this.#app.say("The digits match. The text to sign is there.");
+    }
+    const drawn = opened === undefined ? undefined : this.#drawSheet(opened, before, host);
+    this.#sheet = drawn;
     const words = object(view["claimed"])["note"];
     fill(
       this.root,
       head(`${name} asks for a credential`, announced(view, host), back()),
+      this.#digits?.above,
       h(
         "div",
         { class: "request-columns" },
@@ -201,20 +221,29 @@ class RequestPage implements Page {
           { class: "request-sheet" },
           changesPanel(view, this.#app.now()),
           reasons(view),
-          note,
-          drawn.element,
+          drawn?.renewed,
+          drawn?.element ?? blankSheet(),
           observedPanel(view, host),
           typeof words === "string" ? notePanel(words) : undefined,
         ),
-        this.#decisions(rendering.code, name, host),
+        this.#decisions(code, name, host),
       ),
     );
-    this.#stopSeen = watchSeen(marked, (index) => {
-      this.#seen.add(index);
-      this.#tick();
-    });
+    if (drawn !== undefined)
+      this.#stopSeen = watchSeen(drawn.marked, (index) => {
+        this.#seen.add(index);
+        this.#tick();
+      });
     this.#tick();
     focusTitle(this.root);
+  }
+
+  /** The sheet, and above it what a text made anew says otherwise: one more line that must be seen. */
+  #drawSheet(opened: Opened, before: Opened | undefined, host: string): RequestSheet {
+    const wasRead = this.#seen.size >= (this.#sheet?.marked.length ?? 0);
+    const renewed = this.#rereading.noteOf(opened, before, wasRead);
+    this.#seen = stillSeen(this.#seen, before, opened.rendering);
+    return requestSheet(opened, { host, keyName: this.#key?.name ?? "", renewed });
   }
 
   #decisions(code: string, name: string, host: string): HTMLElement {
@@ -222,34 +251,21 @@ class RequestPage implements Page {
       button("Deny", "plain", () => void this.#deny()),
       button("Deny and block", "stop", () => this.#askBlock(name, host)),
     ];
-    return h(
-      "aside",
-      { class: "decide", attrs: { "aria-label": "Decide" } },
-      h(
-        "div",
-        { class: "decide-code" },
-        h("h2", {}, "Code of this request"),
-        h("p", { class: "code" }, code),
-        h("p", { class: "note" }, "The agent's terminal shows the same."),
-      ),
-      this.#checks,
-      this.#problem,
-      h(
-        "div",
-        { class: "decide-buttons" },
-        this.#bar,
-        this.#approve.element,
-        this.#noes.map(({ element }) => element),
-      ),
-      h("div", { class: "decide-time" }, icon("clock"), this.#time),
-    );
+    return decisionPanel(code, {
+      digits: this.#digits?.inside,
+      checks: this.#checks,
+      problem: this.#problem,
+      bar: this.#bar,
+      buttons: [this.#approve, ...this.#noes],
+      time: this.#time,
+    });
   }
 
   #tick(): void {
-    const opened = this.#opened;
-    if (opened === undefined || this.#isOver) return;
+    const view = this.#view;
+    if (view === undefined || this.#isOver) return;
     const now = this.#app.now();
-    const steps = missing(this.#gate(opened), now);
+    const steps = missing(this.#gate(view), now);
     const why = reason(steps);
     const wasOff = this.#approve.element.getAttribute("aria-disabled") === "true";
     if (wasOff && why === undefined) this.#turnedOnAtMs = performance.now();
@@ -258,33 +274,29 @@ class RequestPage implements Page {
     for (const no of this.#noes) no.setOff(unsent);
     this.#bar.textContent = why ?? "Ready to sign";
     this.#drawChecks();
-    this.#drawTime(opened, now);
+    this.#drawTime(view, now);
     if (steps.includes("request")) void this.#ended(new Problem(410, "approval_expired", "", ""));
     else if (steps.includes("text") && !this.#isBusy && navigator.onLine) void this.#open();
   }
 
   #drawChecks(): void {
     const count = this.#sheet?.marked.length ?? 0;
-    if (count === 0) return fill(this.#checks);
-    const isDone = this.#seen.size >= count;
     fill(
       this.#checks,
-      h(
-        "li",
-        { class: isDone ? "check-done" : "check-open" },
-        icon(isDone ? "check" : "box"),
-        `${this.#seen.size} of ${count} marked ${count === 1 ? "line was" : "lines were"} on your screen`,
-      ),
+      count === 0 ? undefined : markedCheck(Math.min(this.#seen.size, count), count),
+      this.#digits === undefined ? undefined : digitsCheck(this.#typed !== undefined),
     );
   }
 
-  #drawTime({ body, view }: Opened, now: number): void {
-    const rest = body.exp - now;
-    this.#time.textContent = `This text can be signed for ${left(rest)}. The request ends in ${left(number(view, "deadline") - now)}.`;
-    if (SPOKEN_SECONDS.has(rest)) this.#app.say(`This text can be signed for ${left(rest)}.`);
+  #drawTime(view: JsonObject, now: number): void {
+    const rest = this.#opened === undefined ? undefined : this.#opened.body.exp - now;
+    this.#time.textContent = timeWords(number(view, "deadline") - now, rest);
+    if (rest !== undefined && SPOKEN_SECONDS.has(rest))
+      this.#app.say(`This text can be signed for ${left(rest)}.`);
   }
 
   #toMissing(): void {
+    if (this.#opened === undefined) return this.#digits?.focus();
     const index = this.#sheet?.marked.findIndex((_, i) => !this.#seen.has(i)) ?? -1;
     const line = this.#sheet?.marked[index];
     if (line === undefined) return;
@@ -326,18 +338,8 @@ class RequestPage implements Page {
 
   /** The signature is verified here once more, as a stranger would, before the line is filled. */
   async #signed(opened: Opened, sig: OwnerSignature, key: OwnKey): Promise<void> {
-    const { c, place } = this.#app;
     const me = await this.#app.api.get("/v1/owner/me");
-    const jwk = list(me, "keys").find((item) => item["jkt"] === key.jkt)?.["jwk"];
-    const pages = { rpId: place.rpId, origins: [window.location.origin] };
-    // the statement names the key by its thumbprint, so whatever key the server shows must have that one
-    await verifyApproval(
-      c,
-      opened.statement,
-      sig,
-      { jwk: readJwk(jwk), app: place.rpId },
-      { pages },
-    );
+    await verifyOwn(this.#app, opened.statement, sig, list(me, "keys"));
     this.#isOver = true;
     this.#stopSeen();
     const name = nameOf(text(opened.view, "entry"));
@@ -356,13 +358,10 @@ class RequestPage implements Page {
   }
 
   #askBlock(name: string, host: string): void {
-    const asked = h(
-      "div",
-      { class: "ask-again", attrs: { role: "group", "aria-label": "Deny and block" } },
-      h("p", {}, `${name} on ${host} cannot ask again until you allow it.`),
-      simpleButton("Block", "stop", () => void this.#block()),
-      simpleButton("Only deny", "plain", () => void this.#deny()),
-    );
+    const asked = blockAgain(name, host, {
+      block: () => void this.#block(),
+      deny: () => void this.#deny(),
+    });
     fill(this.#problem, asked);
     asked.querySelector("button")?.focus();
   }
@@ -385,7 +384,7 @@ class RequestPage implements Page {
 
   /** Something of the owner's changed: was it this, and elsewhere? */
   async #look(): Promise<void> {
-    if (this.#isOver || this.#isBusy || this.#opened === undefined) return;
+    if (this.#isOver || this.#isBusy || this.#view === undefined) return;
     const view = await this.#app.api.get(this.#path).catch(() => undefined);
     if (view === undefined || this.#isOver || this.#isBusy || this.#isClosed) return;
     if (view["state"] !== "asked") this.#over(outcomeOf(view));

@@ -8,6 +8,7 @@ const PATHS = {
   stop: "M7 2.5h6L17.5 7v6L13 17.5H7L2.5 13V7zM6.5 10h7",
   warning: "M10 3 18 17H2zM10 8v4M10 14.5v.5",
   check: "M4 10.5 8 14.5 16 5.5",
+  cross: "M5 5l10 10M15 5 5 15",
   clock: "M10 17.5a7.5 7.5 0 1 0 0-15 7.5 7.5 0 0 0 0 15zM10 6v4l3 2",
   back: "M12 4.5 6.5 10l5.5 5.5",
   offline:

@@ -1,0 +1,34 @@
+import type { Opened } from "../opened.ts";
+import { sheet } from "../sheet.ts";
+import type { Sheet } from "../sheet.ts";
+import { h } from "../ui/dom.ts";
+
+/** The sheet, and above it what a text made anew says otherwise: one more line that must be seen. */
+export interface RequestSheet extends Sheet {
+  readonly renewed: HTMLElement | undefined;
+}
+
+export function requestSheet(
+  { body, rendering, askedAt }: Opened,
+  of: {
+    readonly host: string;
+    readonly keyName: string;
+    readonly renewed: HTMLElement | undefined;
+  },
+): RequestSheet {
+  const { jkt } = body.agent;
+  const agent = { who: "The agent signed", jkt, where: `on ${of.host}`, at: askedAt };
+  const own = { who: "You", jkt: body.owner.jkt, where: of.keyName };
+  const { element, marked } = sheet(rendering, body.view.tpl, { agent, own });
+  const { renewed } = of;
+  return { element, renewed, marked: renewed === undefined ? marked : [...marked, renewed] };
+}
+
+/** The paper before there is anything on it. */
+export const blankSheet = (): HTMLElement =>
+  h(
+    "article",
+    { class: "sheet sheet-blank", attrs: { "aria-label": "What you sign" } },
+    h("p", { class: "sheet-opening" }, "There is nothing to sign yet."),
+    h("p", {}, "The text is made when the two digits are right."),
+  );
