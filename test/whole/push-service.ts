@@ -69,7 +69,7 @@ export class PushService {
   /** PEM of the root of its certificate. */
   readonly root: string;
   readonly pushed: Pushed[] = [];
-  /** Status by path; 0: it never answers. Default 201. */
+  /** Status by path; 0: it never answers, -1: it hangs up after it took the message. Default 201. */
   readonly answers: Map<string, number> = new Map();
   readonly #server: Server;
 
@@ -92,6 +92,10 @@ export class PushService {
         service?.pushed.push({ path, headers, body });
         const status = body.length > MAX_BODY_BYTES ? 413 : (service?.answers.get(path) ?? 201);
         if (status === 0) return;
+        if (status < 0) {
+          incoming.socket.destroy();
+          return;
+        }
         outgoing.writeHead(status, status === 302 ? { location: "http://127.0.0.1/" } : {});
         outgoing.end();
       });

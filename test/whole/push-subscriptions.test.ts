@@ -3,6 +3,8 @@ import { base64url, fromUtf8 } from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner } from "../../packages/node/src/index.ts";
 import { applicationServerKey } from "../../packages/server/src/push/vapid.ts";
+import { faulty } from "../../packages/server/src/store/faulty.testing.ts";
+import type { Loss } from "../../packages/server/src/store/faulty.testing.ts";
 import { makeRig, textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
 import { pageCall, sessionOf } from "./console-page.ts";
@@ -176,5 +178,36 @@ describe("a server without push_contact", () => {
     expect(refused.word).toBe("not_found");
     expect(refused.body["next"]).toContain("push_contact");
     await without.close();
+  });
+});
+
+describe.each<Loss>(["lost-before", "lost-after"])("a commit that is %s", (loss) => {
+  let isArmed = false;
+  beforeEach(async () => {
+    await rig.close();
+    const fails = (): boolean => {
+      const is = isArmed;
+      isArmed = false;
+      return is;
+    };
+    rig = await makeRig({ push: PUSH, wrap: (store) => faulty(store, "commit", loss, fails) });
+    passkey = await enrolPasskey(rig);
+    cookie = await sessionOf(rig, passkey);
+  });
+
+  it("says so, and once more makes one browser", async () => {
+    isArmed = true;
+    expect((await turnOn(1)).word).toBe("indeterminate");
+    expect((await turnOn(1)).word).toBe("200");
+    expect(await listed()).toHaveLength(1);
+  });
+
+  it("says so, and once more ends it", async () => {
+    const id = textOf((await turnOn(1)).body["id"]);
+    isArmed = true;
+    expect((await call(`DELETE ${PATH}/${id}`)).word).toBe("indeterminate");
+    const again = await call(`DELETE ${PATH}/${id}`);
+    expect(again.word).toBe(loss === "lost-before" ? "200" : "not_found");
+    expect(await listed()).toEqual([]);
   });
 });

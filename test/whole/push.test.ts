@@ -6,6 +6,9 @@ import type { Scene } from "../../packages/server/src/cases/scene.testing.ts";
 import { ATTEMPT_TIMEOUT_MS } from "../../packages/server/src/notices/deliveries.ts";
 import { Notices } from "../../packages/server/src/notices/dispatcher.ts";
 import { PushChannel } from "../../packages/server/src/push/channel.ts";
+import { faulty } from "../../packages/server/src/store/faulty.testing.ts";
+import type { Loss } from "../../packages/server/src/store/faulty.testing.ts";
+import type { Store } from "../../packages/server/src/store/store.ts";
 import { textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered } from "../../packages/server/src/world.testing.ts";
 import { pageCall, sessionOf } from "./console-page.ts";
@@ -14,6 +17,23 @@ import type { Passkey } from "./passkey.ts";
 import { pushBrowser } from "./push-browser.ts";
 import type { PushBrowser } from "./push-browser.ts";
 import { PushService } from "./push-service.ts";
+
+/** A store that loses the end of a subscription as `loseEnd` says, once. */
+const losingEnds = (store: Store): Store =>
+  new Proxy(store, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...given: unknown[]) => {
+        const [decision] = given as Parameters<Store["commit"]>; // of `commit`, which is looked at only
+        const isEnd = name === "commit" && decision.log?.type === "owner.push_ended";
+        const loss = isEnd ? loseEnd : undefined;
+        if (isEnd) loseEnd = undefined;
+        const from = loss === undefined ? target : faulty(target, "commit", loss);
+        return Reflect.apply(Reflect.get(from, name) as () => unknown, target, given);
+      };
+    },
+  });
 
 const PATH = "/v1/owner/push-subscriptions";
 const NOTE = "I must send the invoices of ACME tonight.";
@@ -29,6 +49,8 @@ let passkey: Passkey;
 let cookie: string;
 let timers: ManualTimers;
 let notices: Notices;
+/** How the next end of a subscription fails. */
+let loseEnd: Loss | undefined;
 beforeEach(async () => {
   service.pushed.length = 0;
   service.answers.clear();
@@ -37,7 +59,8 @@ beforeEach(async () => {
     contact: "mailto:ops@example.org",
     fetch: service.fetch,
   };
-  scene = await makeScene({ push });
+  loseEnd = undefined;
+  scene = await makeScene({ push, wrap: losingEnds });
   passkey = await enrolPasskey(scene.rig, undefined, { name: "bob" });
   await scene.put({ owner: passkey.id });
   cookie = await sessionOf(scene.rig, passkey);
@@ -147,7 +170,7 @@ describe("a question that its owner announced", () => {
     expect(service.at(path)).toHaveLength(1);
   });
 
-  it.each([500, 503, 429, 302, 403, 400])(
+  it.each([500, 503, 429, 302, 403, 400, -1])(
     "is brought again where the push service answers %i",
     async (status) => {
       const { path, read } = await device("mac");
@@ -173,6 +196,26 @@ describe("a question that its owner announced", () => {
     await until("messages", () => service.at(quick.path).length === 2);
     await until("outbox", () => notices.waiting === 2);
     expect(service.at(slow.path)).toHaveLength(1);
+  });
+});
+
+describe.each<Loss>(["lost-before", "lost-after"])("the end of a subscription, %s", (loss) => {
+  beforeEach(() => {
+    loseEnd = loss;
+  });
+
+  it("comes about all the same, and nothing is brought again", async () => {
+    const { path } = await device("gone");
+    service.answers.set(path, 410);
+    await ask(true);
+    await until("first try", () => service.at(path).length === 1);
+    await until("wait", isWaiting);
+    timers.advance(4_000);
+    await until("outbox", isIdle);
+    expect(await devices()).toBe(0);
+    expect(service.at(path)).toHaveLength(loss === "lost-before" ? 2 : 1);
+    const rows = await scene.rig.world.store.logRowsOf(["owner.push_ended"], 0, 1000);
+    expect(rows).toHaveLength(1);
   });
 });
 
