@@ -1,6 +1,7 @@
 // `npm run bench`: how close each operation comes to its own signatures and verifications, computed alone on the same
 // core in the same run. `-- --quick` in seconds, `-- --json` for programs, `-- --only NAME` for one row.
 import { parseArgs } from "node:util";
+import { approveFigure } from "./bench/approve.mjs";
 import { durableRow } from "./bench/durable.mjs";
 import { daemonFigures, haltFigure, helpFigure, indexFigure } from "./bench/figures.mjs";
 import { memoryRow } from "./bench/issue.mjs";
@@ -14,6 +15,8 @@ const PACES = {
 };
 const STREAMS = 2_000;
 const ENTRIES = 50_000;
+const APPROVALS = 100;
+const APPROVAL = "approve-to-credential";
 
 const { values } = parseArgs({
   options: {
@@ -60,11 +63,13 @@ say(`${"row".padEnd(18)}    ops/s  limit/s   ratio`);
 await inProcess();
 if (isWanted("issue-durable")) take(await durableRow(pace));
 if (isWanted("proof-socket")) take(await proofRow(pace));
+if (!values.json && values.only === APPROVAL) await figure(() => approveFigure(APPROVALS));
 if (!values.json && values.only === undefined) {
   await figure(() => helpFigure(values.quick ? 3 : 9));
   await figure(() => indexFigure(ENTRIES));
   if (!values.quick) {
     await figure(daemonFigures);
+    await figure(() => approveFigure(APPROVALS));
     await figure(() => haltFigure(STREAMS));
   }
 }

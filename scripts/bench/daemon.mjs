@@ -57,6 +57,15 @@ export function queuedSeconds(pid) {
   }
 }
 
+/** Seconds of the processor that the main thread has had. */
+export function ranSeconds(pid) {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e9;
+  } catch {
+    return 0;
+  }
+}
+
 /** Resident memory in megabytes. */
 export function residentMegabytes(pid) {
   const [, kilobytes] = /VmRSS:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));

@@ -20,10 +20,11 @@ import { addAgent, addOwner, addProxies, makeRequest, nonceFor, openServer } fro
 const PATH = "/v1/credential-requests";
 
 /** A server's directory with what a row needs, and how its proxies reach it. */
-export async function prepareServer(fill) {
+export async function prepareServer(fill, settings = {}) {
   const root = await mkdtemp(join(tmpdir(), "bench-"));
   const ports = { apiPort: await freePort(), publicPort: await freePort() };
-  const server = await openServer(join(root, "server"), { inMemory: false, ...ports });
+  const given = { inMemory: false, ...ports, ...settings };
+  const server = await openServer(join(root, "server"), given);
   const filled = await fill(server);
   const ca = core.pemEncode("CERTIFICATE", server.world.keys.infrastructureRoot);
   await server.close();

@@ -12,8 +12,9 @@ const MAX_LIVE = 20_000;
 const POSTED = { maxBytes: 65_536, maxDepth: 8 };
 export const parts = await serverParts();
 
-const configOf = ({ apiPort = 0, publicPort = 0, policy = "standard" } = {}) =>
-  `trust_domain: ${TD}\napi_port: ${apiPort}\npublic_port: ${publicPort}\npolicy: ${policy}\n`;
+const configOf = ({ apiPort = 0, publicPort = 0, consolePort, policy = "standard" } = {}) =>
+  `trust_domain: ${TD}\napi_port: ${apiPort}\npublic_port: ${publicPort}\npolicy: ${policy}\n` +
+  (consolePort === undefined ? "" : `console_port: ${consolePort}\n`);
 
 async function answerOf(response) {
   const text = await response.text();
