@@ -85,9 +85,15 @@ const credentialRequests =
       readPostedRequest(await readJsonBody(request, MAX_BODY_BYTES)),
     );
     if (outcome.state === "issued") return json(writeIssuedAnswer(outcome));
-    const next = `The owner is asked: countersign owner approve ${outcome.id}`;
-    return json({ ...outcome, next }, 202);
+    return json({ ...outcome, next: nextWhenAsked(w, outcome.id) }, 202);
   };
+
+/** Where the owner decides: in his console where there is one, or at a terminal. */
+function nextWhenAsked({ config }: World, id: string): string {
+  const [origin] = config.console === undefined ? [] : config.consent.origins;
+  const page = origin === undefined ? "" : `${origin}/#/requests/${id}, or `;
+  return `The owner is asked: ${page}countersign owner approve ${id}`;
+}
 
 const presignedConsents =
   (w: World): Endpoint<ApiContext> =>
