@@ -41,13 +41,17 @@ async function unblock(cli: Cli, name: string): Promise<void> {
   });
 }
 
-/** What owners print for the day without a key, and how they take a block away. */
+/** What owners print for the day without a key. */
 export function stopCommands(cli: Cli, noun: Command): void {
   noun
     .command("stop-codes <name>")
     .description("prints eight codes that stop everything of an owner without a key")
     .addHelpText("after", "\nExample:\n  countersign owner stop-codes me")
     .action((name: string) => printCodes(cli, name));
+}
+
+/** How owners take a block away. */
+export function unblockCommand(cli: Cli, noun: Command): void {
   noun
     .command("unblock <agent>")
     .description("lets an agent ask again that was blocked, or denied three times")

@@ -24,7 +24,7 @@ import { inviteCommand } from "./owner-invite.ts";
 import { policyCommand } from "./owner-policy.ts";
 import { presignCommand } from "./owner-presign.ts";
 import { recoverCommand } from "./owner-recover.ts";
-import { stopCommands } from "./owner-stops.ts";
+import { stopCommands, unblockCommand } from "./owner-stops.ts";
 import { watchCommand } from "./owner-watch.ts";
 import { webhookCommand } from "./owner-webhook.ts";
 
@@ -153,8 +153,43 @@ function approveCommand(cli: Cli, noun: Command): void {
 
 export function build(cli: Cli): Command {
   const noun = new Command("countersign owner").description(
-    "What owners do: enrol a key, see who asks, approve, deny.",
+    "What owners do: see who asks, approve, deny, keep their keys.",
   );
+  noun.commandsGroup("Who asks, and what you say:");
+  noun
+    .command("requests")
+    .description("lists who waits")
+    .option("--owner <name>", "of this owner only")
+    .option("--all", "decided ones too", false)
+    .addHelpText("after", "\nExample:\n  countersign owner requests --owner me")
+    .action((options: { owner?: string; all: boolean }) => requests(cli, options));
+  approveCommand(cli, noun);
+  noun
+    .command("deny <id>")
+    .description("says no; needs no key")
+    .addHelpText("after", "\nExample:\n  countersign owner deny Ne0ggFCM")
+    .action(async (id: string) => {
+      await refuseInsideRun(cli);
+      await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
+    });
+  unblockCommand(cli, noun);
+  habitsCommand(cli, noun);
+  expectCommands(cli, noun);
+  watchCommand(cli, noun);
+  webhookCommand(cli, noun);
+  noun.commandsGroup("Keys, and a stop without one:");
+  enrolCommands(cli, noun);
+  keyCommands(cli, noun);
+  noun.commandsGroup("Without a person at the screen:");
+  presignCommand(cli, noun);
+  policyCommand(cli, noun);
+  noun.addCommand(gatewayCommand(cli));
+  return noun;
+}
+
+/** How owners come to keys. */
+function enrolCommands(cli: Cli, noun: Command): void {
+  inviteCommand(cli, noun);
   signing(noun.command("enrol <name>"))
     .description("enrols a key by proof of possession")
     .option("--kind <kind>", "person, device or policy", "person")
@@ -182,36 +217,10 @@ export function build(cli: Cli): Command {
     .description("lists owners and their keys")
     .addHelpText("after", "\nExample:\n  countersign owner list")
     .action(() => listOwners(cli));
-  noun
-    .command("requests")
-    .description("lists who waits")
-    .option("--owner <name>", "of this owner only")
-    .option("--all", "decided ones too", false)
-    .addHelpText("after", "\nExample:\n  countersign owner requests --owner me")
-    .action((options: { owner?: string; all: boolean }) => requests(cli, options));
-  approveCommand(cli, noun);
-  presignCommand(cli, noun);
-  policyCommand(cli, noun);
-  noun.addCommand(gatewayCommand(cli));
-  noun
-    .command("deny <id>")
-    .description("says no; needs no key")
-    .addHelpText("after", "\nExample:\n  countersign owner deny Ne0ggFCM")
-    .action(async (id: string) => {
-      await refuseInsideRun(cli);
-      await withApi(cli, "server.sock", (api) => denyOne(cli, api, id));
-    });
-  habitsCommand(cli, noun);
-  expectCommands(cli, noun);
-  watchCommand(cli, noun);
-  webhookCommand(cli, noun);
-  keyCommands(cli, noun);
-  return noun;
 }
 
 /** What an administrator does with owners' keys, and what is left to do without any. */
 function keyCommands(cli: Cli, noun: Command): void {
-  inviteCommand(cli, noun);
   recoverCommand(cli, noun);
   stopCommands(cli, noun);
   noun
