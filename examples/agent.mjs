@@ -15,6 +15,10 @@ async function main() {
 }
 
 await main().catch((error) => {
-  console.error(`refused: ${error.code}. ${error.next ?? error.message}`);
+  console.error(
+    error.code === undefined
+      ? `no answer of ${url}: ${error.cause?.code ?? error.message}`
+      : `refused: ${error.code}. ${error.next ?? error.message}`,
+  );
   process.exitCode = 1;
 });

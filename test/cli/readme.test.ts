@@ -12,8 +12,8 @@ const blocks = (language: string): readonly string[] =>
 
 const lines = blocks("sh").flatMap((block) => block.trim().split("\n"));
 const commands = lines
-  .filter((line) => line.startsWith("countersign "))
-  .map((line) => (line.split("#")[0] ?? "").trim());
+  .filter((line) => line.startsWith("npx countersign "))
+  .map((line) => (line.split("#")[0] ?? "").trim().replace("npx ", ""));
 
 describe("the README", () => {
   it.each(["agent", "relying-party"])("shows examples/%s.mjs as it is", (name) => {

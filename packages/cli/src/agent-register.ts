@@ -113,7 +113,7 @@ function ownerOf(owners: readonly JsonObject[], name: string): string {
     throw new Refusal(
       "not_found",
       `no owner ${name}`,
-      "Enrol the owner's key first: countersign owner enrol NAME --key FILE.",
+      `Make a key for the owner first: countersign owner invite ${name} for a passkey, or countersign owner enrol ${name} --key FILE.`,
     );
   return text(found, "id");
 }

@@ -14,9 +14,11 @@ import {
   systemClock,
 } from "@countersign/node";
 import type { Log, Target } from "@countersign/node";
-import { apiOf, dataOf, list, text } from "../sockets.ts";
+import { apiOf, dataOf, text } from "../sockets.ts";
 import { say } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
+import { banner } from "../dev-banner.ts";
+import { firstInvitation, followInvitation } from "../first-invitation.ts";
 import { writeTrustFile } from "../trust-file.ts";
 import type { RunningServer } from "../daemons.ts";
 
@@ -83,27 +85,6 @@ async function startProxy(
   return runProxy({ data: folder, runtime: join(data, "run"), log, isDevelopment: true });
 }
 
-function banner(cli: Cli, data: string, server: RunningServer, hasOwner: boolean): void {
-  const b = (words: string): string => cli.paint("bold", words);
-  const lines = [
-    `${b("[__] countersign")}  ${cli.paint("yellow", "development")}: trust domain ${server.config.trustDomain}, this machine only`,
-    "",
-    ...(hasOwner
-      ? []
-      : [
-          `  ${b("your passkey")}  countersign owner invite me   (or a key: countersign owner enrol me --key FILE)`,
-        ]),
-    ...(server.consoleUrl === undefined ? [] : [`  ${b("console")}       ${server.consoleUrl}`]),
-    `  ${b("first agent")}   countersign agent register hello --owner me --audience http://localhost:4000/`,
-    `                countersign run --agent hello -- node agent.mjs`,
-    `  ${b("stop it all")}   countersign halt everything   (Ctrl-C here ends server and proxy)`,
-    "",
-    `  data ${data} · services trust ${join(data, "relying-party.json")} · ${server.publicUrl}`,
-    "",
-  ];
-  cli.stdout.write(lines.map((line) => `${line}\n`).join(""));
-}
-
 async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<void> {
   const data = dataOf(cli);
   await mkdir(data, { recursive: true, mode: 0o700 });
@@ -128,7 +109,6 @@ async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<vo
     );
   await writeTrustFile(trustFile, server, admin);
   const unwatch = server.onRelease(write);
-  const owners = list(await apiOf(admin).get("/v1/owners"), "owners");
   const ready: JsonObject = {
     data,
     trust_domain: server.config.trustDomain,
@@ -137,11 +117,18 @@ async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<vo
     ...(server.consoleUrl === undefined ? {} : { console: server.consoleUrl }),
     relying_party: trustFile,
   };
+  let forget = (): void => undefined;
   if (cli.isJson) cli.stdout.write(`${JSON.stringify({ ready })}\n`);
-  else banner(cli, data, server, owners.length > 0);
+  else {
+    const first = await firstInvitation(admin);
+    const places = { data, trustFile, consoleUrl: server.consoleUrl, publicUrl: server.publicUrl };
+    banner(cli, { ...places, trustDomain: server.config.trustDomain, invitation: first });
+    if (first !== undefined) forget = followInvitation(cli, server, admin, first);
+  }
   onShutdown({
     log,
     close: async () => {
+      forget();
       unwatch();
       await proxy.close();
       admin.close();

@@ -29,14 +29,15 @@ async function becameOf(cli: Cli, api: LocalApi, made: JsonObject): Promise<Json
 }
 
 /** What the terminal says of the key that was made. */
-function madeLines(cli: Cli, name: string, jkt: string): readonly string[] {
+export function madeLines(cli: Cli, name: string, jkt: string): readonly string[] {
   return [
     `${name} has made a key. Its page must show the same eight characters: ${cli.paint("bold", short(jkt))}`,
     `If it shows others, it is somebody else's key. Take it away: countersign owner remove-key ${jkt}`,
   ];
 }
 
-const ENDED: Readonly<Record<string, string>> = {
+/** Why nothing came of an invitation, by its state. */
+export const ENDED: Readonly<Record<string, string>> = {
   cancelled: "the link was cancelled on its page",
   over: "nobody used the code within ten minutes",
 };

@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { bannerLines, typed } from "./dev-banner.ts";
+import type { Serving } from "./dev-banner.ts";
+import { fakeCli } from "./cli.testing.ts";
+
+const SERVING: Serving = {
+  data: "/home/me/.local/state/countersign",
+  trustDomain: "0123456789.dev.invalid",
+  trustFile: "/home/me/.local/state/countersign/relying-party.json",
+  publicUrl: "http://127.0.0.1:5000",
+  consoleUrl: "http://localhost:5001",
+  invitation: undefined,
+};
+const INVITATION = {
+  url: "http://localhost:5001/#/enrol",
+  code: "9DD6X-2QK7M",
+  made_at: 1_795_430_000,
+  expires_at: 1_795_430_600,
+};
+
+const said = (serving: Serving): readonly string[] => bannerLines(fakeCli(), serving);
+
+describe("what countersign dev says", () => {
+  it.each([
+    ["somebody has a key", {}],
+    ["nobody has one", { invitation: INVITATION }],
+  ])("three things to do, where %s", (_, more) => {
+    const things = said({ ...SERVING, ...more }).filter((line) => /^ {2}\d {2}/.test(line));
+    expect(things.map((line) => line.slice(2, 19).trimEnd())).toEqual([
+      "1  your console",
+      "2  first agent",
+      "3  stop it all",
+    ]);
+  });
+
+  it.each([
+    ["the console, where somebody has a key", {}, /^ {2}1 .* http:\/\/localhost:5001\/$/m],
+    [
+      "link and code of the first passkey",
+      { invitation: INVITATION },
+      /open http:\/\/localhost:5001\/#\/enrol {3}code 9DD6X-2QK7M\n.* within 10 min$/m,
+    ],
+    ["no console", { consoleUrl: undefined }, /^ {2}1 .* off: owners sign in the terminal$/m],
+  ])("%s", (_, more, wanted) => {
+    expect(said({ ...SERVING, ...more }).join("\n")).toMatch(wanted);
+  });
+
+  it.each([
+    ["as it stands on the path", {}, "countersign halt everything"],
+    [
+      "through npx in a checkout",
+      { env: { all: { npm_command: "exec" } } },
+      "npx countersign halt everything",
+    ],
+    [
+      "on the data that was named",
+      { data: "/tmp/my try" },
+      "countersign --data '/tmp/my try' halt everything",
+    ],
+  ])("commands %s", (_, more, wanted) => {
+    expect(typed({ ...fakeCli(), ...more }, "halt", "everything")).toBe(wanted);
+  });
+});

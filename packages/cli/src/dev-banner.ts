@@ -1,0 +1,93 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { JsonObject } from "@countersign/core";
+import { shellLine } from "./sign-lines.ts";
+import { number, text } from "./sockets.ts";
+import { duration } from "./terminal.ts";
+import type { Cli } from "./terminal.ts";
+
+/** What `countersign dev` says once it serves. */
+export interface Serving {
+  readonly data: string;
+  readonly trustDomain: string;
+  readonly trustFile: string;
+  readonly publicUrl: string;
+  readonly consoleUrl: string | undefined;
+  /** For a first passkey, where nobody has a key yet. */
+  readonly invitation: JsonObject | undefined;
+}
+
+/** The agent and the service of the examples have one address. */
+const SERVICE = "http://localhost:4000/";
+
+/** The command line as it was typed here: through npx in a checkout, with the data directory that was named. */
+export function typed(cli: Cli, ...words: readonly string[]): string {
+  const npx = cli.env.all["npm_command"] === "exec" ? ["npx"] : [];
+  const data = cli.data === undefined ? [] : ["--data", cli.data];
+  return shellLine(...npx, "countersign", ...data, ...words);
+}
+
+/** A file of the examples as it is named from here; its bare name where there is no checkout. */
+function example(name: string): string {
+  const near = join("examples", name);
+  if (existsSync(near)) return near;
+  const own = fileURLToPath(new URL(`../../../examples/${name}`, import.meta.url));
+  return existsSync(own) ? own : name;
+}
+
+function consoleLines(cli: Cli, { consoleUrl, invitation }: Serving): readonly string[] {
+  if (invitation === undefined)
+    return consoleUrl === undefined ? ["off: owners sign in the terminal"] : [`${consoleUrl}/`];
+  const left = duration(number(invitation, "expires_at") - number(invitation, "made_at"));
+  return [
+    `open ${text(invitation, "url")}   code ${cli.paint("bold", text(invitation, "code"))}`,
+    cli.paint("dim", `to make the passkey of the owner "me": once, within ${left}`),
+  ];
+}
+
+/** Three things to do, each under its number: the console, the first agent, the end. */
+export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
+  const script = example("agent.mjs");
+  const register = ["agent", "register", "hello", "--owner", "me"];
+  const things: readonly (readonly [string, readonly string[]])[] = [
+    ["your console", consoleLines(cli, serving)],
+    [
+      "first agent",
+      [
+        typed(cli, ...register, "--audience", SERVICE),
+        `${shellLine("node", example("relying-party.mjs"), serving.trustFile)} &`,
+        typed(cli, "run", "--agent", "hello", "--", "node", script),
+        cli.paint(
+          "dim",
+          "it waits, and shows a code: approve it in the console. The service then checks",
+        ),
+      ],
+    ],
+    [
+      "stop it all",
+      [
+        typed(cli, "halt", "everything"),
+        cli.paint("dim", "at once, until you lift it. Ctrl-C here ends server and proxy"),
+      ],
+    ],
+  ];
+  return [
+    `${cli.paint("bold", "[__] countersign")}  ${cli.paint("yellow", "development")}, for this machine only: ${serving.trustDomain}`,
+    "",
+    ...things.flatMap(([name, lines], i) =>
+      lines.map((line, at) =>
+        at === 0
+          ? `  ${i + 1}  ${cli.paint("bold", name.padEnd(12))}  ${line}`
+          : `${" ".repeat(19)}${line}`,
+      ),
+    ),
+    "",
+    cli.paint("dim", `  data ${serving.data} · trust bundle ${serving.publicUrl}/bundle`),
+  ];
+}
+
+/** Writes them to standard output. */
+export function banner(cli: Cli, serving: Serving): void {
+  cli.stdout.write(`${bannerLines(cli, serving).join("\n")}\n`);
+}
