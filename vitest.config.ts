@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     setupFiles: ["test/seed.ts"],
+    // A bound against hanging, as the others below: the default of a second is a measure of speed.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
