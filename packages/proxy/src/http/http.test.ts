@@ -7,7 +7,7 @@ import { generateSigner } from "@countersign/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Agents } from "../agents/agents.ts";
 import type { RunDoors } from "../doors/run.ts";
-import { factsOf, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
+import { AGENT_UID, factsOf, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
 import { Presigned } from "../presigned/presigned.ts";
 import type { ProxyWorld } from "../world.ts";
 import { adminApp } from "./admin.ts";
@@ -16,9 +16,7 @@ import { OpenRuns, runApp } from "./run.ts";
 
 const NOW = 1_800_000_000;
 const uid = process.getuid?.() ?? 0;
-/** Whoever runs the tests is none of these: an entry of the proxy's own user is another rule. */
-const AGENT_UID = uid + 1001;
-const OTHER_UID = uid + 1002;
+const OTHER_UID = AGENT_UID + 1;
 const ENTRY: Entry = {
   id: "spiffe://example.org/agent/mailer",
   proxy: "spiffe://example.org/proxy/host-1",
