@@ -26,6 +26,8 @@ export interface AskOptions {
   readonly limits?: readonly string[];
   /** Its owner says beforehand that he starts it. */
   readonly isAnnounced?: boolean;
+  /** The program ends once it has asked. */
+  readonly isLeaving?: boolean;
 }
 
 /** An agent that asks at a terminal of its own. */
@@ -91,7 +93,12 @@ export class Scene {
 
   /** Registers an agent of his, starts it, and lets it ask. */
   async ask(options: AskOptions = {}): Promise<Asking> {
-    const { note = "I sort the mail.", limits = [], isAnnounced = false } = options;
+    const {
+      note = "I sort the mail.",
+      limits = [],
+      isAnnounced = false,
+      isLeaving = false,
+    } = options;
     const name = `mailer${(this.#count += 1)}`;
     await this.home.register(name, "--owner", OWNER, ...limits);
     if (isAnnounced) await this.home.json(["owner", "expect", name]);
@@ -99,7 +106,9 @@ export class Scene {
     this.#agents.push(agent);
     const answer = tell(agent, "/v1/credential?wait=60", { note });
     answer.catch(() => undefined); // told to whoever awaits it
-    return { name, agent, answer, id: await this.#idOf(name) };
+    const id = await this.#idOf(name);
+    if (isLeaving) await agent.stop();
+    return { name, agent, answer, id };
   }
 
   /** The same, started at a terminal, which shows two digits. */

@@ -38,7 +38,9 @@ describe("the owner decides", () => {
     await scene.read(page, asking);
     await denyOf(page).click();
     await heading(page, "Denied").waitFor();
-    expect(await spoken(page).textContent()).toContain("Denied");
+    expect(await spoken(page).textContent()).toMatch(
+      /^Denied\. mailer\d+ may ask again in (1 h|59 min)\.$/,
+    );
     expect(await asking.answer).toMatchObject({ status: 403, reason: "approval_denied" });
     expect(await scene.stateOf(asking)).toBe("denied");
     expect(desk.complaints).toEqual([]);
@@ -72,8 +74,11 @@ describe("the owner decides", () => {
     await scene.read(page, asking);
     await scene.read(other.page, asking);
     await denyOf(other.page).click();
-    await heading(page, `${asking.name} was denied`).waitFor();
-    expect(await spoken(page).textContent()).toContain("It was decided elsewhere");
+    await heading(page, `${asking.name} was denied elsewhere`).waitFor();
+    expect(await spoken(page).textContent()).toMatch(
+      /^mailer\d+ was denied elsewhere\. today \d\d:\d\d, in the session of “MacBook”\. If that was not you, stop everything and look at your keys\.$/,
+    );
+    await picture(page, "request-elsewhere");
     expect(await page.getByRole("button", { name: /Approve|Deny/ }).count()).toBe(0);
   });
 
@@ -82,8 +87,9 @@ describe("the owner decides", () => {
     const asking = await scene.ask();
     await scene.read(page, asking);
     await page.clock.fastForward(70 * MINUTE_MS);
-    await heading(page, "Ended without an answer").waitFor();
-    expect(await spoken(page).textContent()).toContain("Ended without an answer");
+    await heading(page, /^This request ended at \d\d:\d\d$/).waitFor();
+    expect(await spoken(page).textContent()).toContain("it asks again with a new code.");
+    await picture(page, "request-ended");
     expect(await page.getByRole("button", { name: /Approve|Deny/ }).count()).toBe(0);
   });
 

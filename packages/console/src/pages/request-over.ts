@@ -1,30 +1,42 @@
-import type { JsonObject } from "@countersign/core";
+import type { JsonObject, Seconds } from "@countersign/core";
+import type { App } from "../app.ts";
+import { short } from "../key-sheet.ts";
 import type { Opened } from "../opened.ts";
-import { list, nameOf, number, text } from "../read.ts";
+import { list, nameOf, number, optional, text } from "../read.ts";
 import { sheet } from "../sheet.ts";
+import { signedAside } from "../signed-panel.ts";
 import { fill, h } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
 import { head, link } from "../ui/parts.ts";
+import { left, moment } from "../ui/time.ts";
 
 /** What became of a request, in a title and a sentence. */
 export interface Outcome {
   readonly title: string;
   readonly below: string;
   readonly state: MarkState;
+  /** It was decided, and not on this page: whoever did not do it himself may want to stop. */
+  readonly isElsewhere?: boolean;
 }
 
-export const DENIED: Outcome = {
-  title: "Denied",
-  below: "The agent may ask again in 1 hour.",
-  state: "denied",
-};
 export const BLOCKED: Outcome = {
   title: "Denied and blocked",
   below: "It cannot ask again until you allow it.",
   state: "denied",
 };
+
+/** What came of a denial, as the server answered it. */
+export function denied(view: JsonObject | undefined, answer: JsonObject, now: Seconds): Outcome {
+  const name = view === undefined ? "The agent" : nameOf(text(view, "entry"));
+  const againAt = optional(answer, "again_at", number);
+  const again =
+    againAt === undefined
+      ? `${name} cannot ask again until you allow it: Agents, Allow again.`
+      : `${name} may ask again in ${left(againAt - now)}.`;
+  return { title: "Denied", below: again, state: "denied" };
+}
 
 export const back = (): HTMLElement =>
   h("nav", { attrs: { "aria-label": "Back" } }, link([icon("back"), "Inbox"], "#/inbox", "back"));
@@ -33,17 +45,41 @@ export function focusTitle(root: HTMLElement): void {
   root.querySelector("h1")?.focus({ preventScroll: true });
 }
 
+/** Who decided, as far as it is known: with which of one's own keys, or not with one of them. */
+function decidedWith(view: JsonObject, { session }: Pick<App, "session">): string {
+  const jkt = optional(view, "decided_by", text);
+  if (jkt === undefined) return "at a terminal of the server, or by its administrator";
+  const own = session.keys.find((key) => key.jkt === jkt);
+  if (own === undefined && view["parties"] !== undefined) return "by another owner";
+  const name = own === undefined || own.name === "" ? short(jkt) : `“${own.name}”`;
+  return view["state"] === "approved" ? `with the key ${name}` : `in the session of ${name}`;
+}
+
 /** What a request that is not open any more became. */
-export function outcomeOf(view: JsonObject): Outcome {
+export function outcomeOf(view: JsonObject, app: Pick<App, "session" | "now">): Outcome {
   const name = nameOf(text(view, "entry"));
-  const elsewhere = "It was decided elsewhere, or before.";
   const { state } = view;
-  if (state === "approved")
-    return { title: `${name} was approved`, below: elsewhere, state: "signed" };
-  if (state === "denied") return { title: `${name} was denied`, below: elsewhere, state: "denied" };
+  if (state === "approved" || state === "denied") {
+    const at = optional(view, "decided_at", number);
+    const when = at === undefined ? "" : `${moment(at, app.now())}, `;
+    return {
+      title:
+        state === "approved" ? `${name} was approved elsewhere` : `${name} was denied elsewhere`,
+      below: `${when}${decidedWith(view, app)}. If that was not you, stop everything and look at your keys.`,
+      state: state === "approved" ? "signed" : "denied",
+      isElsewhere: true,
+    };
+  }
+  if (state === "superseded")
+    return {
+      title: `${name} has asked anew`,
+      below: "Another request has taken the place of this one: look in the inbox.",
+      state: "ended",
+    };
+  const ended = moment(number(view, "deadline"), app.now()).replace("today ", "");
   return {
-    title: "Ended without an answer",
-    below: `${name} asks anew when it wants a credential.`,
+    title: `This request ended at ${ended}`,
+    below: `You did not sign, so nothing was given. If ${name} still needs a credential, it asks again with a new code.`,
     state: "ended",
   };
 }
@@ -58,65 +94,51 @@ export function outcomeOfOne(view: JsonObject, answer: JsonObject): Outcome {
   };
 }
 
-export function drawOver(root: HTMLElement, { title, below, state }: Outcome): void {
+export function drawOver(root: HTMLElement, { title, below, state, isElsewhere }: Outcome): void {
+  withTabs();
   fill(
     root,
     head(title, below, [back(), mark(state, "mark mark-large")]),
-    h("p", {}, link("To the inbox", "#/inbox", "button button-plain")),
+    h(
+      "p",
+      { class: "over-ways" },
+      link("To the inbox", "#/inbox", "button button-plain"),
+      isElsewhere === true ? link("Stop…", "#/stop", "button button-stop") : undefined,
+      isElsewhere === true ? link("Keys", "#/keys", "button button-plain") : undefined,
+    ),
   );
   focusTitle(root);
+}
+
+/** Nothing is decided here any more: the tabs come back in the place of the bar. */
+function withTabs(): void {
+  document.body.classList.remove("without-tabs");
 }
 
 /** The same sheet with both lines filled: ours is drawn only after this browser verified the signature. */
 export function drawSigned(
   root: HTMLElement,
-  { view, body, rendering, askedAt }: Opened,
+  opened: Opened,
   own: { readonly jkt: string; readonly name: string; readonly at: number },
+  app: App,
 ): void {
+  const { view, body, rendering, askedAt } = opened;
   const name = nameOf(text(view, "entry"));
   const host = nameOf(text(view, "proxy"));
   const drawn = sheet(rendering, body.view.tpl, {
     agent: { who: "The agent signed", jkt: body.agent.jkt, where: `on ${host}`, at: askedAt },
     own: { who: "You signed", jkt: own.jkt, where: own.name, at: own.at },
   });
-  const checked = h(
-    "ul",
-    { class: "checks" },
-    h(
-      "li",
-      { class: "check-done" },
-      icon("check"),
-      "Your signature fits this text, checked in this browser",
-    ),
-  );
-  const next = h(
-    "div",
-    { class: "decide-buttons" },
-    link("To the inbox", "#/inbox", "button button-plain"),
-    link(`Stop ${name}…`, "#/stop", "button button-stop"),
-  );
-  const aside = h(
-    "aside",
-    { class: "decide", attrs: { "aria-label": "What happened" } },
-    checked,
-    next,
-    h(
-      "p",
-      { class: "note decide-time" },
-      "Changed your mind? Stopping works at once and needs no key.",
-    ),
-  );
+  const lead = h("span", {}, `${name} gets its credential. Both signatures are there.`);
+  withTabs();
   fill(
     root,
-    head("Countersigned", `${name} gets its credential. Both signatures are there.`, [
-      back(),
-      mark("signed", "mark mark-large"),
-    ]),
+    head("Countersigned", lead, [back(), mark("signed", "mark mark-large")]),
     h(
       "div",
       { class: "request-columns" },
       h("div", { class: "request-sheet" }, drawn.element),
-      aside,
+      signedAside(app, opened, lead),
     ),
   );
 }

@@ -20,7 +20,7 @@ import { left } from "../ui/time.ts";
 import {
   back,
   BLOCKED,
-  DENIED,
+  denied,
   drawOver,
   drawSigned,
   focusTitle,
@@ -168,7 +168,7 @@ class RequestPage implements Page {
     if (isEnd) {
       const view = await this.#app.api.get(this.#path).catch(() => undefined);
       if (view !== undefined) {
-        this.#over(outcomeOf(view));
+        this.#over(outcomeOf(view, this.#app));
         return;
       }
     }
@@ -343,15 +343,16 @@ class RequestPage implements Page {
     this.#isOver = true;
     this.#stopSeen();
     const name = nameOf(text(opened.view, "entry"));
-    drawSigned(this.root, opened, { jkt: key.jkt, name: key.name, at: this.#app.now() });
+    const own = { jkt: key.jkt, name: key.name, at: this.#app.now() };
+    drawSigned(this.root, opened, own, this.#app);
     this.#app.say(`Countersigned. ${name} gets its credential.`, "assertive");
     focusTitle(this.root);
   }
 
   async #deny(): Promise<void> {
     try {
-      await this.#app.api.post(`${this.#path}/decision`, { decision: "deny" });
-      this.#over(DENIED);
+      const answer = await this.#app.api.post(`${this.#path}/decision`, { decision: "deny" });
+      this.#over(denied(this.#opened?.view, answer, this.#app.now()));
     } catch (error) {
       fill(this.#problem, refusal(error));
     }
@@ -387,7 +388,7 @@ class RequestPage implements Page {
     if (this.#isOver || this.#isBusy || this.#view === undefined) return;
     const view = await this.#app.api.get(this.#path).catch(() => undefined);
     if (view === undefined || this.#isOver || this.#isBusy || this.#isClosed) return;
-    if (view["state"] !== "asked") this.#over(outcomeOf(view));
+    if (view["state"] !== "asked") this.#over(outcomeOf(view, this.#app));
   }
 }
 

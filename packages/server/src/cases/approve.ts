@@ -125,7 +125,11 @@ async function commitGrant(
     }),
     changes: [
       { put: "grant", row: granted },
-      { set: "ask", req: row.req, fields: { state: "approved", decidedAt: now, cs: grant.cs } },
+      {
+        set: "ask",
+        req: row.req,
+        fields: { state: "approved", decidedAt: now, decidedBy: keyRow.jkt, cs: grant.cs },
+      },
       ...moved.changes,
     ],
     once: [{ kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER }],
@@ -153,14 +157,15 @@ export interface Denied {
 
 /**
  * The owner, or any one of several, says no: needs no signature, and is logged (owner.md 1.6). With `isBlocking` the
- * agent does not ask again before he lets it: what is being asked at this moment is judged anew.
+ * agent does not ask again before he lets it: what is being asked at this moment is judged anew. `key` is the one in
+ * whose session he says it.
  * @throws Refusal `not_found`, `already_decided`
  */
 export async function deny(
   w: World,
   idOrReq: string,
   by: string,
-  { isBlocking = false }: { readonly isBlocking?: boolean } = {},
+  { isBlocking = false, key }: { readonly isBlocking?: boolean; readonly key?: string } = {},
 ): Promise<Denied> {
   const row = await findAsk(w, idOrReq);
   const now = w.clock();
@@ -172,7 +177,15 @@ export async function deny(
       record: { v: 1, ...askedOf(row), by, ...(isBlocking ? { blocked: true } : {}) },
     }),
     changes: [
-      { set: "ask", req: row.req, fields: { state: "denied", decidedAt: now } },
+      {
+        set: "ask",
+        req: row.req,
+        fields: {
+          state: "denied",
+          decidedAt: now,
+          ...(key === undefined ? {} : { decidedBy: key }),
+        },
+      },
       { drop: "ceremony", req: row.req },
       ...(isBlocking ? [{ put: "block", row: { entry: row.entry, at: now } } as const] : []),
     ],

@@ -29,7 +29,7 @@ export function diffView({ approvedAt, changes, same }: ApprovalDiff): JsonObjec
 export function askView(row: AskRow): JsonObject {
   const { req, id, entry, agent, proxy, owner, reasons, expected, createdAt, deadline, state } =
     row;
-  const { run } = row;
+  const { run, decidedAt, decidedBy } = row;
   return {
     req,
     id,
@@ -43,6 +43,8 @@ export function askView(row: AskRow): JsonObject {
     created_at: createdAt,
     deadline,
     state,
+    ...(decidedAt === undefined ? {} : { decided_at: decidedAt }),
+    ...(decidedBy === undefined ? {} : { decided_by: decidedBy }),
   };
 }
 

@@ -170,11 +170,11 @@ function signedRoutes(
     },
     "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
-      return decide(w, actorOf(session))(request, {}, parameters);
+      return decide(w, actorOf(session), session.jkt)(request, {}, parameters);
     },
     "POST /v1/owner/requests/:id/block": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
-      return block(w, actorOf(session))(request, {}, parameters);
+      return block(w, actorOf(session), session.jkt)(request, {}, parameters);
     },
     "POST /v1/owner/agents/:name/unblock": async (session, request, { name = "" }) => {
       const posted = await readJsonBody(request, MAX_BODY_BYTES);

@@ -76,13 +76,13 @@ export const openForOwner =
 
 /** A decision: approving is a signature of the owner, whoever posts it. */
 export const decide =
-  (w: World, by: string): OwnerCall =>
+  (w: World, by: string, key?: string): OwnerCall =>
   async (request, _context, { id }) => {
     const posted = new Members(await body(request), "malformed_request", "decision");
     const decision = posted.choice("decision", ["approve", "deny"] as const);
     if (decision === "deny") {
       posted.end();
-      const { againAt, isBlocked } = await deny(w, id ?? "", by);
+      const { againAt, isBlocked } = await deny(w, id ?? "", by, key === undefined ? {} : { key });
       const again = isBlocked || againAt === undefined ? {} : { again_at: againAt };
       return json({ state: "denied", blocked: isBlocked, ...again });
     }
@@ -95,10 +95,10 @@ export const decide =
 
 /** Denies, and the agent does not ask again before the owner lets it. */
 export const block =
-  (w: World, by: string): OwnerCall =>
+  (w: World, by: string, key?: string): OwnerCall =>
   async (request, _context, { id }) => {
     new Members(await body(request), "malformed_request", "block").end();
-    await deny(w, id ?? "", by, { isBlocking: true });
+    await deny(w, id ?? "", by, { isBlocking: true, ...(key === undefined ? {} : { key }) });
     return json({ state: "denied", blocked: true });
   };
 

@@ -229,6 +229,9 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX asks_ended ON asks (owner, decided_at) WHERE decided_at IS NOT NULL;
   CREATE INDEX signatures_owner ON signatures (owner, at);
   `,
+  `
+  ALTER TABLE asks ADD COLUMN decided_by TEXT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

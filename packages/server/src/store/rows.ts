@@ -241,9 +241,14 @@ export interface AskRow {
   readonly deadline: Seconds;
   readonly state: AskState;
   readonly decidedAt?: Seconds;
+  /** Thumbprint of the key that signed, or in whose session it was denied; absent where no key did. */
+  readonly decidedBy?: string;
   /** The statement that decided it. */
   readonly cs?: Digest;
 }
+
+/** What becomes of a question. */
+export type AskFields = Pick<AskRow, "state" | "decidedAt" | "decidedBy" | "cs" | "expected">;
 
 /** A statement prepared for one key to sign. */
 export interface StatementRow {

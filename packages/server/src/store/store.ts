@@ -1,5 +1,6 @@
 import type { Bytes, Digest, Seconds, Tile } from "@countersign/core";
 import type {
+  AskFields,
   AskRow,
   AskState,
   CeremonyRow,
@@ -55,7 +56,7 @@ export type Change =
   | {
       readonly set: "ask";
       readonly req: Digest;
-      readonly fields: Partial<Pick<AskRow, "state" | "decidedAt" | "cs" | "expected">>;
+      readonly fields: Partial<AskFields>;
     }
   | {
       readonly set: "proxy";

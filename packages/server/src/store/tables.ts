@@ -253,6 +253,7 @@ export const ASKS: Table<AskRow> = table<AskRow>("asks", {
   deadline: "integer",
   state: "text",
   decidedAt: "integer",
+  decidedBy: "text",
   cs: "text",
 });
 export const DIGITS: Table<DigitsRow> = table<DigitsRow>("digits", {
