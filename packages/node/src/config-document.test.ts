@@ -32,6 +32,7 @@ rules:
     max_issue: 200
     max_live: 8
     rate: { count: 10, window_seconds: 3600 }
+    installation_keys: [AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE]
 `;
 
 describe("a document of several levels", () => {
