@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 export interface Doors {
   readonly api: URL;
   readonly public: URL;
+  readonly console: URL;
   readonly adminSocket: string;
   readonly cert: string;
   readonly key: string;
@@ -23,6 +24,7 @@ interface Asked {
   readonly headers?: OutgoingHttpHeaders;
 }
 
+const CONSOLE_HOST = "consent.example.org";
 const OVERSIZED = new Uint8Array(70_000).fill(0x61);
 const DEEP = "[".repeat(500) + "]".repeat(500);
 const LONG = "x".repeat(20_000);
@@ -143,6 +145,46 @@ export class BadRequests {
       name: "public, no HTTP",
       act: (n) => this.#octets(this.#doors.public, `${fresh(n)}\r\n\r\n`),
     },
+    this.#console("no such path", (n) => ({ method: "GET", path: `/${fresh(n)}` })),
+    this.#console("another host", () => ({
+      method: "GET",
+      path: "/",
+      headers: { host: "a.test" },
+    })),
+    this.#console("another page", (n) => ({
+      path: "/v1/owner/sign-in",
+      body: "{}",
+      headers: { origin: `https://${fresh(n).toLowerCase().replaceAll("_", "-")}.test` },
+    })),
+    this.#console("session of nobody", (n) => ({
+      method: "GET",
+      path: "/v1/owner/me",
+      headers: { cookie: `__Host-countersign=${fresh(n)}`, "countersign-session": "cookie" },
+    })),
+    this.#console("sign-in of nobody", (n) => ({
+      path: "/v1/owner/sign-in",
+      body: JSON.stringify({
+        nonce: fresh(n),
+        credential_id: fresh(n),
+        sig: { k: "webauthn", a: fresh(n), c: fresh(n), s: fresh(n) },
+      }),
+      headers: { "x-forwarded-for": `2001:db8:${(n % 65_535).toString(16)}::1` },
+    })),
+    this.#console("invitation of nobody", (n) => ({
+      path: "/v1/owner/enrolment/options",
+      body: JSON.stringify({ code: fresh(n) }),
+      headers: { "x-forwarded-for": `2001:db8:${(n % 65_535).toString(16)}::1` },
+    })),
+    this.#console("oversized", () => ({ path: "/v1/owner/sign-in", body: OVERSIZED })),
+    this.#console("oversized header", (n) => ({
+      method: "GET",
+      path: "/",
+      headers: { [`x-${fresh(n)}`]: LONG },
+    })),
+    {
+      name: "console, no HTTP",
+      act: (n) => this.#octets(this.#doors.console, `${fresh(n)}\r\n\r\n`),
+    },
     this.#admin("malformed", (n) => ({ path: "/v1/entries", body: `{"id":"${fresh(n)}"` })),
     this.#admin("entry that is none", (n) => ({
       path: "/v1/entries",
@@ -169,6 +211,17 @@ export class BadRequests {
       return this.#http({ host, port }, make(n));
     };
     return { name: `public, ${name}`, act };
+  }
+
+  /** As the console's page would call, unless a header says otherwise. */
+  #console(name: string, make: (n: number) => Asked): Kind {
+    const act = (n: number): Promise<Fate> => {
+      const { hostname: host, port } = this.#doors.console;
+      const { headers, ...rest } = make(n);
+      const page = { host: CONSOLE_HOST, origin: `https://${CONSOLE_HOST}` };
+      return this.#http({ host, port }, { ...rest, headers: { ...page, ...headers } });
+    };
+    return { name: `console, ${name}`, act };
   }
 
   #admin(name: string, make: (n: number) => Asked): Kind {

@@ -5,6 +5,7 @@ import { loadIdentity } from "../../packages/proxy/src/keys/identity.ts";
 import { BadRequests } from "./bad-requests.ts";
 import { Home } from "./countersign.ts";
 import type { Running } from "./countersign.ts";
+import { freePort } from "./production.ts";
 
 const DOMAIN = "example.org";
 /** First: caches and compiled code of a process that has just begun grow with any work. */
@@ -44,7 +45,10 @@ describe.skipIf(process.platform !== "linux")("the memory of a server", () => {
   beforeAll(async () => {
     home = await Home.create();
     const init = ["server", "init", "--trust-domain", DOMAIN, "--api-port", "0"];
-    await home.cli([...init, "--public-port", "0"]);
+    const console = new URL(`http://127.0.0.1:${await freePort()}`);
+    // each stranger at the console is one of its own: what is counted by address must be bounded too
+    const asked = ["--console-port", console.port, "--forwarded-by", "127.0.0.1"];
+    await home.cli([...init, "--public-port", "0", ...asked]);
     server = home.spawn(process.execPath, [...NODE, ...home.arguments(["server", "run"])]);
     const ready = await server.when("ready line", ({ err }) =>
       err.find((line) => line.includes('"event":"server.running"')),
@@ -58,6 +62,7 @@ describe.skipIf(process.platform !== "linux")("the memory of a server", () => {
     bad = new BadRequests({
       api: new URL(at.api),
       public: new URL(at.public),
+      console,
       adminSocket: join(home.data, "run/server.sock"),
       cert,
       key,

@@ -4,7 +4,14 @@ import { connect as connectTls } from "node:tls";
 
 /** Where a listener is, and how its connection opens. */
 export type Dial =
-  { readonly unix: string } | { readonly url: URL; readonly cert?: string; readonly key?: string };
+  | { readonly unix: string }
+  | {
+      readonly url: URL;
+      readonly cert?: string;
+      readonly key?: string;
+      /** Address of this machine that is called from, without TLS; default: any. */
+      readonly from?: string;
+    };
 
 /** What came back on one connection until it was closed, or until the answer was whole. */
 export interface Reply {
@@ -21,7 +28,11 @@ const DEADLINE_MS = 60_000;
 function open(dial: Dial): Socket {
   if ("unix" in dial) return connect(dial.unix);
   const { hostname: host, port, protocol } = dial.url;
-  if (protocol === "http:") return connect(Number(port), host);
+  if (protocol === "http:") {
+    const { from } = dial;
+    const local = from === undefined ? {} : { localAddress: from };
+    return connect({ port: Number(port), host, ...local });
+  }
   const { cert, key } = dial;
   const identity = cert === undefined || key === undefined ? {} : { cert, key };
   // whoever answers is only insulted

@@ -184,6 +184,8 @@ function withPort(config: ServerConfig, port: number): ServerConfig {
     : config;
 }
 
+/** The streams of all owners leave room for their calls, and for callers who say nothing until they are closed. */
+const MAX_CONSOLE_CONNECTIONS = 4_096;
 /** Each proxy keeps its state stream open and calls over a second connection. */
 const MAX_API_CONNECTIONS = 16_384;
 
@@ -288,7 +290,8 @@ async function listenConsole(
   const pages = await readSite(site ?? "");
   const sessions = new OwnerSessions(world.c, world.random);
   const app = told(world, counted(consoleApp(world, { ...parts, sessions, site: pages })));
-  return serve({ on: bind, app, contextOf: addressOf, log: world.log });
+  const maxConnections = MAX_CONSOLE_CONNECTIONS;
+  return serve({ on: bind, app, contextOf: addressOf, maxConnections, log: world.log });
 }
 
 const addressOf = ({

@@ -195,6 +195,19 @@ describe("the stream of an owner", () => {
     await rig.close();
   });
 
+  it("is refused where all owners together have a thousand, and nobody else's is closed", async () => {
+    const { rig } = await askedScene();
+    const { signal } = new AbortController();
+    const open = (i: number): Promise<Response> =>
+      rig.owners.open({ owner: `owner ${i}` }, undefined, signal);
+    const first = new Reader(await open(0));
+    for (let i = 1; i < 1000; i += 1) await open(i);
+    await expect(open(1000)).rejects.toMatchObject({ code: "rate_limited" });
+    expect(wordOf(await first.next())).toBe("inbox");
+    await rig.close();
+    expect(await first.next()).toBe("closed"); // and not before
+  });
+
   it("is alive while nothing happens", async () => {
     const due: { readonly delayMs: number; readonly run: () => void }[] = [];
     const timers: Timers = {
