@@ -152,7 +152,7 @@ describe("a request of which the server lies", () => {
       const words = Object.entries(WORDS).find(([, expected]) => expected.test(said))?.[0];
       seen.push([name, words ?? said]);
       expect([name, await asked()]).toEqual([name, 0]);
-      await page.unrouteAll();
+      await page.unrouteAll({ behavior: "ignoreErrors" });
       await page.evaluate(`location.hash = "#/inbox"`);
       await heading(page, "Inbox").waitFor();
     }
@@ -187,7 +187,7 @@ describe("a text that is exchanged while its owner reads", () => {
     await expect.poll(textOf, { timeout: 10_000 }).not.toBe(before);
   };
   const lie = async (told: Lie): Promise<void> => {
-    await page.unrouteAll();
+    await page.unrouteAll({ behavior: "ignoreErrors" });
     await page.route(`**/v1/owner/requests/${asking.id}?jkt=*`, lying(told));
   };
 
@@ -330,7 +330,7 @@ describe("every page", () => {
         await alert.waitFor({ timeout: 5000 }).catch(() => undefined);
         const said = await alert.textContent({ timeout: 100 }).catch(() => "nothing");
         expect(`${hash} ${i}: ${said}`).toMatch(/Load it again|tell your administrator/);
-        await page.unrouteAll();
+        await page.unrouteAll({ behavior: "ignoreErrors" });
         await page.evaluate(`location.hash = "#/none"`);
         await heading(page, "Inbox").waitFor();
       }

@@ -1,5 +1,7 @@
 import {
+  checkNamedText,
   fromBase64url,
+  isObject,
   open,
   readStatement,
   Refusal,
@@ -12,7 +14,7 @@ import type { CredentialStatement, JsonObject, OwnerPublicKey, Statement } from 
 import { nodeCrypto, printable } from "@countersign/node";
 import { approvalScreen } from "./approval-screen.ts";
 import { askDigits } from "./prompt.ts";
-import { explain, number, text } from "./sockets.ts";
+import { explain, list, number, text } from "./sockets.ts";
 import type { LocalApi } from "./sockets.ts";
 import { instant, say, showRefusal } from "./terminal.ts";
 import type { Cli } from "./terminal.ts";
@@ -103,6 +105,12 @@ async function typedAt(
   }
 }
 
+/** Ids of several owners, where it takes them. */
+function ownersOf({ parties }: JsonObject): readonly string[] {
+  if (!isObject(parties)) return [];
+  return list(parties, "owners").map((owner) => text(owner, "id"));
+}
+
 async function openedFrom(cli: Cli, { view, digits }: Typed, jkt: string): Promise<Opened> {
   const statement = readStatement(nodeCrypto, fromBase64url(text(view, "jcs")));
   const { body } = statement;
@@ -110,6 +118,11 @@ async function openedFrom(cli: Cli, { view, digits }: Typed, jkt: string): Promi
     throw new Refusal("statement_invalid", "made for another key");
   if (body.view.match !== undefined && body.view.match !== digits)
     throw new Refusal("statement_invalid", "it says digits that nobody typed here");
+  checkNamedText(body, {
+    entry: text(view, "entry"),
+    proxy: text(view, "proxy"),
+    owners: [text(view, "owner"), ...ownersOf(view)],
+  });
   const rendering = render(
     nodeCrypto,
     statement,

@@ -1,4 +1,12 @@
-import { fromBase64url, open, readStatement, Refusal, render, REQUEST } from "@countersign/core";
+import {
+  checkNamedText,
+  fromBase64url,
+  open,
+  readStatement,
+  Refusal,
+  render,
+  REQUEST,
+} from "@countersign/core";
 import type {
   Crypto,
   CredentialStatement,
@@ -29,13 +37,6 @@ export interface Signing {
   readonly typed?: string | undefined;
 }
 
-/** What a page says above the text must be of that text: the name of its agent, and the host that it may run on. */
-function isAsSaid(view: JsonObject, { agent }: CredentialStatement): boolean {
-  const entry = text(view, "entry");
-  const isItsEntry = agent.id.slice(0, agent.id.lastIndexOf("/")) === entry;
-  return isItsEntry && (agent.host === undefined || agent.host === text(view, "proxy"));
-}
-
 /**
  * Reads what the server made for a key, and renders it by itself from the exact octets: digest and code are computed
  * here, R must be the one that the statement answers, and its anchor the one that the statement approves (DESIGN 4). It
@@ -52,12 +53,12 @@ export async function readOpened(c: Crypto, view: JsonObject, signing: Signing):
   };
   if (body.kind !== "credential" || body.owner.jkt !== signing.jkt)
     return unsuitable("made for another key than the one that asked");
-  if (body.owner.id !== signing.owner) return unsuitable("made for another owner");
   if (body.decision !== "approve") return unsuitable("no approval");
   const { issuer, trustDomain } = signing.place;
   if (body.aud !== issuer || body.td !== trustDomain) return unsuitable("for another server");
-  if (!isAsSaid(view, body)) return unsuitable("of another agent or host than the page names");
   if (body.view.match !== undefined && body.view.match !== signing.typed)
     return unsuitable("it says digits that nobody typed here");
+  const { owner } = signing;
+  checkNamedText(body, { entry: text(view, "entry"), proxy: text(view, "proxy"), owners: [owner] });
   return { view, statement, body, rendering, askedAt: request.claims.iat };
 }

@@ -230,6 +230,8 @@ export { isSameConsent, verifyParties } from "./consent/quorum.ts";
 export type { SignedStatement } from "./consent/quorum.ts";
 export { verifyAssertion } from "./consent/webauthn.ts";
 export type { Assertion, AssertionFacts } from "./consent/webauthn.ts";
+export { checkNamedText } from "./consent/named.ts";
+export type { NamedRequest } from "./consent/named.ts";
 export type { ConsentPages } from "./consent/client-data.ts";
 export {
   countSigned,
