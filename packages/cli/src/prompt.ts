@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Interface } from "node:readline/promises";
 import { readCode, Refusal } from "@countersign/core";
+import { paintLine } from "./screen-paint.ts";
 import type { Cli } from "./terminal.ts";
 
 export type Answer = "approve" | "deny" | "quit";
@@ -23,7 +24,7 @@ async function page(
     cli.stdout.write(
       lines
         .slice(at, at + size)
-        .map((line) => `${line}\n`)
+        .map((line) => `${paintLine(cli, line)}\n`)
         .join(""),
     );
     if (at + size >= lines.length) return undefined;
