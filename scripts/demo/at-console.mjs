@@ -126,7 +126,9 @@ export async function ownerStops(s) {
     "You stop it",
     "A stop needs no key: the proxy drops the agent's keys, the server issues nothing more. Until then the agent calls the service once a second.",
   );
-  s.report.note(`Open  ${s.world.ready.console}/#/stop  and press Stop hello, then Stop now.`);
+  s.report.note(
+    `Open  ${s.world.ready.console}/#/stop  and press Stop… beside hello, then Stop it now.`,
+  );
   const calls = () => s.agent.out.length;
   const isGood = ({ line }) => line.startsWith("200 ");
   await s.patience.wait(

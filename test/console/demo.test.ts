@@ -74,8 +74,8 @@ describe("npm run demo -- --console", () => {
     await approve(page);
     await page.goto(await told(demo, /Open +(\S+#\/stop) +and press/));
     await heading(page, "Stop").waitFor();
-    await press("Stop hello");
-    await press("Stop now");
+    await press("Stop hello…");
+    await press("Stop it now");
     expect(await demo.ended).toEqual({ code: 0, signal: null });
     const text = demo.out.join("\n");
     expect(demo.err.join("\n")).toBe("");
