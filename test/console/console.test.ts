@@ -6,6 +6,8 @@ import { enrolPasskey } from "./enrol.ts";
 import { firstScreen, picture, WIDE } from "./pictures.ts";
 import { approve } from "./scene.ts";
 
+const CAN_BE_UNDONE = ["--action-class", "reversible_write"];
+
 describe("the owner's console in a real browser", () => {
   let home: Home;
   let browser: Browser;
@@ -32,7 +34,9 @@ describe("the owner's console in a real browser", () => {
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
     await page.getByRole("heading", { name: "Inbox", level: 1 }).waitFor();
     await picture(page, "inbox-empty");
-    await home.register("mailer", "--owner", "robin");
+    const actions = ["--action", "messages.search", "--action", "messages.draft"];
+    const limits = ["--location", "http://localhost:4000/", ...actions];
+    await home.register("mailer", "--owner", "robin", ...limits, ...CAN_BE_UNDONE);
     await home.json(["owner", "expect", "mailer"]);
     const agent = home.courier("mailer");
     const answer = tell(agent, "/v1/credential?wait=60", {
