@@ -2,6 +2,9 @@ import { defineConfig } from "vitest/config";
 
 const conditions = ["source", "node", "import", "module", "default"];
 
+/** In memory like its neighbours, but ten thousand requests are no matter of seconds. */
+const FLOOD = "test/whole/flood.test.ts";
+
 /** Two projects: `unit` (no sockets beyond loopback, seconds) and `whole` (real processes, outside peers). */
 export default defineConfig({
   resolve: { conditions },
@@ -22,6 +25,7 @@ export default defineConfig({
             "test/fuzz/**/*.test.ts",
             "test/whole/**/*.test.ts",
           ],
+          exclude: [FLOOD],
           // Nothing here mocks or works at import: a module once loaded serves every file, four times as fast.
           isolate: false,
           // A bound against hanging, not a measure of speed: machines are shared.
@@ -40,6 +44,7 @@ export default defineConfig({
             "test/cli/**/*.test.ts",
             "test/strangers/**/*.test.ts",
             "test/console/**/*.test.ts",
+            FLOOD,
           ],
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { approveFigure } from "./bench/approve.mjs";
 import { durableRow } from "./bench/durable.mjs";
 import { daemonFigures, haltFigure, helpFigure, indexFigure } from "./bench/figures.mjs";
+import { floodFigure } from "./bench/flood.mjs";
 import { memoryRow } from "./bench/issue.mjs";
 import { compare } from "./bench/measure.mjs";
 import { proofRow } from "./bench/proof.mjs";
@@ -67,6 +68,7 @@ if (!values.json && values.only === APPROVAL) await figure(() => approveFigure(A
 if (!values.json && values.only === undefined) {
   await figure(() => helpFigure(values.quick ? 3 : 9));
   await figure(() => indexFigure(ENTRIES));
+  await figure(() => floodFigure(values.quick ? 1 : 5));
   if (!values.quick) {
     await figure(daemonFigures);
     await figure(() => approveFigure(APPROVALS));

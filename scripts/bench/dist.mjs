@@ -22,6 +22,7 @@ export function serverParts() {
     "http/admin.js",
     "cases/credential.js",
     "cases/state.js",
+    "notices/dispatcher.js",
   ]);
 }
 

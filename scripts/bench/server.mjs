@@ -117,13 +117,13 @@ export async function addProxies({ world }, count, prefix = "host") {
 }
 
 /** An owner with one enrolled key. */
-export async function addOwner({ admin }) {
+export async function addOwner({ admin }, name = "alice") {
   const signer = node.generateSigner("Ed25519");
   const sign = async (bytes) => ({
     k: "sshsig",
     s: core.base64(await core.makeSshsig(c, signer, core.CONSENT_NAMESPACE, bytes)),
   });
-  const order = { name: "alice", kind: "person", jwk: signer.key };
+  const order = { name, kind: "person", jwk: signer.key };
   const { jcs, owner } = await admin("POST /v1/owner/keys/options", order);
   const sig = await sign(core.fromBase64url(jcs));
   await admin("POST /v1/owner/keys", { statement: jcs, sig, comment: "" });
