@@ -1,130 +1,37 @@
-import { requestCodeOf } from "@countersign/core";
-import type { Digest, JsonObject } from "@countersign/core";
 import type { App, Page } from "../app.ts";
-import { list, nameOf, number, object, optional, text } from "../read.ts";
+import { list } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
-import type { MarkState } from "../ui/mark.ts";
-import { button, head, link, loaded, refusal } from "../ui/parts.ts";
-import { left, moment } from "../ui/time.ts";
+import { button, head, refill, refusal, simpleButton } from "../ui/parts.ts";
 import { announceStart } from "./announce.ts";
-import { startedWords } from "./request-parts.ts";
+import { decidedRow, OpenRow, rowOf } from "./inbox-rows.ts";
+import type { Row } from "./inbox-rows.ts";
 
-const MARKS: Readonly<Record<string, MarkState>> = {
-  asked: "agent",
-  approved: "signed",
-  denied: "denied",
-  expired: "ended",
-  superseded: "ended",
-};
-const DECIDED: Readonly<Record<string, string>> = {
-  approved: "You approved.",
-  denied: "You denied.",
-  expired: "Ended without an answer.",
-  superseded: "Asked anew since.",
-};
 const MAX_DECIDED = 10;
-
-interface Row {
-  readonly id: string;
-  readonly name: string;
-  readonly host: string;
-  readonly code: string;
-  readonly reasons: readonly string[];
-  readonly isExpected: boolean;
-  /** User who started it, by the proxy's word. */
-  readonly startedBy: number | undefined;
-  readonly state: string;
-  /** Of several owners: how many have signed, of how many that must. */
-  readonly signed?: string;
-  readonly createdAt: number;
-  readonly deadline: number;
-}
-
-function signedOf(item: JsonObject): string | undefined {
-  const parties = optional(item, "parties", (from, name) => object(from[name]));
-  if (parties === undefined) return undefined;
-  const signed = list(parties, "owners").filter((owner) => owner["signed"] === true);
-  return `${signed.length} of ${number(parties, "m")} signed`;
-}
-
-function rowOf(item: JsonObject): Row {
-  const signed = signedOf(item);
-  return {
-    id: text(item, "id"),
-    name: nameOf(text(item, "entry")),
-    host: nameOf(text(item, "proxy")),
-    code: requestCodeOf(text(item, "req") as Digest), // a text that is no digest gives no code
-    reasons: list(item, "reasons").map((reason) => text(reason, "text")),
-    isExpected: item["expected"] === true,
-    startedBy: optional(object(item["started_by"]), "uid", number),
-    state: text(item, "state"),
-    ...(signed === undefined ? {} : { signed }),
-    createdAt: number(item, "created_at"),
-    deadline: number(item, "deadline"),
-  };
-}
-
-const title = ({ name, host }: Row): Child => [
-  h("strong", {}, name),
-  h("span", { class: "on-host" }, ` on ${host}`),
-];
-
-function details(row: Row, now: number): HTMLElement {
-  return h(
-    "p",
-    { class: "row-details" },
-    h("span", {}, "Code ", h("span", { class: "mono" }, row.code)),
-    h("span", {}, `Asked ${moment(row.createdAt, now)}`),
-    row.signed === undefined ? "" : h("span", {}, row.signed),
-    row.startedBy === undefined ? undefined : h("span", {}, startedWords(row.startedBy, row.host)),
-  );
-}
-
-function waitingRow(row: Row, now: number, before: Child): HTMLElement {
-  const label = row.isExpected ? "Read and decide" : "Read";
-  return h(
-    "li",
-    { class: "row" },
-    before,
-    h(
-      "div",
-      { class: "row-text" },
-      h("h3", {}, title(row)),
-      h(
-        "p",
-        {},
-        row.reasons.map((reason) => `${reason} `),
-      ),
-      details(row, now),
-    ),
-    h(
-      "div",
-      { class: "row-side" },
-      link(
-        [label, h("span", { class: "hidden" }, ` ${row.name} on ${row.host}`)],
-        `#/requests/${row.id}`,
-        "button button-plain",
-      ),
-      h("p", { class: "note" }, `${left(row.deadline - now)} left`),
-    ),
-  );
-}
+const TICK_MS = 5000;
 
 /** The rows that nobody announced may be chosen and denied together. There is no such way to approve. */
 class Unexpected {
   readonly element: HTMLElement;
-  readonly #chosen = new Set<string>();
+  readonly rows: readonly OpenRow[];
+  readonly #chosen: Set<string>;
   readonly #count: HTMLElement = h("span", { class: "note" }, "0 chosen");
   readonly #deny;
 
-  constructor(app: App, rows: readonly Row[], now: number, again: () => void) {
+  /** @param chosen kept by the caller, so that a change takes no choice away */
+  constructor(app: App, rows: readonly Row[], chosen: Set<string>, again: () => void) {
     const problem = h("div", {});
+    this.#chosen = chosen;
+    for (const id of chosen) if (!rows.some((row) => row.id === id)) chosen.delete(id);
+    this.rows = rows.map((row) => new OpenRow(row, app.now(), this.#box(row)));
     this.#deny = button("Deny chosen", "plain", () => {
       this.#deny.setBusy("Denying…");
       void this.#denyAll(app)
-        .then(again)
+        .then(() => {
+          this.#tell();
+          again();
+        })
         .catch((error: unknown) => fill(problem, refusal(error)))
         .finally(() => this.#deny.setBusy());
     });
@@ -156,14 +63,18 @@ class Unexpected {
       h(
         "ul",
         { class: "rows rows-dashed" },
-        rows.map((row) => waitingRow(row, now, this.#box(row))),
+        this.rows.map(({ element }) => element),
       ),
     );
   }
 
   #box(row: Row): HTMLElement {
     const box = h("input", {
-      attrs: { type: "checkbox", "aria-label": `Choose ${row.name} on ${row.host}` },
+      attrs: {
+        type: "checkbox",
+        "aria-label": `Choose ${row.name} on ${row.host}`,
+        checked: this.#chosen.has(row.id),
+      },
       on: {
         change: () => {
           if (box.checked) this.#chosen.add(row.id);
@@ -181,23 +92,14 @@ class Unexpected {
   }
 
   async #denyAll(app: App): Promise<void> {
-    for (const id of this.#chosen)
-      await app.api.post(`/v1/owner/requests/${encodeURIComponent(id)}/decision`, {
-        decision: "deny",
-      });
-    app.say(`${this.#chosen.size} denied`);
+    const count = this.#chosen.size;
+    for (const id of this.#chosen) {
+      const path = `/v1/owner/requests/${encodeURIComponent(id)}/decision`;
+      await app.api.post(path, { decision: "deny" });
+      this.#chosen.delete(id);
+    }
+    app.say(`${count} denied`);
   }
-}
-
-function decidedRow(row: Row, now: number): HTMLElement {
-  return h(
-    "li",
-    { class: "row row-decided" },
-    mark(MARKS[row.state] ?? "nobody"),
-    h("p", {}, title(row)),
-    h("p", { class: "row-outcome" }, DECIDED[row.state] ?? row.state),
-    h("p", { class: "note" }, moment(row.createdAt, now)),
-  );
 }
 
 function counted(n: number): string {
@@ -219,37 +121,113 @@ function group(heading: Child, items: readonly HTMLElement[]): Child {
     : h("section", {}, h("h2", {}, heading), h("ul", { class: "rows" }, items));
 }
 
-/** Who waits: announced ones first, the others apart and silent. */
-export function inboxPage(app: App): Page {
-  const lead = h("span", {});
-  const body = h("div", { class: "inbox" });
-  const load = async (): Promise<readonly Child[]> => {
-    const rows = list(await app.api.get("/v1/owner/requests?all=1"), "requests").map(rowOf);
+/** What stands on the page, and what has come since. */
+class Inbox {
+  readonly body: HTMLElement = h("div", { class: "inbox" });
+  readonly lead: HTMLElement = h("span", {});
+  readonly fresh: HTMLElement = h("div", { class: "inbox-new" });
+  readonly #app: App;
+  readonly #chosen: Set<string> = new Set();
+  #open: readonly OpenRow[] = [];
+  #isDrawn = false;
+
+  constructor(app: App) {
+    this.#app = app;
+  }
+
+  async look(): Promise<void> {
+    const waiting = window.setTimeout(() => {
+      if (!this.#isDrawn) fill(this.body, h("p", { class: "lead" }, "Loading…"));
+    }, 400);
+    try {
+      const answer = await this.#app.api.get("/v1/owner/requests?all=1");
+      this.#take(list(answer, "requests").map(rowOf));
+    } catch (error) {
+      if (!this.#isDrawn) fill(this.body, refusal(error));
+    } finally {
+      window.clearTimeout(waiting);
+    }
+  }
+
+  /** Tells each row the time that it has left. */
+  tick(): void {
+    for (const open of this.#open) open.tell(this.#app.now(), "asked");
+  }
+
+  /** What is under the pointer, or has focus, is moved by nothing that comes: it is offered. */
+  #take(rows: readonly Row[]): void {
+    const known = new Set(this.#open.map(({ row }) => row.id));
+    const isHeld =
+      this.body.querySelector(".row:not(.row-decided):hover") !== null ||
+      this.body.contains(document.activeElement);
+    if (!this.#isDrawn || !isHeld) return this.#draw(rows);
+    const now = this.#app.now();
+    const states = new Map(rows.map((row) => [row.id, row.state]));
+    for (const open of this.#open) open.tell(now, states.get(open.row.id) ?? "expired");
+    const came = rows.filter((row) => isOpen(row, now) && !known.has(row.id));
+    if (came.length === 0) return fill(this.fresh);
+    const show = simpleButton(`${came.length} new – show`, "plain", () => {
+      this.#draw(rows);
+      const [first] = came;
+      this.body.querySelector<HTMLElement>(`a[href="#/requests/${first?.id ?? ""}"]`)?.focus();
+      void this.look();
+    });
+    fill(this.fresh, show);
+  }
+
+  #draw(rows: readonly Row[]): void {
+    const app = this.#app;
     const now = app.now();
-    const open = rows.filter((row) => row.state === "asked" && row.deadline > now);
+    const open = rows.filter((row) => isOpen(row, now));
     const expected = open.filter((row) => row.isExpected);
-    const unexpected = open.filter((row) => !row.isExpected);
+    const strange = open.filter((row) => !row.isExpected);
     const decided = rows.filter((row) => row.state !== "asked").slice(0, MAX_DECIDED);
-    lead.textContent = counted(expected.length);
+    const own = expected.map((row) => new OpenRow(row, now, mark("agent")));
+    const unexpected =
+      strange.length === 0
+        ? undefined
+        : new Unexpected(app, strange, this.#chosen, () => void this.look());
+    this.#open = [...own, ...(unexpected?.rows ?? [])];
+    this.#isDrawn = true;
+    this.lead.textContent = counted(expected.length);
+    fill(this.fresh);
     const count = h("span", { class: "count" }, String(expected.length));
-    return [
+    refill(this.body, [
       group(
         ["You started these ", count],
-        expected.map((row) => waitingRow(row, now, mark("agent"))),
+        own.map(({ element }) => element),
       ),
-      unexpected.length === 0 ? undefined : new Unexpected(app, unexpected, now, again).element,
+      unexpected?.element,
       open.length === 0 ? EMPTY() : undefined,
       group(
         "Decided",
         decided.map((row) => decidedRow(row, now)),
       ),
-    ];
-  };
-  const again = (): void => void loaded(body, load);
+    ]);
+  }
+}
+
+const isOpen = (row: Row, now: number): boolean => row.state === "asked" && row.deadline > now;
+
+/** Who waits: announced ones first, the others apart and silent. */
+export function inboxPage(app: App): Page {
+  const inbox = new Inbox(app);
+  const again = (): void => void inbox.look();
   again();
+  const unfollow = app.onChange(again);
+  const ticking = window.setInterval(() => inbox.tick(), TICK_MS);
   return {
     title: "Inbox",
-    root: h("div", {}, head("Inbox", lead, undefined, announceStart(app)), body),
-    close: app.onChange(again),
+    root: h(
+      "div",
+      {},
+      head("Inbox", inbox.lead, undefined, announceStart(app)),
+      inbox.body,
+      inbox.fresh,
+    ),
+    close: () => {
+      unfollow();
+      window.clearInterval(ticking);
+    },
   };
 }
