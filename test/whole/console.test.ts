@@ -176,6 +176,8 @@ describe("a session", () => {
     const statement = fromBase64url(textOf(body["jcs"]));
     const changed = statement.map((octet, at) => (at === statement.length - 3 ? octet ^ 1 : octet));
     const denial = writeStatement(c, { ...opened.body, decision: "deny" }).bytes;
+    const typed = { ...opened.body, view: { ...opened.body.view, match: "42" } };
+    const withDigits = writeStatement(c, typed).bytes;
     const unsuitable = "approval_unsuitable";
     type Unfit = readonly [name: string, view: JsonObject, signing: object, code: string];
     const rows: readonly Unfit[] = [
@@ -189,6 +191,19 @@ describe("a session", () => {
       ],
       ["for another domain", body, { place: { issuer, trustDomain: "test.org" } }, unsuitable],
       ["that is a denial", { ...body, jcs: base64url(denial) }, {}, unsuitable],
+      ["with digits that nobody typed", { ...body, jcs: base64url(withDigits) }, {}, unsuitable],
+      [
+        "with other digits than he typed",
+        { ...body, jcs: base64url(withDigits) },
+        { typed: "24" },
+        unsuitable,
+      ],
+      [
+        "with the digits that he typed",
+        { ...body, jcs: base64url(withDigits) },
+        { typed: "42" },
+        "accepted",
+      ],
       ["with one octet changed", { ...body, jcs: base64url(changed) }, {}, "statement_invalid"],
       [
         "with another R",

@@ -176,6 +176,23 @@ describe("a program that asks through the door of a run at a terminal (owner.md 
     expect("jcs" in (await openWith(whole.scene, await terminal.id())).body).toBe(true);
   });
 
+  it("has its own, beside another program of the same run", async () => {
+    const terminal = await AtTerminal.make();
+    const { whole } = terminal;
+    await whole.scene.put({ name: "mailer", pins: [] });
+    whole.door.scripts.set(4712, 9);
+    const events = eventsIn(await terminal.events(), ["waiting", "waiting"]);
+    await whole.credential();
+    const first = await terminal.id();
+    await whole.credential(4712);
+    const second = await terminal.id();
+    expect(second).not.toBe(first);
+    const waiting = (await events).filter(({ name }) => name === "waiting");
+    const shown = waiting.map(({ digits }) => textOf(digits));
+    expect([shown.length, new Set(shown).size]).toEqual([2, 2]);
+    expect((await openWith(whole.scene, second, shown[1])).word).toBe("200");
+  });
+
   it("tells them to nobody but the process of the run", async () => {
     const terminal = await AtTerminal.make();
     await terminal.whole.credential();

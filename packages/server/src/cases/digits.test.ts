@@ -6,7 +6,7 @@ import { enrolOwner } from "../people.testing.ts";
 import type { Owner } from "../people.testing.ts";
 import { faulty } from "../store/faulty.testing.ts";
 import type { Loss } from "../store/faulty.testing.ts";
-import type { Store } from "../store/store.ts";
+import type { Decision, Store } from "../store/store.ts";
 import { textOf } from "../world.testing.ts";
 import type { Answered } from "../world.testing.ts";
 import { atTerminal, DIGITS, digitsScene, openWith } from "./digits.testing.ts";
@@ -67,6 +67,8 @@ describe("a request of a run at whose terminal somebody sits (owner.md 1.7)", ()
     ]);
     expect(await stateNow()).toBe("denied");
     expect((await open(DIGITS)).word).toBe("already_decided");
+    const view = await scene.rig.call("admin", `GET /v1/owner/requests/${scene.id}`);
+    expect([view.body["state"], view.body["digits"]]).toEqual(["denied", undefined]);
     expect((await scene.host.ask(atTerminal())).word).toBe("approval_denied"); // it waits, as after any denial
   });
 
@@ -241,6 +243,33 @@ describe("tries at once", () => {
     expect((await raced.rig.world.store.ask(raced.id))?.state).toBe(state);
     await raced.rig.close();
   });
+});
+
+it("T20: right digits that come while the last wrong ones deny open nothing", async () => {
+  let deny: (() => Promise<unknown>) | undefined;
+  const raced = await digitsScene({
+    wrap: (store) =>
+      new Proxy(store, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name, target);
+          if (typeof member !== "function") return member;
+          if (name !== "commit")
+            return (...given: unknown[]) => Reflect.apply(member, target, given) as unknown;
+          return async (decision: Decision) => {
+            const act = decision.log === undefined ? deny : undefined;
+            if (act !== undefined) deny = undefined;
+            await act?.();
+            return target.commit(decision);
+          };
+        },
+      }),
+  });
+  deny = async () => {
+    await openWith(raced, raced.id, "24");
+    await openWith(raced, raced.id, "41");
+  };
+  expect((await openWith(raced, raced.id, DIGITS)).word).toBe("already_decided");
+  await raced.rig.close();
 });
 
 describe.each<Loss>(["lost-before", "lost-after"])("the commit of a failure is %s", (loss) => {

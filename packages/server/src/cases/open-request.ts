@@ -15,7 +15,7 @@ import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import { countMistyped } from "./digits.ts";
 import { notEnrolled } from "./not-enrolled.ts";
-import { digitsRead, mayAnswer, openForParty, quorumFor } from "./quorum.ts";
+import { mayAnswer, openForParty, quorumFor } from "./quorum.ts";
 
 const MAX_TRIES = 3;
 const NONCE_BYTES = 16;
@@ -107,18 +107,16 @@ async function tryOnce(
     if (digits === undefined) throw new TypeError("wrong digits of a question without any");
     return countMistyped(w, { row, known: digits, jkt: key.jkt, by: opening.by }, ruling);
   }
-  if (entry.parties !== undefined) {
-    const statement = await openForParty(w, row, entry, key, digits);
-    return statement === "conflict" ? statement : { statement, request };
-  }
+  if (entry.parties !== undefined)
+    return { statement: await openForParty(w, row, entry, key, digits), request };
   const statement = writeStatement(w.c, draftOf(w, of, opening, undefined));
   const { bytes, body } = statement;
   const prepared = { jti: body.jti, req: row.req, ownerJkt: key.jkt, bytes, exp: body.exp };
   const opened = { note: "opened", req: row.req, owner: key.owner, at: body.iat } as const;
   const committed = await w.store.commit({
     changes: [{ put: "statement", row: prepared }, opened],
-    // right digits count only among the tries that are left: tries at once are judged one after the other
-    expect: { ask: { req: row.req, state: "asked" }, ...digitsRead(digits) },
+    // right digits came in time only while the last wrong ones have not denied it
+    expect: { ask: { req: row.req, state: "asked" } },
   });
   return committed === "conflict" || committed === "used" ? "conflict" : { statement, request };
 }

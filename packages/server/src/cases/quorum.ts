@@ -30,7 +30,7 @@ import type {
 } from "@countersign/core";
 import type { DigitsRow } from "../store/digits-row.ts";
 import type { AskRow, CeremonyRow, OwnerKeyRow, SignatureRow } from "../store/rows.ts";
-import type { Change, Decision, Expectation } from "../store/store.ts";
+import type { Change, Decision } from "../store/store.ts";
 import type { World } from "../world.ts";
 import { askOf, enrolledOf, findAsk } from "./asked.ts";
 import { signingKeyOf } from "./attested.ts";
@@ -56,10 +56,6 @@ export async function quorumFor(w: World, entry: Entry): Promise<Quorum | undefi
   return quorumOf(entry, keys.flat().map(enrolledOf));
 }
 
-/** The digits of a question as they were read: no try was counted since. */
-export const digitsRead = (digits: DigitsRow | undefined): Pick<Expectation, "digits"> =>
-  digits === undefined ? {} : { digits: { req: digits.req, failures: digits.failures } };
-
 /** A statement that was read when it was kept. */
 function consentOf(w: World, octets: Uint8Array): Statement<CredentialStatement> {
   const statement = readStatement(w.c, octets);
@@ -79,7 +75,6 @@ const expected = (
  * One of several owners opens a request: he gets what the first of them got, with his own name and number in it. Once
  * that is over, or owners, keys or terms are others, it is made anew and what was signed of it is void.
  * @param digits those of the question, which this owner has typed unless his key is a machine's
- * @returns "conflict" when a try to type them was counted meanwhile
  * @throws Refusal `already_signed`; `key_not_enrolled`, `approval_unsuitable` as `quorumOf`; `stale`
  */
 export async function openForParty(
@@ -88,7 +83,7 @@ export async function openForParty(
   entry: Entry,
   key: OwnerKeyRow,
   digits: DigitsRow | undefined,
-): Promise<Statement | "conflict"> {
+): Promise<Statement> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
     const now = w.clock();
     const quorum = await quorumFor(w, entry);
@@ -114,11 +109,10 @@ export async function openForParty(
         { put: "statement", row: prepared },
         { note: "opened", req: row.req, owner: key.owner, at: now },
       ],
-      expect: { ...expected(row, ceremony), ...digitsRead(digits) },
+      expect: expected(row, ceremony),
     });
     if (committed !== "conflict" && committed !== "used") return statement;
     if ((await findAsk(w, row.req)).state !== "asked") throw new Refusal("already_decided");
-    if ((await w.store.digits(row.req))?.failures !== digits?.failures) return "conflict";
   }
   throw new Refusal("stale");
 }
