@@ -291,17 +291,25 @@ async function announce(apis: Apis): Promise<void> {
 }
 
 async function askAndApprove(apis: Apis): Promise<void> {
-  const { owner } = apis.whole.scene;
+  const { owner, rig } = apis.whole.scene;
   await apis.call("door", "GET /v1/status");
+  apis.whole.door.run = { uid: 1001, since: rig.now() };
+  apis.whole.door.hasTerminal = true;
   await apis.call("door", "POST /v1/credential", { json: { note: "I read mail." } });
+  apis.whole.door.hasTerminal = false;
   await apis.call("door", "GET /v1/status");
   await apis.call("proxy", "GET /v1/status");
   const inbox = await apis.call("admin", "GET /v1/owner/requests?owner=alice");
   await apis.call("admin", "GET /v1/owner/events?owner=alice");
   const request = `/v1/owner/requests/${member(inbox, "requests", "0", "id")}`;
   await apis.call("admin", `GET ${request}`);
-  const opened = await apis.call("admin", `GET ${request}?jkt=${owner.jkt}`);
-  const statement = member(opened, "jcs");
+  await apis.call("admin", `GET ${request}?jkt=${owner.jkt}`);
+  const [ask] = await rig.world.store.asks({ state: "asked" });
+  const shown = ask === undefined ? undefined : await rig.world.store.digits(ask.req);
+  const wrong = String((Number(shown?.digits) + 1) % 100).padStart(2, "0");
+  await apis.call("admin", `GET ${request}?jkt=${owner.jkt}&match=${wrong}`);
+  const right = `GET ${request}?jkt=${owner.jkt}&match=${shown?.digits ?? ""}`;
+  const statement = member(await apis.call("admin", right), "jcs");
   const sig = await owner.sign(fromBase64url(statement));
   await apis.call("admin", `POST ${request}/decision`, {
     json: { decision: "approve", statement, sig },
