@@ -132,6 +132,7 @@ describe("an approval", () => {
     ["one measurement less", { agent: { meas: MEASURED.slice(0, 1) } }, bad],
     ["another measurement", { agent: { meas: [{ n: "binary", d: d(7) }] } }, bad],
     ["the entry was removed", { entryNow: "removed" }, bad],
+    ["the entry is on another host now", { entryNow: { proxy: `${PROXY}9` } }, bad],
     ["the entry has another owner now", { entryNow: { owner: `${OWNER}9` } }, bad],
     [
       "the entry takes several owners now",

@@ -222,6 +222,7 @@ export function checkAnswer(
   if (!sameMeasurements(body.agent.meas, ask.measurements)) return unsuitable("measurements");
   if (entry === undefined || entry.binding !== "owner" || entry.owner !== ask.owner)
     return unsuitable("the registration changed");
+  if (entry.proxy !== ask.proxy) return unsuitable("the agent is registered on another host now");
   if ((entry.parties === undefined) !== (quorum === undefined))
     return unsuitable("the registration takes several owners, and one has signed");
   if (body.view.match !== matchFor(known.digits, key, quorum))

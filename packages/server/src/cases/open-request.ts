@@ -89,6 +89,8 @@ async function load(w: World, idOrReq: string, jkt: string): Promise<Case> {
   if (known.stops.length > 0) throw new Refusal("halted");
   const entry = known.entry?.body;
   if (entry === undefined) throw new Refusal("entry_unknown");
+  if (entry.proxy !== row.proxy)
+    throw new Refusal("approval_unsuitable", "the agent is registered on another host now");
   return { row, request: row.request, key, entry, digits: await w.store.digits(row.req) };
 }
 
