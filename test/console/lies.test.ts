@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Page, Route } from "playwright-core";
+import type { Page } from "playwright-core";
 import { canonicalBytes } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import type { Desk } from "./browser.ts";
+import { lying } from "./lying.ts";
+import type { Json, Lie } from "./lying.ts";
 import { approve, approveOf, heading, isOff, readMarked, Scene } from "./scene.ts";
 import type { Asking } from "./scene.ts";
 
@@ -10,10 +12,6 @@ import type { Asking } from "./scene.ts";
  * A console whose server lies: what a page is told is changed on its way to the real page, in a real browser. It shows a
  * refusal that says what to do, asks no passkey for anything, and goes on.
  */
-
-type Json = Record<string, unknown>;
-/** What becomes of an answer: another object, or octets as they are. */
-type Lie = (body: Json) => Json | string;
 
 let scene: Scene;
 let desk: Desk;
@@ -28,15 +26,6 @@ beforeEach(async () => {
 });
 afterEach(() => scene.afterEach());
 afterAll(() => scene.close());
-
-const lying =
-  (lie: Lie) =>
-  async (route: Route): Promise<void> => {
-    const response = await route.fetch();
-    const told = lie((await response.json()) as Json);
-    const body = typeof told === "string" ? told : JSON.stringify(told);
-    await route.fulfill({ response, body });
-  };
 
 /** How often a page asked an authenticator for something from now on. */
 async function ceremonies(of: Page): Promise<() => Promise<number>> {
@@ -289,51 +278,6 @@ describe("a stream of events that lies", () => {
     await page.getByRole("link", { name: "Keys" }).first().click();
     await heading(page, "Keys").waitFor();
     await page.locator(".row-key").first().waitFor();
-    expect(desk.complaints).toEqual([]);
-  });
-});
-
-/** Every page, and the call that fills it. */
-const PAGES: readonly (readonly [hash: string, call: string])[] = [
-  ["inbox", "**/v1/owner/requests?all=1"],
-  ["agents", "**/v1/owner/agents"],
-  ["agents/mailer1", "**/v1/owner/agents/*"],
-  ["log", "**/v1/owner/log"],
-  ["keys", "**/v1/owner/keys"],
-  ["stop", "**/v1/owner/agents"],
-];
-
-describe("every page", () => {
-  const all = (body: Json, change: (value: unknown, name: string) => unknown): Json => {
-    const walk = (value: unknown, name: string): unknown => {
-      if (Array.isArray(value)) return value.map((item) => walk(item, name));
-      if (typeof value === "object" && value !== null)
-        return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, walk(v, k)]));
-      return change(value, name);
-    };
-    return walk(body, "") as Json;
-  };
-
-  it("says that it cannot read what makes no sense, and what to do", async () => {
-    asking = await scene.ask();
-    const broken: readonly Lie[] = [
-      () => "{",
-      (body) => JSON.stringify(body).replace(/^\{("[a-z_]+":)/, "{$1 1,$1"),
-      (body) => all(body, (value) => (typeof value === "number" ? "1" : 1)),
-      (body) => JSON.stringify(body).replace(/:\d{9,}/, ":1e999"),
-    ];
-    for (const [hash, call] of PAGES)
-      for (const [i, lie] of broken.entries()) {
-        await page.route(call, lying(lie));
-        await page.evaluate(`location.hash = "#/${hash.replace("mailer1", asking.name)}"`);
-        const alert = page.locator("main").getByRole("alert").first();
-        await alert.waitFor({ timeout: 5000 }).catch(() => undefined);
-        const said = await alert.textContent({ timeout: 100 }).catch(() => "nothing");
-        expect(`${hash} ${i}: ${said}`).toMatch(/Load it again|tell your administrator/);
-        await page.unrouteAll({ behavior: "ignoreErrors" });
-        await page.evaluate(`location.hash = "#/none"`);
-        await heading(page, "Inbox").waitFor();
-      }
     expect(desk.complaints).toEqual([]);
   });
 });
