@@ -197,9 +197,8 @@ describe("the stream of an owner", () => {
 
   it("is refused where all owners together have a thousand, and nobody else's is closed", async () => {
     const { rig } = await askedScene();
-    const { signal } = new AbortController();
     const open = (i: number): Promise<Response> =>
-      rig.owners.open({ owner: `owner ${i}` }, undefined, signal);
+      rig.owners.open({ owner: `owner ${i}` }, undefined, new AbortController().signal);
     const first = new Reader(await open(0));
     for (let i = 1; i < 1000; i += 1) await open(i);
     await expect(open(1000)).rejects.toMatchObject({ code: "rate_limited" });
