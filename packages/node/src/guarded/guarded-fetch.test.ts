@@ -1,8 +1,10 @@
+import { createSocket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import { createServer as createHttp } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer as createHttps } from "node:https";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   buildIssuingCa,
   buildRoot,
@@ -243,5 +245,82 @@ describe("a call of an address that somebody else chose (T45)", () => {
     expect(await outcome({}, undefined, { signal: ended.signal })).toBe("unreachable");
     expect(await outcome({}, undefined, { signal: ended.signal })).toBe("unreachable");
     expect(calls).toHaveLength(1);
+  });
+});
+
+/** A name server on loopback that says what the test tells it to, for no time at all (TTL 0). */
+class NameServer {
+  readonly #socket: Socket = createSocket("udp4");
+  asked: string[] = [];
+  /** For a question of type A; undefined: it does not answer. */
+  answer: () => readonly number[] | undefined = () => undefined;
+
+  async open(): Promise<string> {
+    this.#socket.on("message", (query, { port, address }) => {
+      const end = query.indexOf(0, 12) + 5;
+      const isA = query.readUInt16BE(end - 4) === 1;
+      this.asked.push(isA ? "A" : "AAAA");
+      const octets = this.answer();
+      if (octets === undefined) return;
+      const head = Buffer.from(query.subarray(0, end));
+      head.writeUInt16BE(0x8180, 2); // an answer, without error
+      head.writeUInt16BE(isA ? 1 : 0, 6);
+      head.writeUInt32BE(0, 8);
+      const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...octets]);
+      this.#socket.send(isA ? Buffer.concat([head, record]) : head, port, address);
+    });
+    await new Promise<void>((resolve) => this.#socket.bind(0, "127.0.0.1", resolve));
+    return `127.0.0.1:${this.#socket.address().port}`;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+describe("name servers that somebody else runs", () => {
+  let names: NameServer;
+  let nameServers: readonly string[];
+  beforeEach(async () => {
+    names = new NameServer();
+    nameServers = [await names.open()];
+  });
+  afterEach(() => names.close());
+
+  async function told(networks: readonly string[], timeoutMs = 10_000): Promise<string> {
+    const guarded = createGuardedFetch({ networks, ca: [root], nameServers });
+    const url = `https://${HOST}:${portOf(secure)}/`;
+    let said = "";
+    const code = await codeOf(async () => {
+      const { status } = await guarded(url, { method: "GET", timeoutMs });
+      said = String(status);
+    });
+    return code === "ok" ? said : code;
+  }
+
+  it("say once where the host is, whatever they would say next", async () => {
+    let count = 0;
+    names.answer = () => {
+      count += names.asked.at(-1) === "A" ? 1 : 0;
+      return count <= 1 ? [127, 0, 0, 1] : [169, 254, 169, 254];
+    };
+    expect(await told(LOOPBACK)).toBe("200");
+    expect(names.asked.toSorted()).toEqual(["A", "AAAA"]);
+    expect(await told(LOOPBACK)).toBe("address_refused");
+    expect(calls).toHaveLength(1);
+  });
+
+  it.each([
+    ["loopback", [127, 0, 0, 1]],
+    ["the metadata service", [169, 254, 169, 254]],
+    ["nothing", [0, 0, 0, 0]],
+  ])("that say %s are not believed", async (_what, octets) => {
+    names.answer = () => octets;
+    expect(await told([])).toBe("address_refused");
+    expect(calls).toEqual([]);
+  });
+
+  it("that say nothing are waited for no longer than the whole may take", async () => {
+    expect(await told(LOOPBACK, 50)).toBe("unreachable");
   });
 });

@@ -17,7 +17,9 @@ export interface GuardedFetchOptions {
   readonly insecureHttpOrigins?: readonly string[];
   /** PEM of the roots that are accepted; default the system's. */
   readonly ca?: readonly string[];
-  /** All addresses of a host name. Default: the system's name servers, without its hosts file. */
+  /** Name servers, as address or address:port. Default: the system's. Its hosts file is not read. */
+  readonly nameServers?: readonly string[];
+  /** All addresses of a host name. Default: what those say. */
   readonly resolve?: (host: string, signal: AbortSignal) => Promise<readonly string[]>;
 }
 
@@ -60,8 +62,13 @@ const NOT_CONNECTED: ReadonlySet<string> = new Set([
  * Asks name servers by sockets of the event loop. The system's own resolver would hold one of the few threads that also
  * write to the disk, for as long as somebody else's name server likes.
  */
-async function lookUp(host: string, signal: AbortSignal): Promise<readonly string[]> {
+async function lookUp(
+  nameServers: readonly string[] | undefined,
+  host: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES });
+  if (nameServers !== undefined) resolver.setServers(nameServers);
   const cancel = (): void => resolver.cancel();
   signal.addEventListener("abort", cancel, { once: true });
   try {
@@ -156,7 +163,9 @@ const isNotConnected = (error: unknown): boolean =>
  * @throws Refusal `configuration_invalid` for a network that is none
  */
 export function createGuardedFetch(given: GuardedFetchOptions = {}): GuardedFetch {
-  const { networks, insecureHttpOrigins = [], ca, resolve = lookUp } = given;
+  const { networks, insecureHttpOrigins = [], ca, nameServers } = given;
+  const resolve =
+    given.resolve ?? ((host: string, signal: AbortSignal) => lookUp(nameServers, host, signal));
   const mayCall = guardAddresses(networks);
 
   const addressesOf = async (url: URL, signal: AbortSignal): Promise<readonly string[]> => {
