@@ -159,6 +159,7 @@ rules:
     entries: ["spiffe://example.org/agent/batch-*"]
     hosts: [spiffe://example.org/proxy/host-1]
     measurements: { binary: [sha-256:${"A".repeat(43)}] }
+    installation_keys: [${"A".repeat(43)}]
     ceiling: [{ type: http_api, locations: ["https://a.example/"], actions: [read] }]
     use: [standing]
     longest_grant_seconds: 86400
