@@ -22,18 +22,15 @@ import type { ProxyWorld, ServerView } from "./world.ts";
 /** A digest that stands for a number. */
 export const d = (n: number): Digest => `sha-256:${base64url(new Uint8Array(32).fill(n))}`;
 
-/** The agent's user: none that runs the tests, since an entry of the proxy's own user is another rule. */
-export const AGENT_UID: number = process.getuid?.() === 1001 ? 1003 : 1001;
-
 /** A process that exists only here. */
 export class StandIn implements Peer {
   readonly pid: number;
   readonly uid: number;
-  readonly gid: number = AGENT_UID;
+  readonly gid: number = 1001;
   readonly startTime: number = 1;
   #isHeld = true;
 
-  constructor(pid = 4711, uid = AGENT_UID) {
+  constructor(pid = 4711, uid = 1001) {
     this.pid = pid;
     this.uid = uid;
   }
@@ -57,8 +54,8 @@ export function factsOf(script: number, stillTrue: () => boolean = () => true): 
     proc: {
       pid: 4711,
       start: 1,
-      uid: AGENT_UID,
-      gid: AGENT_UID,
+      uid: 1001,
+      gid: 1001,
       groups: [],
       exe: { path: "/usr/bin/node", d: d(1), dev: "8:1", ino: 1 },
       args: [{ path: "/app/agent.mjs", d: d(script), basis: "argv" }],

@@ -7,7 +7,7 @@ import { generateSigner } from "@countersign/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Agents } from "../agents/agents.ts";
 import type { RunDoors } from "../doors/run.ts";
-import { AGENT_UID, factsOf, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
+import { factsOf, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
 import { Presigned } from "../presigned/presigned.ts";
 import type { ProxyWorld } from "../world.ts";
 import { adminApp } from "./admin.ts";
@@ -16,6 +16,8 @@ import { OpenRuns, runApp } from "./run.ts";
 
 const NOW = 1_800_000_000;
 const uid = process.getuid?.() ?? 0;
+/** The agent's user never runs the tests: an entry of the proxy's own user is another rule. */
+const AGENT_UID = uid === 1001 ? 1003 : 1001;
 const OTHER_UID = AGENT_UID + 1;
 const ENTRY: Entry = {
   id: "spiffe://example.org/agent/mailer",
@@ -90,7 +92,7 @@ const atDoor = (
   what: string,
   body?: string,
   type?: string,
-  peer = new StandIn(),
+  peer = new StandIn(1, AGENT_UID),
   entries?: Parameters<typeof worldOf>[0],
 ): Promise<string> => {
   const w = worldOf(entries);
@@ -170,9 +172,13 @@ describe("the door", () => {
     const agents = new Agents(worldOf());
     const door = new StandInDoor(ENTRY.id);
     for (let script = 1; script <= 8; script += 1)
-      agents.session(door, new StandIn(), factsOf(script));
-    expect(() => agents.session(door, new StandIn(), factsOf(9))).toThrow("rate_limited");
-    expect(agents.session(door, new StandIn(), factsOf(8))).toBe(agents.existing(door, factsOf(8)));
+      agents.session(door, new StandIn(1, AGENT_UID), factsOf(script));
+    expect(() => agents.session(door, new StandIn(1, AGENT_UID), factsOf(9))).toThrow(
+      "rate_limited",
+    );
+    expect(agents.session(door, new StandIn(1, AGENT_UID), factsOf(8))).toBe(
+      agents.existing(door, factsOf(8)),
+    );
     agents.closeDoor(door);
     expect(agents.sessionsOf(door)).toEqual([]);
   });
@@ -279,12 +285,12 @@ describe("the run socket", () => {
   it("tells of a run only the process that made it", async () => {
     const w = worldOf();
     const app = runApp(w, new Agents(w), doorsOf(), new OpenRuns());
-    const made = await app(requestOf("POST /v1/runs", agent), { peer: new StandIn(7) });
+    const made = await app(requestOf("POST /v1/runs", agent), { peer: new StandIn(7, AGENT_UID) });
     const { door } = (await made.json()) as { door: string };
     const events = (peer: StandIn): Promise<Response> =>
       app(requestOf(`GET /v1/runs/events?door=${door}`), { peer });
-    expect(await wordOf(events(new StandIn(8)))).toBe("not_found");
-    const response = await events(new StandIn(7));
+    expect(await wordOf(events(new StandIn(8, AGENT_UID)))).toBe("not_found");
+    const response = await events(new StandIn(7, AGENT_UID));
     expect(response.headers.get("content-type")).toBe("text/event-stream");
     await response.body?.cancel();
   });

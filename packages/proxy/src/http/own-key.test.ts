@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Agents } from "../agents/agents.ts";
 import { Endorsed, HandedNonces, SeenKeys } from "../agents/own-key.ts";
 import type { Uplink } from "../uplink/server.ts";
-import { AGENT_UID, d, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
+import { d, makeWorld, StandIn, StandInDoor, viewOf } from "../world.testing.ts";
 import { doorApp } from "./door.ts";
 
 const START = 1_800_000_000;
@@ -23,7 +23,7 @@ const ISSUER = "https://id.example.org";
 const OWN: Entry = {
   id: "spiffe://example.org/agent/mailer",
   proxy: "spiffe://example.org/proxy/host-1",
-  uid: AGENT_UID,
+  uid: 1001,
   door: "run",
   facts: [],
   pins: [],
