@@ -120,12 +120,29 @@ describe("the first key, in a real browser", () => {
     await approve(page);
     expect(await answer).toMatchObject({ status: 200 });
     expect(first).not.toBe("");
+    await page.evaluate(`location.hash = "#/keys"`);
+    const key = page.locator(".row-key", { hasText: "YubiKey desk" });
+    await key.getByText(/^Last signed today \d\d:\d\d$/).waitFor();
     await agent.stop();
   });
 
   it("asks on every page about a key that none of his signed for", async () => {
     await home.owner("robin");
     await page.getByText("A key that none of yours signed for").waitFor();
+    await page
+      .getByText(/stop everything first, then remove the key.*The log has the entry \d+\./)
+      .waitFor();
+    for (const name of ["Inbox", "Agents", "Log", "Stop"]) {
+      await page
+        .getByRole("link", { name: new RegExp(`^${name}`) })
+        .first()
+        .click();
+      await titled(name);
+      expect(await page.getByRole("region", { name: "A key that you did not add" }).count()).toBe(
+        1,
+      );
+    }
+    await page.getByRole("link", { name: "Keys" }).first().click();
     await picture(page, "keys-strange");
     await press("Remove it");
     await expect.poll(() => page.locator(".strange").count()).toBe(0);

@@ -9,7 +9,7 @@ import { list, number, object, optional, text } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
-import { button, head, loaded, panel, refusal, simpleButton } from "../ui/parts.ts";
+import { button, head, link, loaded, panel, refusal, simpleButton } from "../ui/parts.ts";
 import { moment } from "../ui/time.ts";
 import { keyTrace } from "../ui/trace.ts";
 import { deviceName } from "./enrol.ts";
@@ -82,6 +82,11 @@ function remover(app: App, key: JsonObject, changed: () => void): HTMLElement {
   return place;
 }
 
+function signedWords(key: JsonObject, now: number): string {
+  const at = optional(key, "last_signed_at", number);
+  return at === undefined ? "No approval signed" : `Last signed ${moment(at, now)}`;
+}
+
 function keyRow(app: App, key: JsonObject, isLast: boolean, changed: () => void): HTMLElement {
   const now = app.now();
   const jkt = text(key, "jkt");
@@ -105,6 +110,7 @@ function keyRow(app: App, key: JsonObject, isLast: boolean, changed: () => void)
       h("p", { class: "note" }, `Added ${moment(number(key, "added_at"), now)}; ${vouched(key)}.`),
       out === undefined ? undefined : h("p", { class: "strong" }, out),
     ),
+    h("p", { class: "note" }, signedWords(key, now)),
     isRemoved
       ? undefined
       : isLast
@@ -186,8 +192,9 @@ function lossPanel(isOnlyKey: boolean): HTMLElement {
       line(isOnlyKey ? "warning" : "check", first),
       line(
         "clock",
-        "All lost: a second person and a wait of 24 hours (countersign owner recover). Approvals made with the lost keys end; they do not move to the new key.",
+        "All lost: a second person and a wait of 24 hours. Approvals made with the lost keys end; they do not move to the new key.",
       ),
+      h("li", {}, link("What to do then", "#/recover", "text-link")),
     ),
   );
 }
@@ -329,6 +336,12 @@ export function keysPage(app: App): Page {
   };
 }
 
+/** Where the log says that the key was added. */
+function entryWords(key: JsonObject): string {
+  const entry = optional(key, "entry", number);
+  return entry === undefined ? "" : ` The log has the entry ${entry.toLocaleString("en-US")}.`;
+}
+
 /** The keys that somebody else added: said on every page until the owner has answered. */
 export function keysNote(app: App): { readonly root: HTMLElement; close(): void } {
   const root = h("div", { class: "strange-keys" });
@@ -347,11 +360,12 @@ export function keysNote(app: App): { readonly root: HTMLElement; close(): void 
         h("strong", {}, "A key that none of yours signed for can sign in your name: "),
         `${text(key, "comment")} `,
         h("span", { class: "mono" }, short(jkt)),
-        `, added ${moment(number(key, "added_at"), app.now())}. If you do not know it, remove it and tell your administrator.`,
+        `, added ${moment(number(key, "added_at"), app.now())}. If it was not you: stop everything first, then remove the key, and tell your administrator.${entryWords(key)}`,
       ),
       h(
         "div",
         { class: "pair" },
+        link([icon("stop"), "Stop…"], "#/stop", "button button-stop"),
         simpleButton("It is mine", "plain", () =>
           answer(app.api.post(`/v1/owner/keys/${jkt}/known`, {})),
         ),

@@ -13,8 +13,27 @@ import { back } from "./request-over.ts";
 export const startedWords = (uid: number, host: string): string =>
   `Started under uid ${uid} on ${host} (the proxy's word)`;
 
+/** Where it takes several owners: how many, and who has signed. */
+function partiesWords(view: JsonObject): Child {
+  if (view["parties"] === undefined) return undefined;
+  const parties = object(view["parties"]);
+  const all = list(parties, "owners");
+  const names = (hasSigned: boolean): string =>
+    all
+      .filter((owner) => (owner["signed"] === true) === hasSigned)
+      .map((owner) => text(owner, "name"))
+      .join(", ");
+  const signed = names(true) === "" ? "nobody yet" : names(true);
+  const takes = `It takes ${number(parties, "m")} of ${all.length} owners. `;
+  return h("span", { class: "parties" }, `${takes}Signed: ${signed}. Not signed: ${names(false)}.`);
+}
+
 /** How a request came about, as far as its owner said beforehand. */
 export function announced(view: JsonObject, host: string): Child {
+  return [howAnnounced(view, host), partiesWords(view)];
+}
+
+function howAnnounced(view: JsonObject, host: string): Child {
   const uid = optional(object(view["started_by"]), "uid", number);
   const started = uid === undefined ? "" : ` ${startedWords(uid, host)}.`;
   const waits = view["digits"] === undefined ? "" : ", and someone waits at its terminal";

@@ -1,5 +1,5 @@
 import { Members, Refusal } from "@countersign/core";
-import type { JsonObject } from "@countersign/core";
+import type { JsonObject, Seconds } from "@countersign/core";
 import { json, readJsonBody } from "@countersign/node";
 import { knowKey, removeOwnKey, strangeKeys } from "../cases/own-keys.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
@@ -33,14 +33,35 @@ async function bodyOf(request: Request, what: string): Promise<Members> {
   return new Members(await readJsonBody(request, MAX_BODY_BYTES), "malformed_request", what);
 }
 
+/** When each key last signed an approval, as far as that is kept. */
+async function lastSigned(w: World, owner: string): Promise<ReadonlyMap<string, Seconds>> {
+  const last = new Map<string, Seconds>();
+  const note = (jkt: string, at: Seconds): void => {
+    last.set(jkt, Math.max(at, last.get(jkt) ?? 0));
+  };
+  for (const { ownerJkt, nbf, cs, parties } of await w.store.grants({ owner })) {
+    if (parties === undefined) note(ownerJkt, nbf);
+    else for (const one of await w.store.signatures({ cs })) note(one.ownerJkt, one.at);
+  }
+  for (const { decidedBy, decidedAt, state } of await w.store.asks({ owner, state: "approved" }))
+    if (state === "approved" && decidedBy !== undefined) note(decidedBy, decidedAt ?? 0);
+  return last;
+}
+
 async function keysOf(w: World, session: OwnerSession): Promise<JsonObject> {
   const keys = await w.store.ownerKeys(session.owner);
   const strange = strangeKeys(w, keys, session.jkt);
+  const signedAt = await lastSigned(w, session.owner);
   const codes = await w.store.stopCodes(session.owner);
   const [first] = codes;
   const left = codes.filter(({ usedAt }) => usedAt === undefined).length;
   return {
-    keys: keys.map((key) => ({ ...keyView(w, key), known: !strange.has(key.jkt) })),
+    keys: keys.map((key) => ({
+      ...keyView(w, key),
+      known: !strange.has(key.jkt),
+      ...(key.seq === undefined ? {} : { entry: key.seq }),
+      ...(signedAt.has(key.jkt) ? { last_signed_at: signedAt.get(key.jkt) ?? 0 } : {}),
+    })),
     stop_codes:
       first === undefined ? { left: 0, of: 0 } : { left, of: codes.length, made_at: first.madeAt },
   };
