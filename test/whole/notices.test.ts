@@ -170,6 +170,15 @@ describe("a cursor on the log", () => {
     expect(told()).toEqual(["request ask-1"]);
   });
 
+  it("a log that a recovery has started is told from its beginning", async () => {
+    const cursor = { log: 7, seq: 5000 };
+    const { store } = scene.rig.world;
+    await store.commit({ changes: [], notices: [{ put: "noticeCursor", cursor }] });
+    await scene.asked();
+    await scene.start([channel]);
+    expect(told()).toEqual(["request ask-1"]);
+  });
+
   it("a crash repeats what was in flight, with the same id, and loses none", async () => {
     channel.answer = () => new Promise(() => undefined);
     await scene.start([channel]);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from "vitest";
 import { ceremonyRules } from "./contract-ceremony.testing.ts";
 import { commitRules } from "./contract-commit.testing.ts";
 import { openedRules } from "./contract-opened.testing.ts";
+import { noticeRules } from "./contract-notices.testing.ts";
 import { ownerRules } from "./contract-owners.testing.ts";
 import { pushRules } from "./contract-push.testing.ts";
 import { readRules } from "./contract-reads.testing.ts";
@@ -34,6 +35,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
     describe("push subscriptions", () => {
       pushRules(() => store, put);
+    });
+    describe("notices", () => {
+      noticeRules(() => store);
     });
     describe("reads", () => {
       readRules(() => store, put);
