@@ -63,18 +63,16 @@ function unbuilt(text) {
 }
 
 const threats = readFileSync(join(ROOT, THREATS), "utf8");
-const rows = new Map(
-  [...threats.matchAll(/^\*\*T(\d+) [^]*?(?=^\*\*T|^## |$(?![^]))/gm)].map(([row, number]) => [
-    Number(number),
-    row,
-  ]),
-);
-const later = unbuilt(threats);
-for (let number = 1; number <= LAST_THREAT; number += 1) {
-  const row = rows.get(number);
-  if (row !== undefined) checkRow(THREATS, `T${number}`, row);
-  else if (!later.includes(number)) fault(`${THREATS} has no row T${number}`);
+/** Rows by their names: a threat that came later has the number of its kin and a letter. */
+const rows = new Map();
+for (const [row, name] of threats.matchAll(/^\*\*(T\d+[a-z]?) [^]*?(?=^\*\*T|^## |$(?![^]))/gm)) {
+  if (rows.has(name)) fault(`${THREATS} has two rows ${name}`);
+  rows.set(name, row);
+  checkRow(THREATS, name, row);
 }
+const later = unbuilt(threats);
+for (let number = 1; number <= LAST_THREAT; number += 1)
+  if (!rows.has(`T${number}`) && !later.includes(number)) fault(`${THREATS} has no row T${number}`);
 
 const bindings = readFileSync(join(ROOT, BINDINGS), "utf8");
 for (let number = 1; number <= LAST_BINDING; number += 1) {
