@@ -132,7 +132,7 @@ function conclude({ report, end }, begun) {
     report.title(end.message);
     report.line("Everything of it is ended and removed. Once more: npm run demo -- --console");
   }
-  report.summary((performance.now() - begun) / 1000);
+  if (end?.isFailure !== true) report.summary((performance.now() - begun) / 1000);
   return report.failed > 0 || end?.isFailure === true ? 1 : 0;
 }
 

@@ -8,8 +8,12 @@ function painter(stream, noColor) {
   return (style, text) => (isColoured ? `\u001B[${CODES[style]}m${text}\u001B[0m` : text);
 }
 
+/** Longest line of words, where the terminal is as wide. */
+const MAX_WIDTH = 92;
+const INDENT = 4;
+
 /** Words, wrapped for a terminal and indented. */
-function wrapped(text, width = 92) {
+function wrapped(text, width) {
   const lines = [""];
   for (const word of text.split(" ")) {
     const line = lines.at(-1);
@@ -26,9 +30,11 @@ export class Report {
   #held = 0;
   #failed = [];
   #waiting;
+  #width;
 
   constructor(stream, noColor) {
     this.#stream = stream;
+    this.#width = Math.min(MAX_WIDTH, (stream.columns || MAX_WIDTH) - INDENT);
     this.#paint = painter(stream, noColor);
   }
 
@@ -55,7 +61,7 @@ export class Report {
     this.#steps += 1;
     this.line();
     this.line(this.#paint("bold", `${String(this.#steps).padStart(2)}  ${title}`));
-    for (const line of wrapped(why)) this.line(this.#paint("dim", `    ${line}`));
+    for (const line of wrapped(why, this.#width)) this.line(this.#paint("dim", `    ${line}`));
   }
 
   /** What was typed. */
@@ -64,7 +70,7 @@ export class Report {
   }
 
   note(text) {
-    for (const line of wrapped(text)) this.line(`    ${line}`);
+    for (const line of wrapped(text, this.#width)) this.line(`    ${line}`);
   }
 
   /** One expectation; a failed one shows what came instead. */
@@ -84,7 +90,7 @@ export class Report {
   refused(what, wanted, got, why) {
     this.check(got === wanted, `${what}: refused, ${this.#paint("yellow", wanted)}`, got);
     if (got === wanted && why !== undefined)
-      for (const line of wrapped(why)) this.line(this.#paint("dim", `    ${line}`));
+      for (const line of wrapped(why, this.#width)) this.line(this.#paint("dim", `    ${line}`));
   }
 
   /** What is waited for, and how long it still may: one line that is written over, or one a minute where it cannot be. */
