@@ -68,6 +68,9 @@ it("is granted by the second signature; each sees who has signed", async () => {
   expect(await isOff(approveOf(bob))).toBe(true);
   await approve(bob);
   expect(await answer).toMatchObject({ status: 200 });
+  // the log names the text of whoever signed first: it is this request's all the same
+  await bob.getByText(/^Entry [\d,]+ is in the log, checked in this browser$/).waitFor();
+  await bob.getByText(/^First credential ends at \d\d:\d\d, then it renews itself$/).waitFor();
   await picture(bob, "request-two-of-two");
   for (const { complaints } of desks.values()) expect(complaints).toEqual([]);
   await agent.stop();

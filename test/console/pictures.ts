@@ -39,7 +39,9 @@ export async function picture(page: Page, name: string): Promise<void> {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       const path = join(SHOTS, `${name}${suffix}${colorScheme === "dark" ? "-dark" : ""}.png`);
       await page.screenshot({ path, fullPage: true });
-      expect(await violationsOn(page), `${name}${suffix} ${colorScheme}`).toEqual([]);
+      // colours do not change with the width: one narrow look finds what else does
+      if (suffix === "" || (suffix === "-narrow" && colorScheme === "light"))
+        expect(await violationsOn(page), `${name}${suffix} ${colorScheme}`).toEqual([]);
       const [content, screen] = await scrollWidths(page);
       expect(content, `${name}${suffix}`).toBeLessThanOrEqual(screen);
     }

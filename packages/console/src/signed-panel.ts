@@ -23,19 +23,28 @@ function say(line: HTMLElement, name: IconName, words: string, className = ""): 
   fill(line, icon(name), words);
 }
 
-/** Whether the approval stands in the log, found out here. */
-async function findInLog(app: App, cs: string, line: HTMLElement): Promise<void> {
+/**
+ * Looks for the approval in the log, and judges the entry here. Where it took several owners, the entry names the text of
+ * whoever signed first; it is found by the request that all of them answered.
+ * @returns the digest by which the grant is known; undefined where it was not found
+ */
+async function findInLog(app: App, opened: Opened, line: HTMLElement): Promise<string | undefined> {
+  const { body, rendering } = opened;
   const answer = await app.api.get("/v1/owner/log");
   const vkey = text(object(answer["log"]), "vkey");
   const approvals = list(answer, "entries").filter(({ type }) => type === "approval.approved");
   for (const entry of approvals) {
     const checked = await checkEntry(app.c, entry, vkey);
-    const isThis = checked.problem === undefined && checked.record["cs"] === cs;
-    if (!isThis || !isKnownLog(localStorage, vkey)) continue;
+    if (checked.problem !== undefined || !isKnownLog(localStorage, vkey)) continue;
+    const { cs, req } = checked.record;
+    const isThis = body.grant.parties === undefined ? cs === rendering.cs : req === body.req;
+    if (!isThis || typeof cs !== "string") continue;
     const seq = checked.seq.toLocaleString("en-US");
-    return say(line, "check", `Entry ${seq} is in the log, checked in this browser`, "check-done");
+    say(line, "check", `Entry ${seq} is in the log, checked in this browser`, "check-done");
+    return cs;
   }
   say(line, "warning", "This browser did not find it in the log. Look at Log.", "check-open");
+  return undefined;
 }
 
 /** Waits for the first credential under an approval. @returns its end; undefined where nobody fetched one */
@@ -80,11 +89,15 @@ function nextWay(app: App, id: string): HTMLElement {
 /** Says when the first credential ends, or that nobody fetched it. */
 async function tellCredential(
   app: App,
-  { view, body, rendering }: Opened,
-  { line, lead }: { readonly line: HTMLElement; readonly lead: HTMLElement },
+  { view, body }: Opened,
+  {
+    cs,
+    line,
+    lead,
+  }: { readonly cs: string; readonly line: HTMLElement; readonly lead: HTMLElement },
 ): Promise<void> {
   const name = nameOf(text(view, "entry"));
-  const of = { name, cs: rendering.cs };
+  const of = { name, cs };
   const until = await firstCredential(app, of, () => line.isConnected).catch(() => undefined);
   if (!line.isConnected) return;
   if (until === undefined) {
@@ -108,10 +121,12 @@ export function signedAside(app: App, opened: Opened, lead: HTMLElement): HTMLEl
   const got = h("li", {}, icon("clock"), `Waiting for ${name} to fetch its credential…`);
   const signed = h("li", {});
   say(signed, "check", "Your signature fits this text, checked in this browser", "check-done");
-  void findInLog(app, rendering.cs, log).catch(() =>
-    say(log, "warning", "The log was not reached. Look at Log later.", "check-open"),
-  );
-  void tellCredential(app, opened, { line: got, lead });
+  void findInLog(app, opened, log)
+    .catch(() => {
+      say(log, "warning", "The log was not reached. Look at Log later.", "check-open");
+      return undefined;
+    })
+    .then((cs = rendering.cs) => tellCredential(app, opened, { cs, line: got, lead }));
   return h(
     "aside",
     { class: "decide", attrs: { "aria-label": "What happened" } },
