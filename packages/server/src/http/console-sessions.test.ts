@@ -50,7 +50,12 @@ afterEach(async () => {
 const begin = ({ id, jkt }: Owner = alice): string =>
   sessions.begin(id, jkt, scene.rig.now()).token;
 
-function send(token: string, what: string, json?: JsonObject): Promise<Response> {
+function send(
+  token: string,
+  what: string,
+  json?: JsonObject,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Response> {
   const [origin = ""] = scene.rig.world.config.consent.origins;
   const [method = "", path = ""] = what.split(" ");
   const headers = {
@@ -61,7 +66,7 @@ function send(token: string, what: string, json?: JsonObject): Promise<Response>
     cookie: `__Host-countersign=${token}`,
   };
   const body = json === undefined ? {} : { body: JSON.stringify(json) };
-  return app(new Request(`${origin}${path}`, { method, headers, ...body }), {});
+  return app(new Request(`${origin}${path}`, { method, headers, signal, ...body }), {});
 }
 const call = async (token: string, what: string, json?: JsonObject): Promise<Answered> =>
   readAnswer(await send(token, what, json));
@@ -84,6 +89,18 @@ describe("a session", () => {
     await send(token, "GET /v1/owner/events");
     scene.rig.advance(SESSION_SECONDS - 1);
     expect(await wordOf(token)).toBe("200");
+    scene.rig.advance(1);
+    expect(await wordOf(token)).toBe("session_needed");
+  });
+
+  it("is in use no more once its stream is closed", async () => {
+    const token = begin();
+    const gone = new AbortController();
+    await send(token, "GET /v1/owner/events", undefined, gone.signal);
+    scene.rig.advance(IDLE_SECONDS);
+    gone.abort();
+    scene.rig.advance(IDLE_SECONDS - 1);
+    expect(sessions.has(token, scene.rig.now())).toBe(true);
     scene.rig.advance(1);
     expect(await wordOf(token)).toBe("session_needed");
   });
