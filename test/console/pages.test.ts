@@ -1,16 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Page } from "playwright-core";
-import { ROOT, until } from "../e2e/countersign.ts";
+import { until } from "../e2e/countersign.ts";
 import { scrollWidths } from "./pictures.ts";
 import { approveOf, heading, isOff, Scene } from "./scene.ts";
 
-const MAX_SCRIPT_BYTES = 60_000;
 /** What an agent would write that wants to be taken for something else. */
 const NOTE =
   "\u202Eevorppa <img src=x onerror=alert(1)> [Approve](https://evil.example) https://evil.example/a";
@@ -124,17 +120,6 @@ describe("the pages", () => {
     expect(await heading(page, /evil|\u202E/).count()).toBe(0);
     expect(dialogs).toBe(0);
     expect(desk.complaints).toEqual([]);
-  });
-
-  it(`load less than ${MAX_SCRIPT_BYTES} octets of script, compressed`, () => {
-    const folder = join(ROOT, "packages/console/dist/site/assets");
-    const scripts = readdirSync(folder).filter((name) => name.endsWith(".js"));
-    const size = scripts.reduce(
-      (sum, name) => sum + gzipSync(readFileSync(join(folder, name))).length,
-      0,
-    );
-    expect(scripts.length).toBeGreaterThan(0);
-    expect(size).toBeLessThan(MAX_SCRIPT_BYTES);
   });
 });
 

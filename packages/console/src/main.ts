@@ -2,7 +2,7 @@ import { webCryptoOn } from "@countersign/core";
 import type { Subtle } from "@countersign/core";
 import { apiOf, Problem, Unreachable } from "./api.ts";
 import type { Place } from "./app.ts";
-import { enrolPage } from "./pages/enrol.ts";
+import { fetched, loadAnew } from "./fetched.ts";
 import { OUTSIDE, unstarted } from "./pages/outside.ts";
 import { signInPage } from "./pages/sign-in.ts";
 import { text } from "./read.ts";
@@ -41,18 +41,27 @@ function isOutside(place: Place): boolean {
   const { hash } = window.location;
   const made = OUTSIDE[hash]?.({ api, place });
   if (made !== undefined) showAlone(made.title, made.root);
-  else if (hash === "#/enrol") enrol(place);
+  else if (hash === "#/enrol") void enrol(place);
   else return false;
   return true;
 }
 
-function enrol(place: Place): void {
-  const page = enrolPage({ c, api, place }, (answer) => {
-    keepToken(answer);
-    window.history.replaceState(null, "", "#/keys"); // entered here, not by the change of the address
-    void enter(place);
-  });
-  showAlone("First key", page);
+/** The steps of a first key come in a file of their own: most visitors have a key. */
+async function enrol(place: Place): Promise<void> {
+  try {
+    const { enrolPage } = await fetched(import("./pages/enrol.ts"), api);
+    const page = enrolPage({ c, api, place }, (answer) => {
+      keepToken(answer);
+      window.history.replaceState(null, "", "#/keys"); // entered here, not by the change of the address
+      void enter(place);
+    });
+    showAlone("First key", page);
+  } catch (error) {
+    showAlone(
+      "Not loaded",
+      unstarted(error, () => loadAnew("#/enrol")),
+    );
+  }
 }
 
 async function enter(place: Place): Promise<void> {

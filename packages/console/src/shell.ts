@@ -1,15 +1,13 @@
 import type { Crypto, JsonObject } from "@countersign/core";
 import type { Api } from "./api.ts";
 import type { App, Page, PageMaker, Place, Session } from "./app.ts";
+import { ComingNote, fetched } from "./fetched.ts";
+import { keysNote } from "./keys-note.ts";
 import { goLive } from "./live.ts";
 import type { Live, Liveness } from "./live.ts";
 import { OfflineNote } from "./offline.ts";
-import { agentsPage } from "./pages/agents.ts";
-import { inboxPage } from "./pages/inbox.ts";
-import { keysNote, keysPage } from "./pages/keys.ts";
-import { logPage } from "./pages/log.ts";
-import { requestPage } from "./pages/request.ts";
-import { stopPage } from "./pages/stop.ts";
+import { addressOf, Pages } from "./pages.ts";
+import type { Address } from "./pages.ts";
 import { leaveDevice } from "./push/device.ts";
 import { list, nameOf, number, text } from "./read.ts";
 import { fill, h } from "./ui/dom.ts";
@@ -19,14 +17,6 @@ import { mark } from "./ui/mark.ts";
 import { simpleButton } from "./ui/parts.ts";
 import { clockTime, moment } from "./ui/time.ts";
 
-const PAGES: Readonly<Record<string, PageMaker>> = {
-  inbox: inboxPage,
-  requests: requestPage,
-  agents: agentsPage,
-  log: logPage,
-  keys: keysPage,
-  stop: stopPage,
-};
 const TABS: readonly (readonly [page: string, label: string, icon: IconName])[] = [
   ["inbox", "Inbox", "inbox"],
   ["agents", "Agents", "agents"],
@@ -35,6 +25,7 @@ const TABS: readonly (readonly [page: string, label: string, icon: IconName])[] 
 ];
 const CHANGES_SETTLE_MS = 150;
 const CLOCK_MS = 1000;
+const IDLE_MS = 1000;
 
 interface Parts {
   readonly c: Crypto;
@@ -47,6 +38,13 @@ interface Parts {
 function showFavicon(isWaiting: boolean): void {
   const icons = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   if (icons !== null) icons.href = isWaiting ? "./waiting.svg" : "./signed.svg";
+}
+
+/** Once the browser has nothing better to do; a second later where it does not say so. */
+function whenIdle(act: () => void): void {
+  const { requestIdleCallback: idle } = window as Partial<Pick<Window, "requestIdleCallback">>;
+  if (idle === undefined) window.setTimeout(act, IDLE_MS);
+  else idle.call(window, act);
 }
 
 /** Everything around a page: side bar, liveness, what is spoken, which page the address names. */
@@ -70,13 +68,21 @@ export class Shell {
   #liveness: Liveness = "lost";
   #waiting = 0;
   #known: ReadonlySet<string> = new Set();
+  readonly #pages: Pages = new Pages();
+  readonly #coming: ComingNote;
   #page: Page | undefined;
+  /** Where the page that is shown stands. */
+  #shownAt: string | undefined;
+  #tab = "inbox";
+  /** Counts what was asked for: only the last one is shown. */
+  #turn = 0;
   #changed = 0;
 
   constructor(parts: Parts, signedOut: (note?: string) => void) {
     this.#parts = parts;
     this.#signedOut = signedOut;
     this.#note = keysNote(this.#app());
+    this.#coming = new ComingNote(parts.api);
     const routed = (): void => this.#show();
     window.addEventListener("hashchange", routed);
     const tick = window.setInterval(() => this.#tellTime(), CLOCK_MS);
@@ -96,7 +102,9 @@ export class Shell {
   }
 
   close(): void {
+    this.#turn += 1;
     for (const stop of this.#stops) stop();
+    this.#coming.clear();
     this.#page?.close();
     window.clearTimeout(this.#changed);
     showFavicon(false);
@@ -134,6 +142,7 @@ export class Shell {
         h("div", { class: "live-line" }, this.#status, this.#clock),
         this.#offline.root,
         this.#note.root,
+        this.#coming.root,
         this.#main,
       ),
       this.#polite,
@@ -175,23 +184,47 @@ export class Shell {
     };
   }
 
+  /** Shows what the address names, at once or when it has come; until then the page before it stays. */
   #show(): void {
-    const [, name = "inbox", parameter = ""] =
-      /^#\/([a-z]+)(?:\/([A-Za-z0-9_-]{1,64}))?$/.exec(window.location.hash) ?? [];
-    this.#page?.close();
-    this.#page = ((Object.hasOwn(PAGES, name) ? PAGES[name] : undefined) ?? inboxPage)(
-      this.#app(),
-      parameter,
+    const address = addressOf(window.location.hash);
+    const { name } = address;
+    const turn = (this.#turn += 1);
+    const maker = this.#pages.maker(name);
+    if (maker !== undefined) return this.#put(address, maker);
+    this.#coming.wait(this.#pages.label(name));
+    fetched(this.#pages.fetch(name), this.#parts.api).then(
+      (came) => {
+        if (turn === this.#turn) this.#put(address, came);
+      },
+      (error: unknown) => {
+        if (turn === this.#turn) this.#unfetched(address, error);
+      },
     );
+  }
+
+  #put({ name, parameter, hash }: Address, maker: PageMaker): void {
+    this.#coming.clear();
+    this.#page?.close();
+    this.#page = maker(this.#app(), parameter);
+    this.#shownAt = hash;
     document.body.classList.toggle("without-tabs", this.#page.hidesTabs === true);
     fill(this.#main, this.#page.root);
-    this.#tellPlace(name === "requests" ? "inbox" : name);
+    this.#tab = name === "requests" ? "inbox" : name;
+    this.#tellPlace();
     this.#tellTitle();
     window.scrollTo(0, 0);
     this.#main.querySelector("h1")?.focus({ preventScroll: true });
   }
 
-  #tellPlace(current: string): void {
+  /** The address goes back to the page that stays, or to the inbox where there is none. */
+  #unfetched({ hash }: Address, error: unknown): void {
+    window.history.replaceState(null, "", this.#shownAt ?? "#/inbox");
+    if (this.#shownAt === undefined) this.#show();
+    this.#coming.failed(error, hash);
+  }
+
+  #tellPlace(): void {
+    const current = this.#tab;
     const item = ([page, label, name]: (typeof TABS)[number]): HTMLElement =>
       h(
         "li",
@@ -237,7 +270,7 @@ export class Shell {
     this.#known = new Set(rows.map((row) => text(row, "id")));
     this.#waiting = rows.length;
     showFavicon(rows.length > 0);
-    this.#tellPlace(/^#\/(agents|log|keys|stop)/.exec(window.location.hash)?.[1] ?? "inbox");
+    this.#tellPlace();
     this.#tellTitle();
   }
 
@@ -256,6 +289,7 @@ export class Shell {
     const was = this.#liveness;
     this.#liveness = liveness;
     if (was !== liveness) this.#tellLiveness();
+    if (liveness === "live") whenIdle(() => void this.#pages.fetchRest());
     // what changed while nobody listened
     if (liveness === "live" && was === "lost") this.#change();
   }

@@ -2,6 +2,7 @@ import { base64url } from "@countersign/core";
 import type { Crypto, JsonObject } from "@countersign/core";
 import type { Api } from "../api.ts";
 import type { Place } from "../app.ts";
+import { deviceName } from "../device-name.ts";
 import { keySheet, short } from "../key-sheet.ts";
 import { signIn, signStatement } from "../passkey.ts";
 import { makePasskey, readKeyText } from "../registration.ts";
@@ -248,13 +249,6 @@ class Enrolment {
       ),
     );
   }
-}
-
-/** What this device is called in the list of keys, as far as the browser says it. */
-export function deviceName(): string {
-  const [, named = "This device"] =
-    /(Macintosh|Windows|Android|iPhone|iPad|CrOS|Linux)/.exec(navigator.userAgent) ?? [];
-  return named === "Macintosh" ? "Mac" : named;
 }
 
 /**

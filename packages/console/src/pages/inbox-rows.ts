@@ -1,13 +1,13 @@
 import { requestCodeOf } from "@countersign/core";
 import type { Digest, JsonObject } from "@countersign/core";
 import { list, nameOf, number, object, optional, text } from "../read.ts";
+import { startedWords } from "../started.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
 import { link } from "../ui/parts.ts";
 import { left, moment } from "../ui/time.ts";
-import { startedWords } from "./request-parts.ts";
 
 const MARKS: Readonly<Record<string, MarkState>> = {
   asked: "agent",

@@ -1,7 +1,9 @@
 import { base64url } from "@countersign/core";
 import type { JsonObject, OwnerSignature } from "@countersign/core";
 import type { App, Page } from "../app.ts";
+import { deviceName } from "../device-name.ts";
 import { keySheet, short } from "../key-sheet.ts";
+import { standing } from "../key-standing.ts";
 import { signStatement } from "../passkey.ts";
 import { makePasskey, readKeyText } from "../registration.ts";
 import type { KeyText } from "../registration.ts";
@@ -12,7 +14,6 @@ import { icon } from "../ui/icons.ts";
 import { button, head, link, loaded, panel, refusal, simpleButton } from "../ui/parts.ts";
 import { moment } from "../ui/time.ts";
 import { keyTrace } from "../ui/trace.ts";
-import { deviceName } from "./enrol.ts";
 import { noticesPanel } from "./notices.ts";
 import { sessionsPanel } from "./sessions.ts";
 
@@ -34,14 +35,6 @@ function vouched(key: JsonObject): string {
   return key["basis"] === "x509"
     ? "named by your company's certificate"
     : "nobody else signed for it";
-}
-
-function standing(key: JsonObject, now: number): string | undefined {
-  const removed = optional(key, "removed_at", number);
-  if (removed !== undefined) return `Removed ${moment(removed, now)}`;
-  const suspended = optional(key, "suspended_at", number);
-  if (suspended === undefined) return undefined;
-  return `Suspended ${moment(suspended, now)}: it approves nothing. Use another key, and tell your administrator.`;
 }
 
 /** Asks once more in the button's place. */
@@ -334,56 +327,4 @@ export function keysPage(app: App): Page {
       if (body.querySelector(".paper") === null) again();
     }),
   };
-}
-
-/** Where the log says that the key was added. */
-function entryWords(key: JsonObject): string {
-  const entry = optional(key, "entry", number);
-  return entry === undefined ? "" : ` The log has the entry ${entry.toLocaleString("en-US")}.`;
-}
-
-/** The keys that somebody else added: said on every page until the owner has answered. */
-export function keysNote(app: App): { readonly root: HTMLElement; close(): void } {
-  const root = h("div", { class: "strange-keys" });
-  const ask = (key: JsonObject): HTMLElement => {
-    const jkt = text(key, "jkt");
-    const problem = h("div", {});
-    const answer = (act: Promise<JsonObject>): void =>
-      void act.then(look).catch((error: unknown) => fill(problem, refusal(error)));
-    return h(
-      "section",
-      { class: "strange", attrs: { "aria-label": "A key that you did not add" } },
-      h(
-        "p",
-        {},
-        icon("warning"),
-        h("strong", {}, "A key that none of yours signed for can sign in your name: "),
-        `${text(key, "comment")} `,
-        h("span", { class: "mono" }, short(jkt)),
-        `, added ${moment(number(key, "added_at"), app.now())}. If it was not you: stop everything first, then remove the key, and tell your administrator.${entryWords(key)}`,
-      ),
-      h(
-        "div",
-        { class: "pair" },
-        link([icon("stop"), "Stop…"], "#/stop", "button button-stop"),
-        simpleButton("It is mine", "plain", () =>
-          answer(app.api.post(`/v1/owner/keys/${jkt}/known`, {})),
-        ),
-        simpleButton("Remove it", "stop", () => answer(app.api.remove(`/v1/owner/keys/${jkt}`))),
-      ),
-      problem,
-    );
-  };
-  const look = async (): Promise<void> => {
-    const answer = await app.api.get("/v1/owner/keys").catch(() => undefined);
-    if (answer === undefined) return;
-    fill(
-      root,
-      list(answer, "keys")
-        .filter((key) => key["known"] === false && standing(key, app.now()) === undefined)
-        .map(ask),
-    );
-  };
-  void look();
-  return { root, close: app.onChange(() => void look()) };
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@countersign/core";
 import type { App } from "../app.ts";
+import { deviceName } from "../device-name.ts";
 import {
   deviceState,
   forgetDevice,
@@ -16,7 +17,6 @@ import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { button, loaded, panel, refusal } from "../ui/parts.ts";
 import { moment } from "../ui/time.ts";
-import { deviceName } from "./enrol.ts";
 
 /** What is said of a device that takes no notices, and what to do about it. */
 const OFF: Readonly<Record<Exclude<DeviceState["is"], "on">, readonly [string, string]>> = {

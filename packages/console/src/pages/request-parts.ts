@@ -1,6 +1,7 @@
 import type { JsonObject, Refusal } from "@countersign/core";
 import { Problem } from "../api.ts";
 import { list, number, object, optional, text } from "../read.ts";
+import { startedWords } from "../started.ts";
 import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
@@ -8,10 +9,6 @@ import { head, refusal, simpleButton } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
 import { left } from "../ui/time.ts";
 import { back } from "./request-over.ts";
-
-/** Who started a run, by the word of the proxy: a label, and no more. */
-export const startedWords = (uid: number, host: string): string =>
-  `Started under uid ${uid} on ${host} (the proxy's word)`;
 
 /** Where it takes several owners: how many, and who has signed. */
 function partiesWords(view: JsonObject): Child {

@@ -121,6 +121,9 @@ interface Explained {
   readonly code?: string;
 }
 
+/** The server was reached, and a file of these pages is not there any more: it may have others by now. */
+export class Outdated extends Error {}
+
 /** What a person is told of an error. */
 export function explained(error: unknown): Explained {
   if (error instanceof Problem)
@@ -133,6 +136,11 @@ export function explained(error: unknown): Explained {
     return {
       what: "The server was not reached.",
       next: "Nothing was decided, and nothing is sent later by itself. Try again when you are back online.",
+    };
+  if (error instanceof Outdated)
+    return {
+      what: "This part of the console could not be loaded.",
+      next: "Load the console again: it may have changed since you opened it, or the connection broke. You stay signed in.",
     };
   if (error instanceof NotSigned)
     return {
