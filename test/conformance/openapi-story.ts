@@ -307,9 +307,10 @@ async function askAndApprove(apis: Apis): Promise<void> {
   const [ask] = await rig.world.store.asks({ state: "asked" });
   const shown = ask === undefined ? undefined : await rig.world.store.digits(ask.req);
   const wrong = String((Number(shown?.digits) + 1) % 100).padStart(2, "0");
-  await apis.call("admin", `GET ${request}?jkt=${owner.jkt}&match=${wrong}`);
-  const right = `GET ${request}?jkt=${owner.jkt}&match=${shown?.digits ?? ""}`;
-  const statement = member(await apis.call("admin", right), "jcs");
+  const typed = (match: string): Promise<Exchange> =>
+    apis.call("admin", `POST ${request}/statement`, { json: { jkt: owner.jkt, match } });
+  await typed(wrong);
+  const statement = member(await typed(shown?.digits ?? ""), "jcs");
   const sig = await owner.sign(fromBase64url(statement));
   await apis.call("admin", `POST ${request}/decision`, {
     json: { decision: "approve", statement, sig },

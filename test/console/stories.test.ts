@@ -46,6 +46,25 @@ describe("the owner decides", () => {
     expect(desk.complaints).toEqual([]);
   });
 
+  it("reads of his own denial as his own, though word of it comes before its answer", async () => {
+    const asking = await scene.ask();
+    await scene.read(page, asking);
+    await spoken(page).evaluate((place) => {
+      const heard: string[] = [];
+      Object.assign(globalThis, { heard });
+      new MutationObserver(() => heard.push(place.textContent)).observe(place, { childList: true });
+    });
+    const looked = page.waitForResponse((one) => one.url().endsWith("/v1/owner/requests"));
+    await page.route("**/decision", async (route) => {
+      const answer = await route.fetch();
+      await looked; // the stream has told of it
+      await route.fulfill({ response: answer });
+    });
+    await denyOf(page).click();
+    await heading(page, "Denied").waitFor();
+    expect(await page.evaluate("heard.join()")).not.toContain("elsewhere");
+  });
+
   it("approves nothing with an authenticator that does not know its user", async () => {
     const asking = await scene.ask();
     await scene.read(page, asking);

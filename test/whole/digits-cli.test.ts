@@ -9,38 +9,47 @@ import { DIGITS, digitsScene } from "../../packages/server/src/cases/digits.test
 import { textOf } from "../../packages/server/src/world.testing.ts";
 import type { Rig } from "../../packages/server/src/world.testing.ts";
 
-/** The admin socket, asked as the command line asks it. */
-function apiOf(rig: Rig, changed: (path: string) => string = (path) => path): LocalApi {
-  const get = async (path: string): Promise<JsonObject> => {
-    const { status, word, body } = await rig.call("admin", `GET ${changed(path)}`);
+/**
+ * The admin socket, asked as the command line asks it.
+ * @param typed digits that the server takes by itself, whatever it was asked
+ */
+function apiOf(rig: Rig, typed?: { readonly jkt: string; readonly match: string }): LocalApi {
+  const call = async (what: string, json?: JsonObject): Promise<JsonObject> => {
+    const { status, word, body } = await rig.call(
+      "admin",
+      what,
+      json === undefined ? {} : { json },
+    );
     if (status === 200) return body;
     throw new Refusal(word as RefusalCode, undefined, textOf(body["next"])); // as the problem document says it
   };
-  const never = (): never => {
-    throw new Error("nothing is written here");
+  const get = (path: string): Promise<JsonObject> => {
+    const [asked] = path.split("?");
+    return typed === undefined ? call(`GET ${path}`) : call(`POST ${asked}/statement`, typed);
   };
-  return { get, post: never, remove: never, target: {} as LocalApi["target"] }; // nobody asks for it
+  const post = (path: string, json: JsonObject): Promise<JsonObject> =>
+    call(`POST ${path}`, typed ?? json);
+  const never = (): never => {
+    throw new Error("nothing is removed here");
+  };
+  return { get, post, remove: never, target: {} as LocalApi["target"] }; // nobody asks for it
 }
 
-/** A server that has the digits typed by itself. */
-const typing = (path: string): string => `${path.replace(/&match=\d\d/, "")}&match=${DIGITS}`;
-
 describe("countersign owner approve, where a terminal shows two digits", () => {
-  type Row = readonly [string, string | undefined, ((path: string) => string) | undefined, string];
+  type Row = readonly [string, string | undefined, string | undefined, string];
   it.each<Row>([
     ["as the terminal shows them", DIGITS, undefined, "accepted"],
     ["wrong", "24", undefined, "digits_mismatched"],
     ["not two", "4", undefined, "malformed_request"],
     ["none, and nobody to ask", undefined, undefined, "terminal_required"],
-    ["none, and a text that says some", undefined, typing, "statement_invalid"],
-    ["others than the text says", "24", typing, "statement_invalid"],
-  ])("given %s: %#", async (_name, digits, changed, wanted) => {
+    ["none, and a text that says some", undefined, DIGITS, "statement_invalid"],
+    ["others than the text says", "24", DIGITS, "statement_invalid"],
+  ])("given %s: %#", async (_name, digits, match, wanted) => {
     const { rig, owner, id } = await digitsScene();
     const key = { jwk: owner.signer.key };
     const opening = { id, key, isElsewhere: false, digits };
-    expect(await outcomeOf(() => openRequest(fakeCli(), apiOf(rig, changed), opening))).toBe(
-      wanted,
-    );
+    const api = apiOf(rig, match === undefined ? undefined : { jkt: owner.jkt, match });
+    expect(await outcomeOf(() => openRequest(fakeCli(), api, opening))).toBe(wanted);
     await rig.close();
   });
 

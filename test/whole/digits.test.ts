@@ -261,7 +261,6 @@ async function heardOf(digits: number): Promise<{ readonly said: Json; readonly 
     request,
     `${request}?jkt=${passkey.jkt}`,
     `${request}?jkt=${passkey.jkt}&match=55`,
-    `${request}?jkt=${passkey.jkt}&match=5`,
     request,
     "/v1/owner/agents",
     "/v1/owner/agents/mailer",
@@ -269,6 +268,9 @@ async function heardOf(digits: number): Promise<{ readonly said: Json; readonly 
     "/v1/owner/me",
   ])
     await take(session.call(`GET ${path}`));
+  for (const match of ["55", "5"])
+    await take(session.call(`POST ${request}/statement`, { jkt: passkey.jkt, match }));
+  await take(session.call(`GET ${request}`));
   for (const path of [request, "/v1/owner/requests?all=1", "/v1/log", "/v1/status", "/metrics"])
     await take(rig.call("admin", `GET ${path}`));
   const local = adminApp(whole.w, whole.agents, at.runs, { doors: [] }, whole.presigned);

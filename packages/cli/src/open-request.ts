@@ -57,12 +57,16 @@ export async function openRequest(
   const jkt = thumbprint(nodeCrypto, of.key.jwk);
   const path = `/v1/owner/requests/${encodeURIComponent(of.id)}`;
   const query = `?jkt=${jkt}${of.isElsewhere ? "&elsewhere=1" : ""}`;
-  const get = (match?: string): Promise<JsonObject> =>
-    api.get(`${path}${query}${match === undefined ? "" : `&match=${encodeURIComponent(match)}`}`);
-  const first = await requested(of.id, get(of.digits));
+  const given = { jkt, ...(of.isElsewhere ? { elsewhere: true } : {}) };
+  const typed = (match: string): Promise<JsonObject> =>
+    api.post(`${path}/statement`, { ...given, match });
+  const first = await requested(
+    of.id,
+    of.digits === undefined ? api.get(`${path}${query}`) : typed(of.digits),
+  );
   const found: Typed | "deny" | "quit" =
     first["jcs"] === undefined
-      ? await typedAt(cli, first, of, get, () => api.get(path))
+      ? await typedAt(cli, first, of, typed, () => api.get(path))
       : { view: first, digits: of.digits };
   return found === "deny" || found === "quit" ? found : openedFrom(cli, found, jkt);
 }
@@ -78,7 +82,7 @@ async function typedAt(
   cli: Cli,
   view: JsonObject,
   { id, isElsewhere }: Opening,
-  get: (match?: string) => Promise<JsonObject>,
+  openWith: (match: string) => Promise<JsonObject>,
   current: () => Promise<JsonObject>,
 ): Promise<Typed | "deny" | "quit"> {
   const code = requestCode(nodeCrypto, text(view, "request"));
@@ -96,7 +100,7 @@ async function typedAt(
     const answer = await askDigits(cli, code);
     if (answer === "deny" || answer === "quit") return answer;
     try {
-      return { view: await get(answer), digits: answer };
+      return { view: await openWith(answer), digits: answer };
     } catch (error) {
       if (!(error instanceof Refusal) || error.code !== "digits_mismatched") throw error;
       if ((await current())["state"] !== "asked") throw error; // it was the last time

@@ -4,15 +4,6 @@ import type { DigitsInput } from "../ui/digits.ts";
 import { icon } from "../ui/icons.ts";
 import { button } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
-import type { Outcome } from "./request-over.ts";
-
-/** Both were wrong. */
-export const MISTYPED: Outcome = {
-  title: "Denied",
-  below:
-    "You denied it: the digits were wrong twice. The agent may ask again in 1 hour: then type what the terminal with the same code shows.",
-  state: "denied",
-};
 
 const tries = (left: number): string =>
   left === 1 ? "After 1 more wrong try" : `After ${left} more wrong tries`;

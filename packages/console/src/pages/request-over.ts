@@ -27,15 +27,25 @@ export const BLOCKED: Outcome = {
   state: "denied",
 };
 
+function again(name: string, { blocked, ...answer }: JsonObject, now: Seconds): string {
+  if (blocked === true) return `${name} cannot ask again until you allow it: Agents, Allow again.`;
+  const at = optional(answer, "again_at", number);
+  return at === undefined || at <= now
+    ? `${name} may ask again.`
+    : `${name} may ask again in ${left(at - now)}.`;
+}
+
 /** What came of a denial, as the server answered it. */
 export function denied(view: JsonObject | undefined, answer: JsonObject, now: Seconds): Outcome {
   const name = view === undefined ? "The agent" : nameOf(text(view, "entry"));
-  const againAt = optional(answer, "again_at", number);
-  const again =
-    againAt === undefined
-      ? `${name} cannot ask again until you allow it: Agents, Allow again.`
-      : `${name} may ask again in ${left(againAt - now)}.`;
-  return { title: "Denied", below: again, state: "denied" };
+  return { title: "Denied", below: again(name, answer, now), state: "denied" };
+}
+
+/** The last digits were wrong, too. */
+export function mistyped(view: JsonObject, now: Seconds): Outcome {
+  const { title, below, state } = denied(view, view, now);
+  const next = "Type only what the terminal with the same code shows.";
+  return { title, below: `The digits were wrong twice, so you denied it. ${below} ${next}`, state };
 }
 
 export const back = (): HTMLElement =>

@@ -1,5 +1,6 @@
 import type { JsonObject, Refusal } from "@countersign/core";
 import { Problem } from "../api.ts";
+import type { App } from "../app.ts";
 import { list, number, object, optional, text } from "../read.ts";
 import { startedWords } from "../started.ts";
 import { h } from "../ui/dom.ts";
@@ -142,8 +143,17 @@ export function decisionPanel(code: string, of: Decisions): HTMLElement {
   );
 }
 
+/** Seconds at which the time that is left is spoken. */
+const SPOKEN_SECONDS: ReadonlySet<number> = new Set([60, 10]);
+
 /** How long the request waits, and how long its text may be signed, if there is one. Seconds. */
-export function timeWords(requestRest: number, textRest: number | undefined): string {
-  const end = `The request ends in ${left(requestRest)}.`;
-  return textRest === undefined ? end : `This text can be signed for ${left(textRest)}. ${end}`;
+export function drawTime(
+  app: Pick<App, "say">,
+  place: HTMLElement,
+  rest: { readonly request: number; readonly text: number | undefined },
+): void {
+  const end = `The request ends in ${left(rest.request)}.`;
+  const sign = rest.text === undefined ? "" : `This text can be signed for ${left(rest.text)}.`;
+  place.textContent = `${sign} ${end}`.trim();
+  if (rest.text !== undefined && SPOKEN_SECONDS.has(rest.text)) app.say(sign);
 }

@@ -24,6 +24,13 @@ export function requestSheet(
   return { element, renewed, marked: renewed === undefined ? marked : [...marked, renewed] };
 }
 
+/** Where reading goes on: the first marked line that has not been seen. */
+export function toFirstUnseen(marked: readonly HTMLElement[], seen: ReadonlySet<number>): void {
+  const line = marked.find((_, index) => !seen.has(index));
+  line?.scrollIntoView({ block: "center" });
+  line?.focus();
+}
+
 /** The paper before there is anything on it. */
 export const blankSheet = (): HTMLElement =>
   h(

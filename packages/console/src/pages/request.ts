@@ -16,7 +16,6 @@ import { fill, h } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { button, head, refusal } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
-import { left } from "../ui/time.ts";
 import {
   back,
   BLOCKED,
@@ -24,28 +23,27 @@ import {
   drawOver,
   drawSigned,
   focusTitle,
+  mistyped,
   outcomeOf,
   outcomeOfOne,
 } from "./request-over.ts";
 import { changesPanel } from "./changes.ts";
-import { DigitsStep, MISTYPED } from "./request-digits.ts";
-import { blankSheet, requestSheet } from "./request-sheet.ts";
+import { DigitsStep } from "./request-digits.ts";
+import { blankSheet, requestSheet, toFirstUnseen } from "./request-sheet.ts";
 import type { RequestSheet } from "./request-sheet.ts";
 import {
   announced,
   blockAgain,
   decisionPanel,
   digitsCheck,
+  drawTime,
   markedCheck,
   reasons,
-  timeWords,
   unfitPage,
 } from "./request-parts.ts";
 import type { Outcome } from "./request-over.ts";
 
 const TICK_MS = 1000;
-/** Seconds at which the time that is left is spoken. */
-const SPOKEN_SECONDS: ReadonlySet<number> = new Set([60, 10]);
 
 /** One request while it is open: what is signed, whether it may be, and what became of it. */
 class RequestPage implements Page {
@@ -68,6 +66,8 @@ class RequestPage implements Page {
   #isBusy = false;
   #isOver = false;
   #isOpening = false;
+  /** What this page has asked for and not yet drawn. */
+  #own: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   readonly #rereading = new Rereading();
   #stops: (() => void)[] = [];
@@ -96,16 +96,14 @@ class RequestPage implements Page {
       this.#shownAtMs = performance.now();
       this.#tick();
     };
-    document.addEventListener("visibilitychange", shown);
-    window.addEventListener("focus", shown);
-    window.addEventListener("online", shown);
-    window.addEventListener("offline", shown);
+    const closing = new AbortController();
+    const { signal } = closing;
+    document.addEventListener("visibilitychange", shown, { signal });
+    for (const name of ["focus", "online", "offline"])
+      window.addEventListener(name, shown, { signal });
     this.#stops = [
       () => window.clearInterval(tick),
-      () => document.removeEventListener("visibilitychange", shown),
-      () => window.removeEventListener("focus", shown),
-      () => window.removeEventListener("online", shown),
-      () => window.removeEventListener("offline", shown),
+      () => closing.abort(),
       app.onChange(() => void this.#look()),
     ];
     void this.#open();
@@ -122,8 +120,14 @@ class RequestPage implements Page {
     return `/v1/owner/requests/${encodeURIComponent(this.#id)}`;
   }
 
-  async #open(typed = this.#typed): Promise<void> {
-    if (this.#isOpening) return;
+  #open(typed = this.#typed): Promise<void> {
+    if (this.#isOpening) return Promise.resolve();
+    const opening = this.#openNow(typed);
+    this.#own = opening;
+    return opening;
+  }
+
+  async #openNow(typed: string | undefined): Promise<void> {
     this.#isOpening = true;
     try {
       const key = this.#key;
@@ -131,11 +135,12 @@ class RequestPage implements Page {
         fill(this.root, back(), head("No passkey", "No key of yours can sign in this browser."));
         return;
       }
-      const match = typed === undefined ? "" : `&match=${typed}`;
-      const query = `?jkt=${encodeURIComponent(key.jkt)}${match}`;
-      const view = await this.#app.api.get(`${this.#path}${query}`);
-      const { c, place, session } = this.#app;
-      const signing = { jkt: key.jkt, owner: session.owner.id, place, typed };
+      const { api, c, place, session } = this.#app;
+      const { jkt } = key;
+      const view = await (typed === undefined
+        ? api.get(`${this.#path}?jkt=${encodeURIComponent(jkt)}`)
+        : api.post(`${this.#path}/statement`, { jkt, match: typed }));
+      const signing = { jkt, owner: session.owner.id, place, typed };
       const isWanted = view["jcs"] === undefined && view["digits"] !== undefined;
       const opened = isWanted ? undefined : await readOpened(c, view, signing);
       // nothing changes under a finger that signs what stands there
@@ -157,7 +162,7 @@ class RequestPage implements Page {
     if (error.reason !== "digits_mismatched") return this.#ended(error);
     const view = await this.#app.api.get(this.#path).catch(() => undefined);
     if (view === undefined) return fill(this.#problem, refusal(error));
-    if (text(view, "state") !== "asked") return this.#over(MISTYPED);
+    if (text(view, "state") !== "asked") return this.#over(mistyped(view, this.#app.now()));
     this.#digits?.wrong(number(object(view["digits"]), "tries_left"));
   }
 
@@ -176,7 +181,7 @@ class RequestPage implements Page {
     if (error instanceof Refusal)
       fill(
         this.root,
-        unfitPage(error, this.#problem, () => void this.#deny()),
+        unfitPage(error, this.#problem, () => this.#deny()),
       );
     else fill(this.root, back(), head("Request", "It could not be opened."), refusal(error));
   }
@@ -248,7 +253,7 @@ class RequestPage implements Page {
 
   #decisions(code: string, name: string, host: string): HTMLElement {
     this.#noes = [
-      button("Deny", "plain", () => void this.#deny()),
+      button("Deny", "plain", () => this.#deny()),
       button("Deny and block", "stop", () => this.#askBlock(name, host)),
     ];
     return decisionPanel(code, {
@@ -274,7 +279,8 @@ class RequestPage implements Page {
     for (const no of this.#noes) no.setOff(unsent);
     this.#bar.textContent = why ?? "Ready to sign";
     this.#drawChecks();
-    this.#drawTime(view, now);
+    const rest = this.#opened === undefined ? undefined : this.#opened.body.exp - now;
+    drawTime(this.#app, this.#time, { request: number(view, "deadline") - now, text: rest });
     if (steps.includes("request")) void this.#ended(new Problem(410, "approval_expired", "", ""));
     else if (steps.includes("text") && !this.#isBusy && navigator.onLine) void this.#open();
   }
@@ -288,20 +294,9 @@ class RequestPage implements Page {
     );
   }
 
-  #drawTime(view: JsonObject, now: number): void {
-    const rest = this.#opened === undefined ? undefined : this.#opened.body.exp - now;
-    this.#time.textContent = timeWords(number(view, "deadline") - now, rest);
-    if (rest !== undefined && SPOKEN_SECONDS.has(rest))
-      this.#app.say(`This text can be signed for ${left(rest)}.`);
-  }
-
   #toMissing(): void {
-    if (this.#opened === undefined) return this.#digits?.focus();
-    const index = this.#sheet?.marked.findIndex((_, i) => !this.#seen.has(i)) ?? -1;
-    const line = this.#sheet?.marked[index];
-    if (line === undefined) return;
-    line.scrollIntoView({ block: "center" });
-    line.focus();
+    if (this.#opened === undefined) this.#digits?.focus();
+    else toFirstUnseen(this.#sheet?.marked ?? [], this.#seen);
   }
 
   #press(): void {
@@ -349,10 +344,18 @@ class RequestPage implements Page {
     focusTitle(this.root);
   }
 
-  async #deny(): Promise<void> {
+  #deny(): void {
+    const said = (answer: JsonObject): Outcome => denied(this.#view, answer, this.#app.now());
+    this.#own = this.#refuse("decision", { decision: "deny" }, said);
+  }
+
+  async #refuse(
+    call: string,
+    json: JsonObject,
+    said: (answer: JsonObject) => Outcome,
+  ): Promise<void> {
     try {
-      const answer = await this.#app.api.post(`${this.#path}/decision`, { decision: "deny" });
-      this.#over(denied(this.#opened?.view, answer, this.#app.now()));
+      this.#over(said(await this.#app.api.post(`${this.#path}/${call}`, json)));
     } catch (error) {
       fill(this.#problem, refusal(error));
     }
@@ -360,20 +363,13 @@ class RequestPage implements Page {
 
   #askBlock(name: string, host: string): void {
     const asked = blockAgain(name, host, {
-      block: () => void this.#block(),
-      deny: () => void this.#deny(),
+      block: () => {
+        this.#own = this.#refuse("block", {}, () => BLOCKED);
+      },
+      deny: () => this.#deny(),
     });
     fill(this.#problem, asked);
     asked.querySelector("button")?.focus();
-  }
-
-  async #block(): Promise<void> {
-    try {
-      await this.#app.api.post(`${this.#path}/block`, {});
-      this.#over(BLOCKED);
-    } catch (error) {
-      fill(this.#problem, refusal(error));
-    }
   }
 
   #over(outcome: Outcome): void {
@@ -385,9 +381,12 @@ class RequestPage implements Page {
 
   /** Something of the owner's changed: was it this, and elsewhere? */
   async #look(): Promise<void> {
-    if (this.#isOver || this.#isBusy || this.#view === undefined) return;
+    const isOwn = (): boolean => this.#isOver || this.#isBusy || this.#isClosed;
+    await this.#own;
+    if (isOwn() || this.#view === undefined) return;
     const view = await this.#app.api.get(this.#path).catch(() => undefined);
-    if (view === undefined || this.#isOver || this.#isBusy || this.#isClosed) return;
+    await this.#own; // it may be what this page did itself meanwhile
+    if (view === undefined || isOwn()) return;
     if (view["state"] !== "asked") this.#over(outcomeOf(view, this.#app));
   }
 }

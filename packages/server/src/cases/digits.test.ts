@@ -69,6 +69,7 @@ describe("a request of a run at whose terminal somebody sits (owner.md 1.7)", ()
     expect((await open(DIGITS)).word).toBe("already_decided");
     const view = await scene.rig.call("admin", `GET /v1/owner/requests/${scene.id}`);
     expect([view.body["state"], view.body["digits"]]).toEqual(["denied", undefined]);
+    expect([view.body["blocked"], view.body["again_at"]]).toEqual([false, scene.rig.now() + 3600]);
     expect((await scene.host.ask(atTerminal())).word).toBe("approval_denied"); // it waits, as after any denial
   });
 
@@ -109,7 +110,7 @@ describe("a request of a run at whose terminal somebody sits (owner.md 1.7)", ()
     ["three digits", () => open("421"), "malformed_request"],
     ["no digits", () => open("ab"), "malformed_request"],
     ["nothing typed", () => open(""), "malformed_request"],
-    ["a key that nobody enrolled", () => open(DIGITS, "x".repeat(43)), "key_not_enrolled"],
+    ["a key that nobody enrolled", () => open(DIGITS, "A".repeat(43)), "key_not_enrolled"],
     [
       "an hour later",
       () => {

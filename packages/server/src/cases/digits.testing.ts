@@ -27,6 +27,8 @@ export function openWith(
   match?: string,
   jkt: string = owner.jkt,
 ): Promise<Answered> {
-  const typed = match === undefined ? "" : `&match=${encodeURIComponent(match)}`;
-  return rig.call("admin", `GET /v1/owner/requests/${id}?jkt=${jkt}${typed}`);
+  const path = `/v1/owner/requests/${id}`;
+  return match === undefined
+    ? rig.call("admin", `GET ${path}?jkt=${jkt}`)
+    : rig.call("admin", `POST ${path}/statement`, { json: { jkt, match } });
 }

@@ -1,6 +1,7 @@
 import { base64url, triesLeft } from "@countersign/core";
 import type { ApprovalDiff, JsonObject } from "@countersign/core";
 import type { AskRow } from "../store/rows.ts";
+import type { Denied } from "../cases/approve.ts";
 import type { DigitsWanted, OpenedRequest } from "../cases/open-request.ts";
 import type { World } from "../world.ts";
 
@@ -18,6 +19,12 @@ export async function partiesView({ store }: World, row: AskRow): Promise<JsonOb
 export async function digitsView({ store }: World, { req, state }: AskRow): Promise<JsonObject> {
   const known = state === "asked" ? await store.digits(req) : undefined;
   return known === undefined ? {} : { digits: { tries_left: triesLeft(known) } };
+}
+
+/** When the agent of a denied question asks again: at an instant, at once, or not before its owner lets it. */
+export function deniedView({ againAt, isBlocked }: Denied): JsonObject {
+  const again = isBlocked || againAt === undefined ? {} : { again_at: againAt };
+  return { blocked: isBlocked, ...again };
 }
 
 /** What differs from what the owner approved last. */

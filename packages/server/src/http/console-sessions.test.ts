@@ -118,12 +118,17 @@ describe("a session", () => {
   it("has no text made for another owner's key, and is not told how that key stands", async () => {
     const token = begin();
     const path = (jkt: string): string => `GET /v1/owner/requests/${scene.id}?jkt=${jkt}`;
+    const posted = `POST /v1/owner/requests/${scene.id}/statement`;
     expect((await call(token, path(alice.jkt))).word).toBe("200");
     await scene.rig.world.store.commit({
       changes: [{ set: "ownerKey", jkt: scene.carol.jkt, fields: { suspendedAt: 1 } }],
     });
     for (const jkt of [scene.bob.jkt, scene.carol.jkt, "A".repeat(43)])
-      expect((await call(token, path(jkt))).word).toBe("key_not_enrolled");
+      for (const what of [
+        () => call(token, path(jkt)),
+        () => call(token, posted, { jkt, match: "42" }),
+      ])
+        expect((await what()).word).toBe("key_not_enrolled");
   });
 
   type End = readonly [string, (token: string) => Promise<unknown>];

@@ -21,7 +21,7 @@ import { announce, changeStarters, starters } from "./expectations.ts";
 import { habits } from "./habits.ts";
 import { ownKeyRoutes } from "./own-keys.ts";
 import type { Signed } from "./own-keys.ts";
-import { block, decide, listRequests, openForOwner } from "./owner.ts";
+import { block, decide, listRequests, openForOwner, openWithDigits } from "./owner.ts";
 import { pushRoutes } from "./push.ts";
 import { ANSWER_HEADERS, pageOf, STRICT_TRANSPORT } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
@@ -167,6 +167,11 @@ function signedRoutes(
       await ownAsk(w, session, parameters["id"]);
       await ownKey(w, session, new URL(request.url).searchParams.get("jkt"));
       return openForOwner(w, actorOf(session))(request, {}, parameters);
+    },
+    "POST /v1/owner/requests/:id/statement": async (session, request, parameters) => {
+      await ownAsk(w, session, parameters["id"]);
+      const mayName = (jkt: string): Promise<void> => ownKey(w, session, jkt);
+      return openWithDigits(w, actorOf(session), mayName)(request, {}, parameters);
     },
     "POST /v1/owner/requests/:id/decision": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);

@@ -34,6 +34,7 @@ const ENDPOINTS: readonly (readonly [App, string])[] = [
   ["admin", "POST /v1/owner/keys/x/resume"],
   ["admin", "GET /v1/owner/requests"],
   ["admin", "GET /v1/owner/requests/x"],
+  ["admin", "POST /v1/owner/requests/x/statement"],
   ["admin", "POST /v1/owner/requests/x/decision"],
   ["admin", "DELETE /v1/halts/x"],
   ["admin", "GET /v1/grants"],
@@ -84,6 +85,7 @@ const TAKES_JSON: readonly (readonly [App, string])[] = [
   ["admin", "POST /v1/owner/keys/webauthn/options"],
   ["admin", "POST /v1/owner/keys/webauthn/verify"],
   ["admin", "POST /v1/owner/keys"],
+  ["admin", "POST /v1/owner/requests/x/statement"],
   ["admin", "POST /v1/owner/requests/x/decision"],
   ["admin", "POST /v1/halts"],
 ];
@@ -156,6 +158,25 @@ describe("what admin calls refuse", () => {
       "malformed_request",
     ],
     ["a halt that is not there, lifted", "DELETE /v1/halts/x", undefined, "not_found"],
+    ["digits in an address", "GET /v1/owner/requests/x?match=42", undefined, "malformed_request"],
+    [
+      "digits that are a number",
+      "POST /v1/owner/requests/x/statement",
+      { jkt: "A".repeat(43), match: 42 },
+      "malformed_request",
+    ],
+    [
+      "digits for no key",
+      "POST /v1/owner/requests/x/statement",
+      { match: "42" },
+      "malformed_request",
+    ],
+    [
+      "digits of nothing",
+      "POST /v1/owner/requests/x/statement",
+      { jkt: "A".repeat(43), match: "42" },
+      "not_found",
+    ],
     [
       "a decision that is none",
       "POST /v1/owner/requests/x/decision",

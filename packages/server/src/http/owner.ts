@@ -10,10 +10,11 @@ import {
 import type { Json, JsonObject, OwnerKind } from "@countersign/core";
 import { json, readJsonBody } from "@countersign/node";
 import type { Endpoint, Routes } from "@countersign/node";
-import { approve, deny } from "../cases/approve.ts";
+import { approve, deniedOf, deny } from "../cases/approve.ts";
 import { findAsk, noteOf } from "../cases/asked.ts";
 import { sinceLastApproval } from "../cases/last-approval.ts";
 import { openRequest } from "../cases/open-request.ts";
+import type { Opening } from "../cases/open-request.ts";
 import { addKey, findOwner, offerKey } from "../cases/owners.ts";
 import { removeKey } from "../cases/remove-key.ts";
 import { unblock } from "../cases/unblock.ts";
@@ -23,7 +24,14 @@ import type { PostedKey } from "../cases/owners.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
-import { askView, diffView, digitsView, partiesView, statementView } from "./ask-view.ts";
+import {
+  askView,
+  deniedView,
+  diffView,
+  digitsView,
+  partiesView,
+  statementView,
+} from "./ask-view.ts";
 import { announce, changeStarters, starters } from "./expectations.ts";
 import { habits } from "./habits.ts";
 import { keyView, ownerView } from "./owner-view.ts";
@@ -39,39 +47,69 @@ const body = async (request: Request): Promise<JsonObject> => readJsonBody(reque
 const query = (request: Request, name: string): string | undefined =>
   new URL(request.url).searchParams.get(name) ?? undefined;
 
+/** A question; with an opening, also the statement made for its key, or what it would say once digits were typed. */
+async function questionView(w: World, id: string, opening?: Opening): Promise<JsonObject> {
+  const row = await findAsk(w, id);
+  const note = row.request === undefined ? undefined : await noteOf(w, row.request);
+  const view = {
+    ...askView(row),
+    ...(await partiesView(w, row)),
+    ...(await digitsView(w, row)),
+    facts: row.facts,
+    appraisal: row.appraisal,
+    ...(row.state === "denied" ? deniedView(await deniedOf(w, row)) : {}),
+    ...(note === undefined ? {} : { claimed: { note } }),
+  };
+  if (opening === undefined) return view;
+  const opened = await openRequest(w, row.req, opening);
+  const shown = "statement" in opened ? opened.statement.body : opened.draft;
+  const diff = await sinceLastApproval(w, row.entry, shown);
+  return {
+    ...view,
+    ...(diff === undefined ? {} : { diff: diffView(diff) }),
+    ...statementView(opened),
+    request: opened.request,
+  };
+}
+
 /**
- * A question, and with `jkt` the statement made for that key: where digits are asked for, once `match` gives them.
+ * A question, and with `jkt` the statement made for that key, unless digits have to be typed first: those are posted,
+ * so that no address holds them and nothing between sends them twice.
  * @param by who acts without a signature, as the log names him
  */
 export const openForOwner =
   (w: World, by: string): OwnerCall =>
-  async (request, _context, { id }) => {
+  async (request, _context, { id = "" }) => {
     const jkt = query(request, "jkt");
-    const row = await findAsk(w, id ?? "");
-    const note = row.request === undefined ? undefined : await noteOf(w, row.request);
-    const view = {
-      ...askView(row),
-      ...(await partiesView(w, row)),
-      ...(await digitsView(w, row)),
-      facts: row.facts,
-      appraisal: row.appraisal,
-      ...(note === undefined ? {} : { claimed: { note } }),
-    };
-    if (jkt === undefined) return json(view);
-    const opened = await openRequest(w, row.req, {
-      jkt,
-      match: query(request, "match"),
-      isElsewhere: query(request, "elsewhere") === "1",
+    if (query(request, "match") !== undefined)
+      throw new Refusal("malformed_request", "digits in an address", "Post them to …/statement.");
+    if (jkt === undefined) return json(await questionView(w, id));
+    const isElsewhere = query(request, "elsewhere") === "1";
+    return json(await questionView(w, id, { jkt, isElsewhere, by }));
+  };
+
+/**
+ * The same with what was typed of the digits that the agent's terminal shows. Wrong ones are counted.
+ * @param by who acts without a signature, as the log names him
+ * @param mayName refuses a key that is not this caller's to name
+ */
+export const openWithDigits =
+  (
+    w: World,
+    by: string,
+    mayName: (jkt: string) => Promise<void> = () => Promise.resolve(),
+  ): OwnerCall =>
+  async (request, _context, { id = "" }) => {
+    const posted = new Members(await body(request), "malformed_request", "digits");
+    const opening = {
+      jkt: posted.thumbprint("jkt"),
+      match: posted.text("match", { maxLength: 16 }),
+      isElsewhere: posted.has("elsewhere") && posted.flag("elsewhere"),
       by,
-    });
-    const shown = "statement" in opened ? opened.statement.body : opened.draft;
-    const diff = await sinceLastApproval(w, row.entry, shown);
-    return json({
-      ...view,
-      ...(diff === undefined ? {} : { diff: diffView(diff) }),
-      ...statementView(opened),
-      request: opened.request,
-    });
+    };
+    posted.end();
+    await mayName(opening.jkt);
+    return json(await questionView(w, id, opening));
   };
 
 /** A decision: approving is a signature of the owner, whoever posts it. */
@@ -82,9 +120,8 @@ export const decide =
     const decision = posted.choice("decision", ["approve", "deny"] as const);
     if (decision === "deny") {
       posted.end();
-      const { againAt, isBlocked } = await deny(w, id ?? "", by, key === undefined ? {} : { key });
-      const again = isBlocked || againAt === undefined ? {} : { again_at: againAt };
-      return json({ state: "denied", blocked: isBlocked, ...again });
+      const known = await deny(w, id ?? "", by, key === undefined ? {} : { key });
+      return json({ state: "denied", ...deniedView(known) });
     }
     const sig = posted.raw("sig");
     const statement = posted.text("statement", { maxLength: 12_000 });
@@ -237,6 +274,7 @@ export function ownerRoutes(w: World, by: string, feed: OwnerFeed): Routes<objec
     },
     "GET /v1/owner/requests": (request) => inbox(w, request),
     "GET /v1/owner/requests/:id": openForOwner(w, by),
+    "POST /v1/owner/requests/:id/statement": openWithDigits(w, by),
     "POST /v1/owner/requests/:id/decision": decide(w, by),
     "POST /v1/owner/requests/:id/block": block(w, by),
   };
