@@ -22,7 +22,8 @@ import { firstInvitation, followInvitation } from "../first-invitation.ts";
 import { writeTrustFile } from "../trust-file.ts";
 import type { RunningServer } from "../daemons.ts";
 
-const PROXY_NAME = "here";
+/** As people call the machine that they sit at: sentences name it ("It runs on localhost"). */
+const PROXY_NAME = "localhost";
 
 /** A TCP port that is free now; it is written into the configuration, so that restarts keep it. */
 async function freePort(): Promise<number> {
