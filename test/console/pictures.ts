@@ -9,6 +9,7 @@ export const SHOTS: string = join(ROOT, "docs/console");
 export const WIDE = { width: 1280, height: 900 } as const;
 const VIEWS = [
   ["", WIDE],
+  ["-tablet", { width: 900, height: 1100 }],
   ["-phone", { width: 390, height: 844 }],
   ["-narrow", { width: 320, height: 700 }],
 ] as const;

@@ -323,7 +323,9 @@ describe("a stop that nobody confirms", () => {
     await ask().click();
     await page.getByRole("button", { name: "Stop it now" }).click();
     await page.getByText("0 of 1 host confirmed.").waitFor();
-    await page.getByText(/localhost has not answered; its credentials end by \d\d:\d\d\./).waitFor();
+    await page
+      .getByText(/localhost has not answered; its credentials end by \d\d:\d\d\./)
+      .waitFor();
     await picture(page, "stop-unanswered");
   });
 });
