@@ -15,6 +15,7 @@ import { button, head, link, loaded, panel, refusal, simpleButton } from "../ui/
 import { moment } from "../ui/time.ts";
 import { keyTrace } from "../ui/trace.ts";
 import { noticesPanel } from "./notices.ts";
+import { PrintedCodes } from "./printed-codes.ts";
 import { sessionsPanel } from "./sessions.ts";
 
 /** What a signature by a key proves, by what holds it. */
@@ -109,64 +110,6 @@ function keyRow(app: App, key: JsonObject, isLast: boolean, changed: () => void)
       : isLast
         ? h("p", { class: "note" }, "Your last key stays.")
         : remover(app, key, changed),
-  );
-}
-
-function codesPanel(app: App, codes: JsonObject): HTMLElement {
-  const left = number(codes, "left");
-  const shown = h("div", { attrs: { "aria-live": "polite" } });
-  const count = h("span", {}, left === 0 ? "none left" : `${left} of ${number(codes, "of")} left`);
-  const print = button(left === 0 ? "Make stop codes" : "Make new codes", "plain", () => {
-    print.setBusy("Making…");
-    app.api
-      .post("/v1/owner/stop-codes", {})
-      .then(({ codes: made }) => {
-        const words = Array.isArray(made) ? made.filter((one) => typeof one === "string") : [];
-        const paper = h(
-          "section",
-          { class: "paper", attrs: { "aria-label": "Stop codes" } },
-          h(
-            "p",
-            { class: "strong" },
-            `countersign · stop codes of ${app.session.owner.name} · ${app.place.trustDomain}`,
-          ),
-          h(
-            "p",
-            {},
-            "Each stops all your agents, once, from any device, without a key. They are shown only now.",
-          ),
-          h(
-            "ol",
-            { class: "codes" },
-            words.map((word) => h("li", { class: "mono" }, word)),
-          ),
-        );
-        const printed = simpleButton("Print", "plain", () => window.print());
-        fill(count, `${words.length} of ${words.length} left`);
-        fill(shown, paper, printed);
-      })
-      .catch((error: unknown) => fill(shown, refusal(error)))
-      .finally(() => print.setBusy());
-  });
-  return panel(
-    "Printed stop codes",
-    count,
-    h(
-      "div",
-      { class: "panel-body" },
-      h(
-        "p",
-        {},
-        "A code stops all your agents, from any device, without a key. Keep the sheet where you would look in a hurry.",
-      ),
-      h(
-        "div",
-        { class: "act" },
-        print.element,
-        left === 0 ? undefined : h("span", { class: "note" }, "The old ones stop working."),
-      ),
-      shown,
-    ),
   );
 }
 
@@ -290,8 +233,10 @@ class Adding {
 /** What can sign in the owner's name; printed codes; what to do when keys are lost. */
 export function keysPage(app: App): Page {
   const body = h("div", {});
+  const codes = new PrintedCodes(app);
   const load = async (): Promise<readonly Child[]> => {
     const answer = await app.api.get("/v1/owner/keys");
+    codes.tell(object(answer["stop_codes"]));
     const keys = list(answer, "keys");
     const signing = keys.filter((key) => standing(key, app.now()) === undefined);
     const rows = keys.map((key) =>
@@ -302,7 +247,7 @@ export function keysPage(app: App): Page {
       h(
         "div",
         { class: "key-columns" },
-        codesPanel(app, object(answer["stop_codes"])),
+        codes.root,
         lossPanel(signing.length === 1),
         sessionsPanel(app),
       ),
@@ -323,8 +268,7 @@ export function keysPage(app: App): Page {
       noticesPanel(app),
     ),
     close: app.onChange(() => {
-      // codes that were just made stand only here
-      if (body.querySelector(".paper") === null) again();
+      if (!codes.isInUse) again();
     }),
   };
 }
