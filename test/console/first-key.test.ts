@@ -135,9 +135,36 @@ describe("the first key, in a real browser", () => {
     await agent.stop();
   });
 
-  it("asks on every page about a key that none of his signed for", async () => {
-    await home.owner("robin");
+  it("asks on every page about a key that none of his signed for, and says what was approved with it", async () => {
+    const strange = await home.owner("robin");
     await page.getByText("A key that none of yours signed for").waitFor();
+    await page.getByText("It has signed no approval.").waitFor();
+    await home.register("second", "--owner", "robin");
+    const agent = home.courier("second");
+    const answer = tell(agent, "/v1/credential?wait=60", {});
+    await home.approve((await home.waiting()).id, strange);
+    expect(await answer).toMatchObject({ status: 200 });
+    await page.getByText(/It has signed an approval in your name, last today/).waitFor();
+    await page.evaluate(`location.hash = "#/agents/second"`);
+    await titled("second");
+    await page
+      .getByText(/^Works on .* signed for with a key that none of yours signed for\.$/)
+      .waitFor();
+    await page
+      .getByText(/^Signed with a key that none of yours signed for: .*stop every/)
+      .waitFor();
+    expect(await page.getByText("signature fits this text").count()).toBe(0);
+    await picture(page, "agent-strange");
+    await page.evaluate(`location.hash = "#/agents/mailer"`);
+    await titled("mailer");
+    await page.getByText(/Signed for by you until/).waitFor();
+    await page.getByText("The owner's signature fits this text").waitFor();
+    await page.evaluate(`location.hash = "#/log"`);
+    await page.getByText(/^second was approved with a key that none of yours/).waitFor();
+    await page.getByText(/^mailer was approved by you with/).waitFor();
+    await agent.stop();
+    await page.evaluate(`location.hash = "#/keys"`);
+    await titled("Keys");
     await page
       .getByText(/stop everything first, then remove the key.*The log has the entry \d+\./)
       .waitFor();
@@ -155,6 +182,10 @@ describe("the first key, in a real browser", () => {
     await picture(page, "keys-strange");
     await press("Remove it");
     await expect.poll(() => page.locator(".strange").count()).toBe(0);
+    // what was approved with it has ended, and is not called his
+    await page.evaluate(`location.hash = "#/agents/second"`);
+    await page.getByText(/It ended today .*: the key that signed it was removed/).waitFor();
+    await page.getByText(/^Signed with a key that none of yours signed for/).waitFor();
   });
 
   it("is suspended by its link being used twice, which says when and whom to tell", async () => {

@@ -203,6 +203,33 @@ describe("a key that the owner did not add", () => {
     expect(row?.knownBy).toEqual([passkey.jkt]);
   });
 
+  it("stays strange when it is suspended, and when it is gone", async () => {
+    const { jkt } = await enrolOwner(rig, "alice");
+    for (const fields of [{ suspendedAt: rig.now() }, { removedAt: rig.now() }]) {
+      await rig.world.store.commit({ changes: [{ set: "ownerKey", jkt, fields }] });
+      expect(await strangers()).toEqual([jkt]);
+    }
+  });
+
+  it("is none of those that led to his, though they are gone", async () => {
+    const two = await second();
+    const made = await registered(await sessionOf(rig, two));
+    const posted = { statement: made.jcs, sig: await made.fresh.sign(made.bytes), comment: "" };
+    const co = await coSigned(two, made.bytes);
+    const added = await call("POST /v1/owner/keys", { ...posted, ...co });
+    expect(added.word).toBe("200");
+    const last = await sessionOf(rig, made.fresh);
+    for (const { jkt } of [passkey, two])
+      expect((await call(`DELETE /v1/owner/keys/${jkt}`, undefined, last)).word).toBe("200");
+    expect(await strangers(last)).toEqual([]);
+    // one that a removed key signed for is somebody else's still
+    const stolen = await enrolOwner(rig, "alice", generateSigner("Ed25519"));
+    await rig.world.store.commit({
+      changes: [{ set: "ownerKey", jkt: stolen.jkt, fields: { knownBy: [two.jkt] } }],
+    });
+    expect(await strangers(last)).toEqual([stolen.jkt]);
+  });
+
   it("does not answer for itself: what its holder says is not what the others say", async () => {
     const signer = generateSigner();
     const hostile = await enrolPasskey(rig, passkey.flags, { key: signer });

@@ -1,8 +1,11 @@
 import type { ActionClass, CeilingEntry, JsonObject, Seconds } from "@countersign/core";
+import { short } from "./key-sheet.ts";
+import { STRANGE } from "./known-keys.ts";
 import { number, optional, text } from "./read.ts";
 import { h, svg } from "./ui/dom.ts";
 import type { Child } from "./ui/dom.ts";
 import { icon } from "./ui/icons.ts";
+import { link } from "./ui/parts.ts";
 import { left, moment, utc } from "./ui/time.ts";
 
 /** A grant, and what this browser found out about it. */
@@ -13,6 +16,10 @@ export interface Judged {
   readonly ceiling: readonly CeilingEntry[];
   /** Whether the owner's signature fits the text. */
   readonly isSigned: boolean;
+  /** Thumbprint of the key that signed, as the text says. */
+  readonly jkt: string;
+  /** It signed in this owner's name, and neither he nor a key of his signed for it. */
+  readonly isStrange: boolean;
 }
 
 const DAY = 86_400;
@@ -127,7 +134,22 @@ const noCeiling = (): HTMLElement =>
     ),
   );
 
-function signature({ isSigned }: Judged): HTMLElement {
+function signature({ isSigned, isStrange, jkt }: Judged): HTMLElement {
+  if (isStrange)
+    return h(
+      "p",
+      { class: "limit-marked" },
+      icon("warning"),
+      h(
+        "span",
+        {},
+        `Signed with ${STRANGE}: `,
+        h("span", { class: "mono" }, short(jkt)),
+        ". If it was not you: stop everything, then remove the key under ",
+        link("Keys", "#/keys", "text-link"),
+        ", and tell your administrator.",
+      ),
+    );
   return isSigned
     ? h(
         "p",
@@ -161,7 +183,7 @@ export function allowsPanel(judged: Judged, live: number, now: Seconds): HTMLEle
     h(
       "header",
       { class: "panel-head" },
-      h("h2", {}, "What your approval still allows"),
+      h("h2", {}, `What ${judged.isStrange ? "this" : "your"} approval still allows`),
       h(
         "p",
         { class: "note" },

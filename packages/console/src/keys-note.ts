@@ -14,6 +14,14 @@ function entryWords(key: JsonObject): string {
   return entry === undefined ? "" : ` The log has the entry ${entry.toLocaleString("en-US")}.`;
 }
 
+/** What a key that somebody else added was used for. */
+function usedWords(key: JsonObject, now: number): string {
+  const at = optional(key, "last_signed_at", number);
+  return at === undefined
+    ? "It has signed no approval."
+    : `It has signed an approval in your name, last ${moment(at, now)}.`;
+}
+
 /** The keys that somebody else added: said on every page until the owner has answered. */
 export function keysNote(app: App): { readonly root: HTMLElement; close(): void } {
   const root = h("div", { class: "strange-keys" });
@@ -32,7 +40,7 @@ export function keysNote(app: App): { readonly root: HTMLElement; close(): void 
         h("strong", {}, "A key that none of yours signed for can sign in your name: "),
         `${text(key, "comment")} `,
         h("span", { class: "mono" }, short(jkt)),
-        `, added ${moment(number(key, "added_at"), app.now())}. If it was not you: stop everything first, then remove the key, and tell your administrator.${entryWords(key)}`,
+        `, added ${moment(number(key, "added_at"), app.now())}. ${usedWords(key, app.now())} If it was not you: stop everything first, then remove the key, and tell your administrator.${entryWords(key)}`,
       ),
       h(
         "div",
@@ -52,7 +60,7 @@ export function keysNote(app: App): { readonly root: HTMLElement; close(): void 
     fill(
       root,
       list(answer, "keys")
-        .filter((key) => key["known"] === false && standing(key, app.now()) === undefined)
+        .filter((key) => key["known"] !== true && standing(key, app.now()) === undefined)
         .map(ask),
     );
   };

@@ -12,6 +12,7 @@ import { allowsPanel, isOver, pastApproval } from "../allows-panel.ts";
 import type { Judged } from "../allows-panel.ts";
 import type { App, Page } from "../app.ts";
 import { hostPanel } from "../host-state.ts";
+import { knownKeys, STRANGE } from "../known-keys.ts";
 import { lifeOf } from "../life.ts";
 import type { LifeFacts } from "../life.ts";
 import { lifePanel } from "../life-panel.ts";
@@ -32,12 +33,14 @@ import { moment } from "../ui/time.ts";
  * Verifies an approval from the octets that were signed. A signature of several owners, or of the pages of another
  * console, is not judged here: that is said, and is no tick.
  */
-async function judge(app: App, grant: JsonObject): Promise<Judged> {
+async function judge(app: App, grant: JsonObject, known: ReadonlySet<string>): Promise<Judged> {
   const preSigned = grant["model"] === "agent";
   const statement = readStatement(app.c, fromBase64url(text(grant, "statement")), { preSigned });
   const { body } = statement;
   const ceiling = body.kind === "credential" ? body.grant.ceiling : [];
-  const read = { grant, words: signedText(statement), ceiling };
+  const { id, jkt } = body.owner;
+  const isStrange = id === app.session.owner.id && !known.has(jkt);
+  const read = { grant, words: signedText(statement), ceiling, jkt, isStrange };
   const key = object(grant["key"]);
   const application = optional(key, "app", text);
   const pages = { rpId: app.place.rpId, origins: [window.location.origin] };
@@ -100,11 +103,12 @@ function standing(
   const host = nameOf(text(answer, "proxy"));
   const live = judged.find(({ grant }) => !isOver(grant, now));
   if (list(answer, "stops").length > 0) return ["stopped", `Stopped on ${host}.`];
-  if (live !== undefined)
-    return [
-      "signed",
-      `Works on ${host}. Signed for by you until ${moment(number(live.grant, "exp"), now)}.`,
-    ];
+  if (live !== undefined) {
+    const until = moment(number(live.grant, "exp"), now);
+    return live.isStrange
+      ? ["agent", `Works on ${host} until ${until}, signed for with ${STRANGE}.`]
+      : ["signed", `Works on ${host}. Signed for by you until ${until}.`];
+  }
   return ["nobody", `Registered for ${host}. Nobody has signed for it now.`];
 }
 
@@ -173,13 +177,15 @@ export function agentPage(app: App, name: string): Page {
   const marked = h("span", { class: "page-mark" }, mark("nobody", "mark mark-large"));
   const stops = new Stops(app);
   const load = async (): Promise<readonly Child[]> => {
-    const [answer, all] = await Promise.all([
+    const [answer, all, known] = await Promise.all([
       app.api.get(`/v1/owner/agents/${encodeURIComponent(name)}`),
       app.api.get("/v1/owner/agents"),
+      knownKeys(app),
     ]);
     const now = number(answer, "now");
     const host = nameOf(text(answer, "proxy"));
-    const judged = await Promise.all(list(answer, "grants").map((grant) => judge(app, grant)));
+    const grants = list(answer, "grants");
+    const judged = await Promise.all(grants.map((grant) => judge(app, grant, known)));
     const [state, words] = standing(answer, judged, now);
     fill(marked, mark(state, "mark mark-large"));
     lead.textContent = words;

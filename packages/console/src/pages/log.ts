@@ -2,6 +2,7 @@ import type { JsonObject } from "@countersign/core";
 import type { App, Page } from "../app.ts";
 import { checkEntry, isKnownLog } from "../checked.ts";
 import type { CheckedEntry } from "../checked.ts";
+import { knownKeys, STRANGE } from "../known-keys.ts";
 import { list, nameOf, number, object, optional, text } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
@@ -38,8 +39,27 @@ function subjectOf(record: JsonObject): string | undefined {
   return entry === undefined || entry.startsWith("urn:") ? undefined : nameOf(entry);
 }
 
-function said(entry: CheckedEntry): Child {
-  const words = WORDS[entry.type] ?? entry.type;
+/** What a signature in one's own name is called where the key is not one's own. */
+const STRANGE_WORDS: Readonly<Record<string, string>> = {
+  "approval.approved": `was approved with ${STRANGE}:`,
+  "approval.signed": `was signed with ${STRANGE}:`,
+  "approval.presigned": `was approved beforehand with ${STRANGE}:`,
+};
+
+/** Whose the entries are, and which keys are his. */
+interface Reader {
+  readonly owner: string;
+  readonly known: ReadonlySet<string>;
+}
+
+function wordsOf({ type, record }: CheckedEntry, { owner, known }: Reader): string {
+  const { key, owner: signer } = record;
+  const isStrange = signer === owner && typeof key === "string" && !known.has(key);
+  return (isStrange ? STRANGE_WORDS[type] : undefined) ?? WORDS[type] ?? type;
+}
+
+function said(entry: CheckedEntry, reader: Reader): Child {
+  const words = wordsOf(entry, reader);
   const subject = subjectOf(entry.record);
   const key = optional(entry.record, "key", text);
   return [
@@ -56,7 +76,7 @@ function save(entry: CheckedEntry): void {
   URL.revokeObjectURL(url);
 }
 
-function row(entry: CheckedEntry, now: number): HTMLElement {
+function row(entry: CheckedEntry, reader: Reader, now: number): HTMLElement {
   const isGood = entry.problem === undefined;
   const words = isGood ? "checked here" : "not in the log";
   const note = isGood
@@ -70,7 +90,7 @@ function row(entry: CheckedEntry, now: number): HTMLElement {
     "li",
     { class: "row row-log" },
     h("p", { class: "mono note" }, String(entry.seq)),
-    h("div", { class: "row-text" }, h("p", { class: "log-said" }, said(entry)), note),
+    h("div", { class: "row-text" }, h("p", { class: "log-said" }, said(entry, reader)), note),
     h("p", { class: "note" }, moment(entry.t, now)),
     h("p", { class: isGood ? "log-good" : "log-bad" }, icon(isGood ? "check" : "warning"), words),
     simpleButton("Save proof", "plain", () => save(entry)),
@@ -106,11 +126,16 @@ function summary(entries: readonly CheckedEntry[], isKnown: boolean, now: number
 export function logPage(app: App): Page {
   const body = h("div", { class: "log" });
   let shown: readonly CheckedEntry[] = [];
-  const draw = (answer: JsonObject, isKnown: boolean): readonly Child[] => {
+  const { id: owner } = app.session.owner;
+  const draw = (
+    answer: JsonObject,
+    isKnown: boolean,
+    known: ReadonlySet<string>,
+  ): readonly Child[] => {
     const now = number(answer, "now");
     const next = optional(answer, "next", number);
     if (shown.length === 0) return [h("p", { class: "empty" }, "The log says nothing of you yet.")];
-    const rows = shown.map((entry) => row(entry, now));
+    const rows = shown.map((entry) => row(entry, { owner, known }, now));
     const older =
       next === undefined
         ? undefined
@@ -118,14 +143,15 @@ export function logPage(app: App): Page {
     return [summary(shown, isKnown, now), h("ul", { class: "rows" }, rows), older];
   };
   const load = async (before?: number): Promise<readonly Child[]> => {
-    const answer = await app.api.get(
-      `/v1/owner/log${before === undefined ? "" : `?before=${before}`}`,
-    );
+    const [answer, known] = await Promise.all([
+      app.api.get(`/v1/owner/log${before === undefined ? "" : `?before=${before}`}`),
+      knownKeys(app),
+    ]);
     const vkey = text(object(answer["log"]), "vkey");
     const entries = list(answer, "entries").map((entry) => checkEntry(app.c, entry, vkey));
     const checked = await Promise.all(entries);
     shown = before === undefined ? checked : [...shown, ...checked];
-    return draw(answer, isKnownLog(localStorage, vkey));
+    return draw(answer, isKnownLog(localStorage, vkey), known);
   };
   const more = (next: number): Promise<void> =>
     load(next)

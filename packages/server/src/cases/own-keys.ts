@@ -24,21 +24,27 @@ async function ownKey(
   return { key, keys };
 }
 
-/** Thumbprints of the keys that whoever holds the session's key has not spoken for. */
+/**
+ * Thumbprints of the keys that whoever holds the session's key has not spoken for, those among them that are suspended or
+ * removed. A removed key's word counts for no key that signs still; it only says whose the ones that are gone were.
+ */
 export function strangeKeys(
   w: Pick<World, "c">,
   keys: readonly OwnerKeyRow[],
   jkt: string,
 ): ReadonlySet<string> {
-  const known = keysKnownTo(
-    keys.filter(signs).map((key) => ({
-      jkt: key.jkt,
-      coSigners: coSignerThumbprints(w, key),
-      knownBy: key.knownBy ?? [],
-    })),
-    jkt,
-  );
-  return new Set(keys.filter((key) => signs(key) && !known.has(key.jkt)).map((key) => key.jkt));
+  const spoken = keys.map((key) => ({
+    key,
+    of: { jkt: key.jkt, coSigners: coSignerThumbprints(w, key), knownBy: key.knownBy ?? [] },
+  }));
+  const isKnown = (key: OwnerKeyRow): boolean => {
+    const asked = spoken.filter((one) => isOut(key) || signs(one.key) || one.key === key);
+    return keysKnownTo(
+      asked.map(({ of }) => of),
+      jkt,
+    ).has(key.jkt);
+  };
+  return new Set(keys.filter((key) => !isKnown(key)).map((key) => key.jkt));
 }
 
 /**
