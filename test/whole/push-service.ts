@@ -2,25 +2,10 @@ import { createServer } from "node:https";
 import type { Server } from "node:https";
 import type { IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
-import {
-  buildIssuingCa,
-  buildRoot,
-  buildServerTls,
-  parseCertificate,
-  pemEncode,
-} from "../../packages/core/src/index.ts";
-import {
-  createGuardedFetch,
-  generatePrivateKey,
-  nodeCrypto as c,
-  privateKeyToPem,
-  publicJwkOf,
-  generateSigner,
-} from "../../packages/node/src/index.ts";
+import { createGuardedFetch } from "../../packages/node/src/index.ts";
 import type { GuardedFetch } from "../../packages/node/src/index.ts";
+import { certified } from "./certified.ts";
 
-/** OpenSSL compares with the clock of the machine: from 2000 to 2049. */
-const VALID = { notBefore: 946_684_800, notAfter: 2_493_072_000 };
 const MAX_BODY_BYTES = 4096;
 
 /** One message as a push service gets it. */
@@ -29,36 +14,6 @@ export interface Pushed {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Uint8Array;
-}
-
-async function certified(): Promise<{ root: string; cert: string; key: string }> {
-  const [top, by] = [generateSigner(), generateSigner()];
-  const key = generatePrivateKey("P-256");
-  const base = {
-    ...VALID,
-    origin: "spiffe://push.test",
-    hierarchy: "infrastructure",
-    name: "push",
-  } as const;
-  const serial = (n: number): Uint8Array => new Uint8Array(16).fill(n);
-  const root = await buildRoot(c, { ...base, serial: serial(1) }, top);
-  const given = { ...base, serial: serial(2), key: by.key, issuer: parseCertificate(root) };
-  const issuing = await buildIssuingCa(c, given, top);
-  const leaf = await buildServerTls(
-    c,
-    {
-      ...VALID,
-      serial: serial(3),
-      key: publicJwkOf(key),
-      issuer: parseCertificate(issuing),
-      uri: "spiffe://push.test/server",
-      dns: [],
-      ips: ["127.0.0.1"],
-    },
-    by,
-  );
-  const pem = (der: Uint8Array): string => pemEncode("CERTIFICATE", der);
-  return { root: pem(root), cert: pem(leaf) + pem(issuing), key: privateKeyToPem(key) };
 }
 
 /** A push service of our own, over TLS: what it answers is the test's to say. */
