@@ -92,12 +92,22 @@ describe("a browser that takes notices", () => {
     );
   });
 
-  it("is whose it was last: another owner at the same browser takes it over", async () => {
-    await turnOn(1);
+  it("is whose it was last: another owner at the same browser takes it over, and the log says so to the first", async () => {
+    const id = textOf((await turnOn(1)).body["id"]);
     const ana = await other();
     expect((await turnOn(1, {}, ana)).word).toBe("200");
     expect(await listed()).toEqual([]);
     expect(await listed(ana)).toHaveLength(1);
+    const { body } = await call("GET /v1/owner/log");
+    const [last] = body["entries"] as readonly JsonObject[]; // as the server says it
+    expect(last).toMatchObject({ type: "owner.push_ended" });
+    expect(JSON.parse(textOf(last?.["record"]))).toEqual({
+      v: 1,
+      owner: passkey.id,
+      subscription: id,
+      key: passkey.jkt,
+      service: "https://push.example.com",
+    });
   });
 
   it("is not taken over by who knows neither endpoint nor session", async () => {

@@ -28,9 +28,12 @@ function log(
   return logRow(w, { type, t: w.clock(), actor, ...why, record });
 }
 
+const MAX_TRIES = 3;
+
 /**
  * A browser of the owner takes notices from now on: as long as the key of this session is his, and until he or the browser
- * ends it. It gives the browser nothing but that.
+ * ends it. It gives the browser nothing but that. Where another owner has its endpoint, his ends first, under a log row of
+ * its own: nobody's notices go silently.
  * @throws Refusal `session_needed`: the key is gone meanwhile
  */
 export async function subscribePush(
@@ -43,14 +46,18 @@ export async function subscribePush(
   const id = pushSubscriptionId(w.c, owner, endpoint);
   const row = { id, owner, jkt, endpoint, p256dh, auth, name, madeAt: w.clock() };
   const by = { actor: "owner", record: { by: `session of ${owner}` } } as const;
-  const committed = await w.store.commit({
-    log: log(w, "owner.push_subscribed", row, by),
-    changes: [],
-    push: [{ put: "pushSubscription", row, keep: MAX_PUSH_SUBSCRIPTIONS }],
-  });
-  if (committed === "used" || committed === "conflict")
-    throw new Refusal("session_needed", "the key that signed in was removed or suspended");
-  return row;
+  for (let attempt = 0; attempt < MAX_TRIES; attempt += 1) {
+    const committed = await w.store.commit({
+      log: log(w, "owner.push_subscribed", row, by),
+      changes: [],
+      push: [{ put: "pushSubscription", row, keep: MAX_PUSH_SUBSCRIPTIONS }],
+    });
+    if (committed !== "used" && committed !== "conflict") return row;
+    const held = await w.store.pushSubscriptionAt(endpoint);
+    if (held === undefined || held.owner === owner) break;
+    await end(w, held, { actor: "server", reason: "taken", record: {} });
+  }
+  throw new Refusal("session_needed", "the key that signed in was removed or suspended");
 }
 
 /** One of this owner's; what is another's does not exist. @throws Refusal `not_found` */

@@ -52,12 +52,17 @@ export function pushRules(store: () => Store, put: f.Put): void {
     expect(await ids("urn:other")).toEqual(["x"]);
   });
 
-  it("are of one owner an endpoint: whoever gave it last", async () => {
+  it("are of one owner an endpoint: it goes to another only once his has ended", async () => {
     await withKey();
     const { endpoint } = row("a");
     await add(row("a"));
     await add(row("a", { name: "Desk", madeAt: f.NOW + 5 }));
     expect(await store().pushSubscriptions(f.OWNER)).toMatchObject([{ name: "Desk" }]);
+    expect(await add(row("z", { owner: "urn:other", endpoint }))).toBe("conflict");
+    expect(await ids()).toEqual(["a"]);
+    expect(await store().pushSubscriptionAt(endpoint)).toMatchObject({ id: "a", name: "Desk" });
+    await store().commit({ changes: [], push: [{ drop: "pushSubscription", id: "a" }] });
+    expect(await store().pushSubscriptionAt(endpoint)).toBeUndefined();
     await add(row("z", { owner: "urn:other", endpoint }));
     expect(await ids()).toEqual([]);
     expect(await ids("urn:other")).toEqual(["z"]);

@@ -12,6 +12,10 @@ export abstract class SqlitePushReads implements PushReads {
     return this.select((db) => q.find(db, PUSH_SUBSCRIPTIONS, "id = :key", id));
   }
 
+  pushSubscriptionAt(endpoint: string): Promise<PushSubscriptionRow | undefined> {
+    return this.select((db) => q.find(db, PUSH_SUBSCRIPTIONS, "endpoint = :key", endpoint));
+  }
+
   pushSubscriptions(owner: string): Promise<readonly PushSubscriptionRow[]> {
     const of = { owner: ["owner = :owner", owner] } as const;
     return this.select((db) => q.select(db, PUSH_SUBSCRIPTIONS, of, "made_at DESC, id"));

@@ -23,7 +23,9 @@ function put(db: Sqlite, { row, keep }: Extract<PushChange, { put: string }>): v
   const live =
     "SELECT 1 FROM owner_keys WHERE jkt = ? AND removed_at IS NULL AND suspended_at IS NULL";
   if (db.get(live, [jkt]) === undefined) throw new Clash("conflict", "owner key");
-  db.run("DELETE FROM push_subscriptions WHERE endpoint = ? OR id = ?", [endpoint, id]);
+  const held = "SELECT 1 FROM push_subscriptions WHERE endpoint = ? AND owner <> ?";
+  if (db.get(held, [endpoint, owner]) !== undefined) throw new Clash("conflict", "endpoint");
+  db.run("DELETE FROM push_subscriptions WHERE id = ?", [id]);
   db.run(PUSH_SUBSCRIPTIONS.insert, PUSH_SUBSCRIPTIONS.bind(row));
   db.run(
     `DELETE FROM push_subscriptions WHERE owner = :owner AND id <> :id AND id NOT IN (

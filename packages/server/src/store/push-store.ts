@@ -16,8 +16,8 @@ export interface PushSubscriptionRow extends PushSubscription {
 /** Effects on where notices are pushed. */
 export type PushChange =
   /**
-   * An endpoint is one browser: whoever gave it last has it. Of one owner the newest `keep` stay. "conflict" for a key
-   * that is removed or suspended.
+   * An endpoint is one browser, of one owner. Of one owner the newest `keep` stay. "conflict" for a key that is removed or
+   * suspended, and for an endpoint that another owner has.
    */
   | { readonly put: "pushSubscription"; readonly row: PushSubscriptionRow; readonly keep: number }
   /** May hit none. */
@@ -26,6 +26,8 @@ export type PushChange =
 /** What is kept of them; as `Store`. */
 export interface PushReads {
   pushSubscription(id: string): Promise<PushSubscriptionRow | undefined>;
+  /** The one that has this endpoint. */
+  pushSubscriptionAt(endpoint: string): Promise<PushSubscriptionRow | undefined>;
   /** Newest first. */
   pushSubscriptions(owner: string): Promise<readonly PushSubscriptionRow[]>;
 }
