@@ -1,6 +1,8 @@
+import { readStatement } from "@countersign/core";
+import { nodeCrypto } from "@countersign/node";
 import { expect, it } from "vitest";
 import { textOf } from "../world.testing.ts";
-import { before, makeScene } from "./scene.testing.ts";
+import { approvedScene, before, makeScene } from "./scene.testing.ts";
 
 it("a start that its owner announces at the very moment of the question is expected", async () => {
   let act: () => Promise<unknown> = () => Promise.resolve();
@@ -20,5 +22,14 @@ it("a printed code that was used says nothing of keys: its answer is that of any
   expect(textOf((await use({ do: "stop" })).body["done"])).toBe("stop");
   for (const jkt of [owner.jkt, "A".repeat(43)])
     expect((await use({ do: "remove_key", jkt })).word).toBe("stop_code_invalid");
+  await rig.close();
+});
+
+it("an approval burns the number of its statement, whatever became of the question", async () => {
+  const { rig, cs } = await approvedScene();
+  const grant = await rig.world.store.grant(cs);
+  const { body } = readStatement(nodeCrypto, grant?.statement ?? new Uint8Array());
+  const again = { kind: "jti", value: body.jti, until: Number.MAX_SAFE_INTEGER } as const;
+  expect(await rig.world.store.commit({ changes: [], once: [again] })).toBe("used");
   await rig.close();
 });
