@@ -159,7 +159,13 @@ describe("the first key, in a real browser", () => {
     await titled("mailer");
     await page.getByText(/Signed for by you until/).waitFor();
     await page.getByText("The owner's signature fits this text").waitFor();
+    const url = "https://hooks.example.com/notices";
+    const { id } = await home.json(["owner", "webhook", "add", "robin", url]);
+    await home.json(["owner", "webhook", "remove", String(id)]);
     await page.evaluate(`location.hash = "#/log"`);
+    await page
+      .getByText(/^an administrator has notices of yours posted to hooks\.example\.com$/)
+      .waitFor();
     await page.getByText(/^second was approved with a key that none of yours/).waitFor();
     await page.getByText(/^mailer was approved by you with/).waitFor();
     await agent.stop();

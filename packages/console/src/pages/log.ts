@@ -30,6 +30,17 @@ const WORDS: Readonly<Record<string, string>> = {
   "key.recovery_cancelled": "a recovery of your keys was cancelled",
   "owner.push_subscribed": "a device takes notices, by the key",
   "owner.push_ended": "a device takes no more notices; its key was",
+  "owner.stop_codes_made": "new stop codes of yours were made",
+  "admin.stop_codes_made": "an administrator made new stop codes of yours",
+  "admin.owner_invited": "an administrator invited you to make your first key",
+  "admin.webhook_added": "an administrator has notices of yours posted to",
+  "admin.webhook_rotated": "notices of yours are signed with a new secret for",
+  "admin.webhook_enabled": "notices of yours are posted again to",
+  "admin.webhook_removed": "notices of yours are posted no more to",
+  "notice.webhook_disabled": "notices of yours were not taken any more by",
+  "approval.announced": "was announced by you",
+  "approval.starters_changed": "the users who start in your name were changed",
+  "approval.unblocked": "may ask again",
   "halt.set": "stopped",
   "halt.lifted": "a stop was lifted",
 };
@@ -61,11 +72,12 @@ function wordsOf({ type, record }: CheckedEntry, { owner, known }: Reader): stri
 function said(entry: CheckedEntry, reader: Reader): Child {
   const words = wordsOf(entry, reader);
   const subject = subjectOf(entry.record);
-  const key = optional(entry.record, "key", text);
+  const key = optional(entry.record, "key", text)?.slice(0, 8);
+  const what = key ?? optional(entry.record, "host", text);
   return [
     subject === undefined ? undefined : h("strong", {}, `${subject} `),
     words,
-    key === undefined ? undefined : [" ", h("span", { class: "mono" }, key.slice(0, 8))],
+    what === undefined ? undefined : [" ", h("span", { class: "mono" }, what)],
   ];
 }
 
