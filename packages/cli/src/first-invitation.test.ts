@@ -51,27 +51,34 @@ describe("the first passkey, invited by countersign dev", () => {
       answer(200, { state: "over" }),
       /nobody used the code within ten minutes.*countersign owner invite me\n$/,
     ],
+    [
+      "over, and a key was enrolled in the terminal",
+      answer(200, { state: "over" }),
+      /^$/,
+      [{ keys: [{}] }],
+    ],
     ["open still", answer(200, { state: "open" }), /^$/],
     ["replaced by another", problem(404, "not_found"), /^$/],
     ["not told now", problem(503, "unreachable"), /^$/],
-  ])("says what became of the code: %s", async (_, state, wanted) => {
-    const cli = { ...fakeCli(), stderr: new PassThrough() };
-    let heard = "";
-    cli.stderr.on("data", (piece: Buffer) => (heard += piece.toString()));
-    let released = (): void => undefined;
-    const onRelease = (listener: () => void): (() => void) => {
-      released = listener;
-      return () => undefined;
-    };
-    const stop = followInvitation(
-      cli,
-      { onRelease },
-      handlerTarget(() => Promise.resolve(state)),
-      MADE,
-    );
-    released();
-    await new Promise(setImmediate);
-    await expect.poll(() => heard).toMatch(wanted);
-    stop();
-  });
+  ])(
+    "says what became of the code: %s",
+    async (_, state, wanted, owners: readonly object[] = []) => {
+      const cli = { ...fakeCli(), stderr: new PassThrough() };
+      let heard = "";
+      cli.stderr.on("data", (piece: Buffer) => (heard += piece.toString()));
+      let released = (): void => undefined;
+      const onRelease = (listener: () => void): (() => void) => {
+        released = listener;
+        return () => undefined;
+      };
+      const admin = handlerTarget(({ url }) =>
+        Promise.resolve(url.endsWith("/v1/owners") ? answer(200, { owners }) : state),
+      );
+      const stop = followInvitation(cli, { onRelease }, admin, MADE);
+      released();
+      await new Promise(setImmediate);
+      await expect.poll(() => heard).toMatch(wanted);
+      stop();
+    },
+  );
 });

@@ -15,10 +15,13 @@ const OWNER = "me";
 const hasKey = (owner: JsonObject): boolean =>
   list(owner, "keys").some((key) => key["removed_at"] === undefined);
 
+const hasOwner = async (api: LocalApi): Promise<boolean> =>
+  list(await api.get("/v1/owners"), "owners").some((owner) => hasKey(owner));
+
 /** A code for the first passkey, where no owner has a key; undefined where one has, or where there is no console. */
 export async function firstInvitation(admin: Target): Promise<JsonObject | undefined> {
   const api = apiOf(admin);
-  if (list(await api.get("/v1/owners"), "owners").some(hasKey)) return undefined;
+  if (await hasOwner(api)) return undefined;
   try {
     return await api.post("/v1/owner/invitations", { name: OWNER });
   } catch (error) {
@@ -38,7 +41,8 @@ async function stateNow(api: LocalApi, made: JsonObject): Promise<JsonObject | u
 }
 
 /**
- * Says once what became of the code: the characters to compare, or how to get another one.
+ * Says once what became of the code: the characters to compare, or how to get another one. Nothing where an owner has
+ * enrolled a key in the terminal meanwhile.
  * @returns what stops it
  */
 export function followInvitation(
@@ -60,6 +64,7 @@ export function followInvitation(
     stop();
     if (now === undefined) return;
     const state = text(now, "state");
+    if (state === "over" && (await hasOwner(api))) return;
     const lines =
       state === "used"
         ? madeLines(cli, OWNER, text(now, "jkt"))
