@@ -50,3 +50,25 @@ export async function askAtTerminal(home: Home, name: string, note?: string): Pr
 /** Two digits that are not these. */
 export const otherThan = (digits: string): string =>
   String((Number(digits) + 1) % 100).padStart(2, "0");
+
+/** Where the words end that a terminal shows, now or later. */
+export function said(terminal: Running, words: string, from = 0): Promise<number> {
+  return terminal.when(words, ({ text }) => {
+    const at = text.indexOf(words, from);
+    return at < 0 ? undefined : at + words.length;
+  });
+}
+
+/** Turns every page up to the question for the code. */
+export async function readOn(terminal: Running, from: number): Promise<void> {
+  let at = from;
+  await terminal.when("question for the code", ({ text }) => {
+    const more = text.indexOf("more lines; Enter goes on", at);
+    if (more >= 0) {
+      at = more + 1;
+      terminal.write("");
+      return undefined;
+    }
+    return text.includes("type the code", from) ? true : undefined;
+  });
+}

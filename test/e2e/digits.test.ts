@@ -1,9 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { askAtTerminal, otherThan } from "./at-terminal.ts";
+import { askAtTerminal, otherThan, readOn, said } from "./at-terminal.ts";
 import type { AtTerminal } from "./at-terminal.ts";
 import { has, Home } from "./countersign.ts";
-import type { OwnerKeyFile, Running } from "./countersign.ts";
+import type { OwnerKeyFile } from "./countersign.ts";
 
 const hasTerminal = has("script", "--version");
 
@@ -23,25 +23,6 @@ describe.skipIf(!hasTerminal)("an agent that was started at a terminal (owner.md
     return { ...asking, id: (await home.waiting()).id };
   }
   const approval = (id: string): readonly string[] => ["owner", "approve", id, "--key", owner.path];
-  const said = (terminal: Running, words: string, from = 0): Promise<number> =>
-    terminal.when(words, ({ text }) => {
-      const at = text.indexOf(words, from);
-      return at < 0 ? undefined : at + words.length;
-    });
-
-  /** Turns every page up to the question for the code. */
-  async function readOn(terminal: Running, from: number): Promise<void> {
-    let at = from;
-    await terminal.when("question for the code", ({ text }) => {
-      const more = text.indexOf("more lines; Enter goes on", at);
-      if (more >= 0) {
-        at = more + 1;
-        terminal.write("");
-        return undefined;
-      }
-      return text.includes("type the code", from) ? true : undefined;
-    });
-  }
 
   it("is approved by who types its digits, then reads, then types its code", async () => {
     const { id, digits, code, answer, agent } = await ask("typed");

@@ -20,6 +20,7 @@ export function fakeCli(): Cli & { readonly output: () => string } {
     home: "/home/nobody",
     env: { all: {} },
     version: "0.0.0",
+    typedAs: ["countersign"],
     output: () => output.join(""),
   };
 }

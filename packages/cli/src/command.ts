@@ -1,8 +1,10 @@
 import { homedir } from "node:os";
+import { fileURLToPath } from "node:url";
 import { CommanderError } from "commander";
 import type { Command } from "commander";
 import { Refusal } from "@countersign/core";
 import { paintFor } from "@countersign/node";
+import { invocationWords } from "./invocation.ts";
 import type { Noun } from "./nouns.ts";
 import { ExitCode, showRefusal } from "./terminal.ts";
 import type { Cli } from "./terminal.ts";
@@ -14,6 +16,8 @@ export interface Given {
   readonly data: string | undefined;
   readonly rest: readonly string[];
 }
+
+const EXECUTABLE = fileURLToPath(new URL("../bin/countersign.mjs", import.meta.url));
 
 function openCli(host: NodeJS.Process, { isJson, data }: Given): Cli {
   const { stdout, stderr, stdin, env } = host;
@@ -36,6 +40,12 @@ function openCli(host: NodeJS.Process, { isJson, data }: Given): Cli {
       all: env,
     },
     version: VERSION,
+    typedAs: invocationWords({
+      file: host.argv[1] ?? "",
+      executable: EXECUTABLE,
+      cwd: host.cwd(),
+      env,
+    }),
   };
 }
 

@@ -40,6 +40,11 @@ describe("what countersign dev says", () => {
       { invitation: INVITATION },
       /open http:\/\/localhost:5001\/#\/enrol {3}code 9DD6X-2QK7M\n.* within 10 min$/m,
     ],
+    [
+      "the key of who has no browser",
+      { invitation: INVITATION },
+      /without a browser.*\n {19}countersign owner enrol me --key ~\/\.ssh\/id_ed25519$/m,
+    ],
     ["no console", { consoleUrl: undefined }, /^ {2}1 .* off: owners sign in the terminal$/m],
   ])("%s", (_, more, wanted) => {
     expect(said({ ...SERVING, ...more }).join("\n")).toMatch(wanted);
@@ -49,8 +54,13 @@ describe("what countersign dev says", () => {
     ["as it stands on the path", {}, "countersign halt everything"],
     [
       "through npx in a checkout",
-      { env: { all: { npm_command: "exec" } } },
+      { typedAs: ["npx", "countersign"] },
       "npx countersign halt everything",
+    ],
+    [
+      "by a file with a space in its path",
+      { typedAs: ["/home/my self/countersign"] },
+      "'/home/my self/countersign' halt everything",
     ],
     [
       "on the data that was named",
@@ -59,5 +69,12 @@ describe("what countersign dev says", () => {
     ],
   ])("commands %s", (_, more, wanted) => {
     expect(typed({ ...fakeCli(), ...more }, "halt", "everything")).toBe(wanted);
+  });
+
+  it("says how the commands in messages are typed, where that differs", () => {
+    const line = /Messages say countersign\. Type here: (.+)$/m;
+    expect(said(SERVING).join("\n")).not.toMatch(line);
+    const cli = { ...fakeCli(), typedAs: ["npx", "countersign"] };
+    expect(line.exec(bannerLines(cli, SERVING).join("\n"))?.[1]).toBe("npx countersign");
   });
 });

@@ -21,11 +21,10 @@ export interface Serving {
 /** The agent and the service of the examples have one address. */
 const SERVICE = "http://localhost:4000/";
 
-/** The command line as it was typed here: through npx in a checkout, with the data directory that was named. */
+/** A command line that can be typed here as it stands, on the data directory that was named. */
 export function typed(cli: Cli, ...words: readonly string[]): string {
-  const npx = cli.env.all["npm_command"] === "exec" ? ["npx"] : [];
   const data = cli.data === undefined ? [] : ["--data", cli.data];
-  return shellLine(...npx, "countersign", ...data, ...words);
+  return shellLine(...cli.typedAs, ...data, ...words);
 }
 
 /** A file of the examples as it is named from here; its bare name where there is no checkout. */
@@ -43,12 +42,18 @@ function consoleLines(cli: Cli, { consoleUrl, invitation }: Serving): readonly s
   return [
     `open ${text(invitation, "url")}   code ${cli.paint("bold", text(invitation, "code"))}`,
     cli.paint("dim", `to make the passkey of the owner "me": once, within ${left}`),
+    cli.paint(
+      "dim",
+      "or, without a browser, in a second terminal, with a key of ssh-keygen -t ed25519:",
+    ),
+    `${typed(cli, "owner", "enrol", "me", "--key")} ~/.ssh/id_ed25519`, // the shell's ~
   ];
 }
 
 /** Three things to do, each under its number: the console, the first agent, the end. */
 export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
   const script = example("agent.mjs");
+  const own = shellLine(...cli.typedAs);
   const register = ["agent", "register", "hello", "--owner", "me"];
   const things: readonly (readonly [string, readonly string[]])[] = [
     ["your console", consoleLines(cli, serving)],
@@ -60,7 +65,7 @@ export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
         typed(cli, "run", "--agent", "hello", "--", "node", script),
         cli.paint(
           "dim",
-          "it waits, and shows a code: approve it in the console. The service then checks",
+          "in a second terminal, after 1. It waits until you approve; the service then greets both",
         ),
       ],
     ],
@@ -84,6 +89,9 @@ export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
     ),
     "",
     cli.paint("dim", `  data ${serving.data} · trust bundle ${serving.publicUrl}/bundle`),
+    ...(own === "countersign"
+      ? []
+      : [cli.paint("dim", `  Messages say countersign. Type here: ${own}`)]),
   ];
 }
 

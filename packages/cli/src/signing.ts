@@ -49,7 +49,7 @@ async function readText(path: string): Promise<string> {
     throw new Refusal(
       "not_found",
       `cannot read ${path}`,
-      "Name a key file with --key: an OpenSSH or PEM private key, or the .pub file of a key that the ssh-agent holds.",
+      "Name a key file with --key: an OpenSSH or PEM private key, or the .pub file of a key that the ssh-agent holds. ssh-keygen -t ed25519 makes one.",
     );
   });
   if (octets.length > MAX_KEY_FILE_BYTES) throw new Refusal("too_large", path);

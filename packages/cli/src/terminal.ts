@@ -27,6 +27,8 @@ export interface Cli {
     readonly all: NodeJS.ProcessEnv;
   };
   readonly version: string;
+  /** What starts this program again: `npx countersign`, or as it was named. */
+  readonly typedAs: readonly string[];
 }
 
 /** Values come from outside: what could move a cursor is escaped, in JSON by an escape that means the same. */
