@@ -2,6 +2,9 @@
 import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { refuseOldNode } from "./node-floor.mjs";
+
+refuseOldNode(); // every script comes by here first
 
 /** The root of the checkout. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -21,6 +24,9 @@ export function run(command, args, { cwd = ROOT, show = false, env = {} } = {}) 
       stdio: ["ignore", show ? "inherit" : "pipe", show ? "inherit" : "pipe"],
       env: { ...process.env, PATH: path, ...env },
     });
+    const end = () => child.kill();
+    process.once("exit", end); // who runs it may be ended alone
+    child.on("close", () => process.off("exit", end));
     let output = "";
     child.stdout?.on("data", (piece) => (output += piece));
     child.stderr?.on("data", (piece) => (output += piece));
