@@ -405,5 +405,5 @@ describe("T48: a crash", () => {
     const { size } = await openCheckpoint(nodeCrypto, await store.checkpoint(), f.VKEY);
     expect(size).toBeGreaterThanOrEqual(numbers.length);
     await store.close();
-  }, 20_000);
+  });
 });
