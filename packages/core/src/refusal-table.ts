@@ -581,7 +581,7 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalRow>> = {
   owner_key_unaccepted: row(
     403,
     "The owner's key is not one that is accepted here",
-    "Pin the owner's key, or configure the CA of the owners.",
+    "Pin the owner's key, or configure the CA of the owners, and start the service again: it reads its pins once.",
   ),
   owner_proof_insufficient: row(
     403,
