@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 
 /** A program of somebody else that judges what we make. */
 export type PeerName =
+  | "curl"
   | "openssl"
   | "ssh-keygen"
   | "python3"
@@ -22,6 +23,7 @@ export interface Peer {
 const PEERS: Readonly<
   Record<PeerName, { path: string; probe: readonly string[]; ok: readonly number[] }>
 > = {
+  curl: { path: "curl", probe: ["--version"], ok: [0] },
   openssl: { path: "openssl", probe: ["version"], ok: [0] },
   // an unknown option: it prints its usage, so it is there
   "ssh-keygen": { path: "ssh-keygen", probe: ["-?"], ok: [0, 1, 255] },
