@@ -43,12 +43,14 @@ describe("the first minutes with countersign dev and a browser, as it says", () 
 
   it("the first agent: it waits, its owner approves, a service knows both, and a stranger is refused", async () => {
     const { service } = first;
-    expect((await (await first.type(LINES.register)).ended).code).toBe(0);
+    for (const line of [LINES.register, LINES.announce])
+      expect((await (await first.type(line)).ended).code).toBe(0);
     const agent = await first.type(LINES.run, service);
     const code = await agent.when("code", codeShown);
     await page.goto(await agent.when("page", pageShown));
     await heading(page, "hello asks for a credential").waitFor();
     await page.getByText(code).first().waitFor();
+    await page.getByText("You announced it.").waitFor();
     await approve(page);
     const ends = await agent.when("words", ({ err }) =>
       err.find((line) => line.includes("no answer")),

@@ -27,7 +27,8 @@ describe.skipIf(!hasTerminal)("the first minutes with countersign dev, without a
 
   it("the first agent: its owner types digits, reads, types its code, and a service knows both", async () => {
     const { home, service } = first;
-    expect((await (await first.type(LINES.register)).ended).code).toBe(0);
+    for (const line of [LINES.register, LINES.announce])
+      expect((await (await first.type(line)).ended).code).toBe(0);
     await first.serve();
     const agent = await first.typeAtTerminal(LINES.run, service);
     const { code, digits } = await agent.when("digits", shownAt);
@@ -39,6 +40,7 @@ describe.skipIf(!hasTerminal)("the first minutes with countersign dev, without a
     const owner = home.atTerminal([...words, "--key", home.file(".ssh/id_ed25519")]);
     await said(owner, `Type the two digits that the terminal with the code ${code}`);
     owner.write(digits);
+    await said(owner, "You announced it");
     await readOn(owner, await said(owner, "WHAT YOU SIGN"));
     owner.write(code);
     expect((await owner.ended).code).toBe(0);

@@ -85,6 +85,7 @@ export class FirstMinutes {
 export const LINES = {
   enrol: /^ +(\S.*owner enrol me .+)$/m,
   register: / 2 {2}first agent {3}(.+)$/m,
+  announce: /^ +(\S.*owner expect .+)$/m,
   run: /^ +(\S.*run --agent .+)$/m,
   stop: / 3 {2}stop it all {3}(.+)$/m,
 } as const;

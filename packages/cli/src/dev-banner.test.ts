@@ -72,7 +72,7 @@ describe("what countersign dev says", () => {
   });
 
   it("says how the commands in messages are typed, where that differs", () => {
-    const line = /Messages say countersign\. Type here: (.+)$/m;
+    const line = /where a message says countersign, type here: (.+)$/m;
     expect(said(SERVING).join("\n")).not.toMatch(line);
     const cli = { ...fakeCli(), typedAs: ["npx", "countersign"] };
     expect(line.exec(bannerLines(cli, SERVING).join("\n"))?.[1]).toBe("npx countersign");

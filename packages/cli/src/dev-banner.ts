@@ -42,10 +42,7 @@ function consoleLines(cli: Cli, { consoleUrl, invitation }: Serving): readonly s
   return [
     `open ${text(invitation, "url")}   code ${cli.paint("bold", text(invitation, "code"))}`,
     cli.paint("dim", `to make the passkey of the owner "me": once, within ${left}`),
-    cli.paint(
-      "dim",
-      "or, without a browser, in a second terminal, with a key of ssh-keygen -t ed25519:",
-    ),
+    cli.paint("dim", "or, without a browser, with a key of ssh-keygen -t ed25519:"),
     `${typed(cli, "owner", "enrol", "me", "--key")} ~/.ssh/id_ed25519`, // the shell's ~
   ];
 }
@@ -62,11 +59,9 @@ export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
       [
         typed(cli, ...register, "--audience", SERVICE),
         `${shellLine("node", example("relying-party.mjs"), serving.trustFile)} &`,
+        typed(cli, "owner", "expect", "hello"),
         typed(cli, "run", "--agent", "hello", "--", "node", script),
-        cli.paint(
-          "dim",
-          "in a second terminal, after 1. It waits until you approve; the service then greets both",
-        ),
+        cli.paint("dim", "in a second terminal, after 1; the agent waits until you approve it"),
       ],
     ],
     [
@@ -91,7 +86,7 @@ export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
     cli.paint("dim", `  data ${serving.data} · trust bundle ${serving.publicUrl}/bundle`),
     ...(own === "countersign"
       ? []
-      : [cli.paint("dim", `  Messages say countersign. Type here: ${own}`)]),
+      : [cli.paint("dim", `  where a message says countersign, type here: ${own}`)]),
   ];
 }
 
