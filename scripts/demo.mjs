@@ -10,6 +10,8 @@ const USAGE = "usage: npm run demo -- [--keep] [--out DIR] | --console [--minute
 /** How long a person is waited for, in all. */
 const PATIENCE_MINUTES = 15;
 const MAX_PATIENCE_MINUTES = 120;
+/** The exit code of what was ended by Ctrl-C. */
+const INTERRUPTED = 130;
 
 function readArguments() {
   try {
@@ -18,8 +20,13 @@ function readArguments() {
       out: { type: "string" },
       console: { type: "boolean", default: false },
       minutes: { type: "string" },
+      help: { type: "boolean", default: false },
     };
-    const { minutes, ...given } = parseArgs({ options }).values;
+    const { minutes, help, ...given } = parseArgs({ options }).values;
+    if (help) {
+      console.log(USAGE);
+      process.exit();
+    }
     const patience = Number(minutes ?? PATIENCE_MINUTES);
     if (!(patience > 0 && patience <= MAX_PATIENCE_MINUTES))
       throw new Error(`--minutes is a number, at most ${MAX_PATIENCE_MINUTES}`);
@@ -65,11 +72,16 @@ async function tell(s, steps) {
   }
 }
 
-/** Resolves at Ctrl-C or SIGTERM. */
+/** Resolves at the first Ctrl-C or SIGTERM; at another one everything ends at once. */
 function interrupted() {
+  let isAsked = false;
   return new Promise((settle) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
-      process.once(signal, () => settle(signal));
+    const ask = (signal) => {
+      if (isAsked) process.exit(INTERRUPTED);
+      isAsked = true;
+      settle(signal);
+    };
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, ask);
   });
 }
 
@@ -141,21 +153,23 @@ async function main() {
   const out = await placeOf(given);
   const begun = performance.now();
   const stopped = interrupted();
-  if (!(await prepare())) return 1;
+  const isReady = await Promise.race([prepare(), stopped.then(() => undefined)]);
+  if (isReady === undefined) process.exit(INTERRUPTED); // and the build with it
+  if (!isReady) return 1;
   // these are what was just built
   const { Report } = await import("./demo/report.mjs");
   const { freePort, World } = await import("./demo/world.mjs");
   const story = await (isAtConsole ? consoleStory(patienceMs) : ownStory());
   const report = new Report(process.stdout, process.env["NO_COLOR"]);
   const world = await World.create();
-  process.on("exit", () => world.kill()); // whatever happens here, nothing stays behind
+  process.on("exit", () => world.endAtOnce()); // whatever happens here, nothing stays behind
   const port = await freePort();
   const patience = new Patience(report, patienceMs);
   const s = { report, world, port, url: `http://localhost:${port}/`, out, patience };
   report.title("Countersign: an identity for an agent, countersigned by its owner.");
   for (const line of story.title) report.line(line);
   const signal = await Promise.race([tell(s, story.steps), stopped]);
-  let code = 130;
+  let code = INTERRUPTED;
   if (signal === undefined) {
     story.farewell?.(s);
     code = conclude(s, begun);
@@ -165,8 +179,11 @@ async function main() {
       await stopped;
     }
   } else report.mute();
+  const said = signal === "SIGINT" ? console.log : () => undefined; // the others have nobody who reads
+  said("\nStopped. Everything of it is being ended …");
   await world.stop();
   await world.remove();
+  said("Nothing of it is left.");
   return code;
 }
 

@@ -1,4 +1,5 @@
 // The demo's world: a temporary folder, server and proxy of its own, the real command line.
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { request } from "node:http";
 import { createServer } from "node:net";
@@ -130,9 +131,10 @@ export class World {
     await this.#processes.stop();
   }
 
-  /** At once, without waiting. */
-  kill() {
+  /** Ends and removes all of it without waiting. */
+  endAtOnce() {
     this.#processes.kill();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   async remove() {

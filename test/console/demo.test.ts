@@ -116,12 +116,44 @@ describe("npm run demo -- --console", () => {
     expect(leftBehind()).toEqual([]);
   });
 
-  it("ends what it started at Ctrl-C", async () => {
+  /** Where a person may have enough of it: what was read until then, or done. */
+  const PHASES: readonly (readonly [string, (demo: Running) => Promise<unknown>])[] = [
+    ["while server and proxy start", (demo) => told(demo, /^ 1 {2}(A server)/m)],
+    ["where it waits for a passkey", (demo) => told(demo, /type there +(\S+)/)],
+    [
+      "where it waits for a decision",
+      async (demo) => {
+        await makePasskey(demo);
+        await told(demo, /must show the code ([0-9A-Z-]+)/);
+      },
+    ],
+    [
+      "where it waits for a stop",
+      async (demo) => {
+        await makePasskey(demo);
+        await openRequest(demo);
+        await approve(page);
+        await told(demo, /Open +(\S+#\/stop) +and press/);
+      },
+    ],
+  ];
+
+  it.each(PHASES)("ends what it started at Ctrl-C, %s", async (_, reach) => {
+    const demo = start();
+    await reach(demo);
+    demo.signal("SIGINT");
+    expect(await demo.ended).toEqual({ code: 130, signal: null });
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it("ends at once at a second Ctrl-C, and leaves nothing either", async () => {
     const demo = start();
     await told(demo, /type there +(\S+)/);
     demo.signal("SIGINT");
-    expect((await demo.ended).code).toBe(130);
-    expect(leftBehind()).toEqual([]);
+    await told(demo, /^(Stopped)\. Everything of it is being ended/m);
+    demo.signal("SIGINT");
+    expect(await demo.ended).toEqual({ code: 130, signal: null });
+    await expect.poll(leftBehind).toEqual([]);
   });
 
   it.each([
