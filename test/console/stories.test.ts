@@ -49,11 +49,11 @@ describe("the owner decides", () => {
   it("reads of his own denial as his own, though word of it comes before its answer", async () => {
     const asking = await scene.ask();
     await scene.read(page, asking);
-    await spoken(page).evaluate((place) => {
-      const heard: string[] = [];
-      Object.assign(globalThis, { heard });
+    await page.evaluate(`{
+      globalThis.heard = [];
+      const place = document.querySelector('[aria-live="assertive"]');
       new MutationObserver(() => heard.push(place.textContent)).observe(place, { childList: true });
-    });
+    }`);
     const looked = page.waitForResponse((one) => one.url().endsWith("/v1/owner/requests"));
     await page.route("**/decision", async (route) => {
       const answer = await route.fetch();
