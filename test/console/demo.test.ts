@@ -36,6 +36,12 @@ describe("npm run demo -- --console", () => {
     home.spawn(process.execPath, [`${ROOT}scripts/demo.mjs`, "--console", ...args], {
       TMPDIR: base,
     });
+  /** Started, and through with building. */
+  const begin = async (...args: readonly string[]): Promise<Running> => {
+    const demo = start(...args);
+    await told(demo, /building … (built) in/);
+    return demo;
+  };
   const press = (name: string | RegExp): Promise<void> =>
     page.getByRole("button", { name }).first().click();
   const leftBehind = (): readonly string[] => [...readdirSync(base), ...processesNaming(base)];
@@ -68,7 +74,7 @@ describe("npm run demo -- --console", () => {
   }
 
   it("is told from its output to its last line by a person with a passkey", async () => {
-    const demo = start("--minutes", "3");
+    const demo = await begin("--minutes", "3");
     await makePasskey(demo);
     await openRequest(demo);
     await approve(page);
@@ -98,7 +104,7 @@ describe("npm run demo -- --console", () => {
   });
 
   it("ends well where the person says no: nothing was issued", async () => {
-    const demo = start("--minutes", "3");
+    const demo = await begin("--minutes", "3");
     await makePasskey(demo);
     await openRequest(demo);
     await denyOf(page).click();
@@ -108,7 +114,7 @@ describe("npm run demo -- --console", () => {
   });
 
   it("ends by itself where nobody comes, and says so", async () => {
-    const demo = start("--minutes", "0.05");
+    const demo = await begin("--minutes", "0.05");
     expect((await demo.ended).code).toBe(1);
     expect(demo.out.join("\n")).toMatch(
       /Nothing came within 3 s: it waited for your passkey[^]*Once more: npm run demo -- --console/,
@@ -139,7 +145,7 @@ describe("npm run demo -- --console", () => {
   ];
 
   it.each(PHASES)("ends what it started at Ctrl-C, %s", async (_, reach) => {
-    const demo = start();
+    const demo = await begin();
     await reach(demo);
     demo.signal("SIGINT");
     expect(await demo.ended).toEqual({ code: 130, signal: null });
@@ -147,7 +153,7 @@ describe("npm run demo -- --console", () => {
   });
 
   it("ends at once at a second Ctrl-C, and leaves nothing either", async () => {
-    const demo = start();
+    const demo = await begin();
     await told(demo, /type there +(\S+)/);
     demo.signal("SIGINT");
     await told(demo, /^(Stopped)\. Everything of it is being ended/m);
