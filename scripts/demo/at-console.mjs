@@ -95,7 +95,7 @@ export async function ownerApproves(s) {
     "You read what is asked, and sign",
     "What the page shows is made from the bytes that your passkey signs. The same code on both screens says that both mean the same request.",
   );
-  s.report.note(`Open  ${s.world.ready.console}/  and there: Inbox, Read.`);
+  s.report.note(`Open  ${s.world.ready.console}/  and there: Inbox, Read and decide.`);
   s.report.note(
     `The page must show the code ${s.code}. Read down to its end, then press Approve with passkey.`,
   );
