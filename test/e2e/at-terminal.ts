@@ -1,4 +1,4 @@
-import { COURIER, until } from "./countersign.ts";
+import { answerMs, COURIER, until } from "./countersign.ts";
 import type { Home, Running } from "./countersign.ts";
 
 /** An agent that was started at a terminal of its own, with what stands there. */
@@ -21,7 +21,7 @@ export async function tellAtTerminal(
   const answers = (): readonly string[] => agent.out.filter((line) => STATUS.test(line));
   const { length } = answers();
   agent.write(JSON.stringify({ path, body }));
-  const line = await agent.when(`answer to ${path}`, () => answers()[length]);
+  const line = await agent.when(`answer to ${path}`, () => answers()[length], answerMs(path));
   return JSON.parse(line.slice(line.indexOf("{"))) as Record<string, unknown>;
 }
 

@@ -36,12 +36,13 @@ const STOP_MS = 12_000;
 export async function until<T>(
   what: string,
   ask: () => T | undefined | Promise<T | undefined>,
+  deadlineMs = DEADLINE_MS,
 ): Promise<T> {
-  const deadline = performance.now() + DEADLINE_MS;
+  const deadline = performance.now() + deadlineMs;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
-    if (performance.now() > deadline) throw new Error(`no ${what} within ${DEADLINE_MS} ms`);
+    if (performance.now() > deadline) throw new Error(`no ${what} within ${deadlineMs} ms`);
     await pause(25);
   }
 }
@@ -97,8 +98,12 @@ export class Running {
   }
 
   /** What `find` makes of the lines, now or later; fails when the process ends first. */
-  when<T>(what: string, find: (running: this) => T | undefined): Promise<T> {
-    return until(what, () => {
+  when<T>(
+    what: string,
+    find: (running: this) => T | undefined,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<T> {
+    const look = (): T | undefined => {
       const { end } = this; // read before the lines: they are complete when it is there
       const found = find(this);
       if (found === undefined && end !== undefined)
@@ -106,7 +111,8 @@ export class Running {
           `ended (${end.code}) before ${what}: ${[...this.out, ...this.err].join("\n")}`,
         );
       return found;
-    });
+    };
+    return until(what, look, deadlineMs);
   }
 
   /** To itself only, as a terminal's user or a supervisor does it. */
@@ -296,6 +302,12 @@ export class Home {
   }
 }
 
+/** How long the answer of a door may take: what it was asked to wait, and then as long as anything. */
+export function answerMs(path: string): number {
+  const [, waitSeconds = "0"] = /[?&]wait=(\d+)/.exec(path) ?? [];
+  return Number(waitSeconds) * 1000 + DEADLINE_MS;
+}
+
 /** Posts to the courier's door and waits for the answer. */
 export async function tell(
   courier: Running,
@@ -304,7 +316,7 @@ export async function tell(
 ): Promise<Record<string, unknown>> {
   const { length } = courier.out;
   courier.write(JSON.stringify({ path, body }));
-  const line = await courier.when(`answer to ${path}`, ({ out }) => out[length]);
+  const line = await courier.when(`answer to ${path}`, ({ out }) => out[length], answerMs(path));
   return JSON.parse(line) as Record<string, unknown>;
 }
 
