@@ -125,7 +125,7 @@ it("says what is used and left, what nobody counts, and how the host looks: a da
 it("ends one approval from there: the outcome stays while the page changes around it", async () => {
   await shown(() => ({}));
   await page.getByRole("button", { name: "End this approval…" }).press("Enter");
-  await page.getByRole("button", { name: "Stop it now" }).press("Enter");
+  await page.getByRole("button", { name: "End it now" }).press("Enter");
   await page.locator("main").getByText("1 of 1 host confirmed.").waitFor();
   await page.getByRole("heading", { name: "An approval that is over" }).waitFor();
   await page.getByText(/It ended today \d\d:\d\d: this approval was stopped/).waitFor();

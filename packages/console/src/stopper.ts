@@ -21,6 +21,8 @@ export interface Target {
   readonly question: string;
   /** `it` or `them`. */
   readonly whom: "it" | "them";
+  /** What is done to it, on the button that does it. Default `Stop`. */
+  readonly verb?: "Stop" | "End";
   readonly orders: readonly JsonObject[];
   /** For what stops everything: the one button of its page that is filled. */
   readonly isGreat?: boolean;
@@ -99,7 +101,7 @@ class Stopper {
   }
 
   #ask(): void {
-    const { question, whom } = this.#target;
+    const { question, whom, verb = "Stop" } = this.#target;
     const back = (): void => {
       window.clearTimeout(this.#timer);
       const hadFocus = this.root.contains(document.activeElement);
@@ -111,7 +113,7 @@ class Stopper {
       this.#app.say("Nothing was stopped: the question is gone.");
     }, ASK_MS);
     const keep = simpleButton(`Keep ${whom}`, "plain", back);
-    const now = simpleButton(`Stop ${whom} now`, "stop", () => {
+    const now = simpleButton(`${verb} ${whom} now`, "stop", () => {
       window.clearTimeout(this.#timer);
       void this.#stop();
     });

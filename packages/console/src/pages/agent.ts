@@ -167,6 +167,7 @@ const approvalTarget = (name: string, { grant }: Judged): Target => ({
   label: "End this approval…",
   question: `End the approval of ${name}? It may ask you anew.`,
   whom: "it",
+  verb: "End",
   orders: [{ scope: "grant", target: text(grant, "cs") }],
 });
 
