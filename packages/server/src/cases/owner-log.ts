@@ -4,8 +4,10 @@ import type { World } from "../world.ts";
 import { concerns, recordOf } from "./owner-record.ts";
 
 const ROWS_A_PAGE = 25;
-/** As many as one read of the store gives. */
-const ROWS_AT_A_TIME = 1000;
+/** Rows that one read of the store looks through: it holds everybody else up. */
+const ROWS_AT_A_TIME = 2000;
+/** As many as one read gives. */
+const ROWS_OF_ONE_READ = 100;
 /** Rows that one call looks through; who wants older ones asks again. */
 const MAX_LOOKED_THROUGH = 20_000;
 
@@ -39,13 +41,17 @@ export async function ownLog(
   let at = start;
   while (at > end && found.length < ROWS_A_PAGE) {
     const from = Math.max(end, at - ROWS_AT_A_TIME);
-    const rows = await w.store.logRows(from, at);
-    for (const row of rows.toReversed()) {
-      if (found.length === ROWS_A_PAGE) break;
+    const rows = await w.store.logRowsHolding(owner, from, at);
+    const last = rows.at(-1);
+    at = last === undefined || rows.length < ROWS_OF_ONE_READ ? from : last.seq;
+    for (const row of rows) {
+      if (!concerns(recordOf(row), owner)) continue;
+      found.push(row);
+      if (found.length < ROWS_A_PAGE) continue;
       at = row.seq;
-      if (concerns(recordOf(row), owner)) found.push(row);
+      break;
     }
-    if (found.length < ROWS_A_PAGE) at = from;
+    await new Promise((resolve) => setImmediate(resolve)); // others have work
   }
   const entries = await Promise.all(
     found.map(async (row) => ({ row, proof: await w.store.proofFor(row.seq) })),

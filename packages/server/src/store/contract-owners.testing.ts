@@ -211,4 +211,18 @@ export function ownerRules(store: () => Store, put: f.Put): void {
     expect(await seqs(1, 2)).toEqual([]);
     expect(await store().logSize()).toBe(3);
   });
+
+  it("finds log rows by what their record holds, the newest first, and no more than a hundred", async () => {
+    const words = ["alice", "bob", "alice and bob", "carol"];
+    for (const word of words) await f.written(store(), { log: f.logOf(word), changes: [] });
+    const seqs = async (text: string, from = 0, to = 99): Promise<readonly number[]> =>
+      (await store().logRowsHolding(text, from, to)).map(({ seq }) => seq);
+    expect(await seqs("alice")).toEqual([2, 0]);
+    expect(await seqs("alice", 1, 2)).toEqual([]);
+    expect(await seqs("alice", 0, 2)).toEqual([0]);
+    expect(await seqs("%")).toEqual([]);
+    for (let n = 0; n < 101; n += 1)
+      await f.written(store(), { log: f.logOf(`dave ${n}`), changes: [] });
+    expect(await seqs("dave", 0, 999)).toHaveLength(100);
+  });
 }

@@ -1,3 +1,4 @@
+import { utf8 } from "@countersign/core";
 import type { Digest, Seconds } from "@countersign/core";
 import { SqliteNoticeReads } from "./notice-reads.ts";
 import { endedAsks } from "./opened.ts";
@@ -5,11 +6,15 @@ import type { EndedAskRow } from "./opened.ts";
 import type { OwnerReads } from "./owner-store.ts";
 import * as q from "./queries.ts";
 import type { DigitsRow } from "./digits-row.ts";
-import type { InvitationRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
+import type { InvitationRow, LogRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
 import * as t from "./tables.ts";
 
 /** Reads of what is kept of owners beside their keys. */
 export abstract class SqliteOwnerReads extends SqliteNoticeReads implements OwnerReads {
+  logRowsHolding(text: string, from: number, to: number): Promise<readonly LogRow[]> {
+    return this.select((db) => q.logRowsHolding(db, utf8(text), from, to));
+  }
+
   stopCode(hash: string): Promise<StopCodeRow | undefined> {
     return this.select((db) => q.find(db, t.STOP_CODES, "hash = :key", hash));
   }

@@ -7,6 +7,7 @@ import type {
   AnnouncementRow,
   BlockRow,
   InvitationRow,
+  LogRow,
   RecoveryRow,
   StarterRow,
   StopCodeRow,
@@ -78,6 +79,12 @@ export interface KnownBeforehand {
 
 /** What is kept of owners beside their keys; as `Store`. */
 export interface OwnerReads extends NoticeReads, PushReads {
+  /**
+   * Rows of the log with from ≤ seq < to whose record holds this text somewhere, the newest first, at most 100: found
+   * without reading the others, so that one reader of a long log holds nobody up. What a record says is for the caller to
+   * look at.
+   */
+  logRowsHolding(text: string, from: number, to: number): Promise<readonly LogRow[]>;
   stopCode(hash: string): Promise<StopCodeRow | undefined>;
   /** Used ones too. */
   stopCodes(owner: string): Promise<readonly StopCodeRow[]>;

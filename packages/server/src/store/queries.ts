@@ -9,6 +9,8 @@ import * as t from "./tables.ts";
 import type { Table } from "./tables.ts";
 
 const MAX_ROWS = 1000;
+/** Of rows that are looked for by what they say. */
+const MAX_FOUND_ROWS = 100;
 const MAX_DENIALS = 16;
 
 /** Conditions of a filter: each is a text with the parameter that it needs; an absent parameter drops it. */
@@ -320,6 +322,22 @@ export function logRowsOf(
       `SELECT * FROM log WHERE seq >= :from AND seq < :to AND type IN (SELECT value FROM json_each(:types))
          ORDER BY seq LIMIT ${MAX_ROWS}`,
       { from, to, types: JSON.stringify(types) },
+    )
+    .map((row) => t.LOG.read(row));
+}
+
+/** Rows with from ≤ seq < to whose record holds these octets, the newest first. */
+export function logRowsHolding(
+  db: Sqlite,
+  octets: Bytes,
+  from: number,
+  to: number,
+): readonly LogRow[] {
+  return db
+    .all(
+      `SELECT * FROM log WHERE seq >= :from AND seq < :to AND instr(record, :octets) > 0
+         ORDER BY seq DESC LIMIT ${MAX_FOUND_ROWS}`,
+      { octets, from, to },
     )
     .map((row) => t.LOG.read(row));
 }
