@@ -4,6 +4,7 @@ import type { Timers } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { askedOfSeveral } from "../cases/quorum.testing.ts";
 import { OwnerSessions, SESSION_SECONDS } from "../cases/owner-sessions.ts";
+import { logRow } from "../cases/record.ts";
 import { approvedScene, askedScene } from "../cases/scene.testing.ts";
 import { ENTRY_ID, enrolOwner } from "../people.testing.ts";
 import { readAnswer, textOf } from "../world.testing.ts";
@@ -178,6 +179,28 @@ describe("the stream of an owner", () => {
       await rig.close();
     },
   );
+
+  it("begins with everything for who missed more than two thousand rows, and goes on for who missed as many", async () => {
+    const { rig, id, owner } = await askedScene();
+    const { world } = rig;
+    const size = await world.store.logSize();
+    const row = (n: number) =>
+      logRow(world, {
+        type: "approval.expired",
+        t: rig.now(),
+        actor: "server",
+        record: { v: 1, owner: "urn:agent-owner:example.org:another1", n },
+      });
+    await Promise.all(
+      Array.from({ length: 2001 }, (_one, n) => world.store.commit({ log: row(n), changes: [] })),
+    );
+    const first = await streamOf(rig, "alice", `1-${size - 1}`);
+    expect(wordOf(await first.next())).toBe("inbox");
+    const second = await streamOf(rig, "alice", `1-${size}`);
+    await owner.deny(id);
+    expect(wordOf(await second.next())).toBe("approval.denied");
+    await rig.close();
+  });
 
   it("is closed for the sixth of the same owner", async () => {
     const { rig, id, owner } = await askedScene();

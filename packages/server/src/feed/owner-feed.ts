@@ -32,8 +32,8 @@ const TYPES: readonly string[] = [
 ];
 const MAX_STREAMS_PER_OWNER = 5;
 const MAX_STREAMS = 1000;
-/** Log rows that are looked through for a reader who was away; who missed more gets the whole inbox. */
-const MAX_MISSED_ROWS = 10_000;
+/** Log rows that are looked through for a reader who was away, as often as he comes; who missed more gets the whole inbox. */
+const MAX_MISSED_ROWS = 2000;
 /** As many as one read of the store gives. */
 const ROWS_AT_A_TIME = 1000;
 
@@ -201,8 +201,11 @@ export class OwnerFeed implements NoticeChannel {
   async #send(): Promise<void> {
     this.#isSending = true;
     try {
-      for (let from = this.#behind(); from !== undefined; from = this.#behind())
+      for (let from = this.#behind(); from !== undefined; from = this.#behind()) {
         await this.#sendFrom(from, this.#size);
+        // reads of the store do not give the loop away by themselves
+        if (this.#behind() !== undefined) await new Promise((resolve) => setImmediate(resolve));
+      }
     } catch (error) {
       this.#world.log.error("owner_events.unsent", { error });
       for (const reader of this.#readers) this.#drop(reader); // they connect again, and begin with everything
