@@ -258,6 +258,11 @@ describe("a session", () => {
     expect(await rig.world.store.stops({ inForce: true })).toEqual([]);
   });
 
+  it("does not stop by a body that is longer than any stop", async () => {
+    const json = { scope: "entry", target: "a".repeat(4096) };
+    expect((await call("POST /v1/owner/halt", json, { cookie })).word).toBe("too_large");
+  });
+
   it("sees one agent with what was signed for it, and what it got", async () => {
     await passkey.approve(id);
     await whole.heard();
@@ -406,9 +411,24 @@ describe("the pages", () => {
   it("come with a policy that allows nothing but themselves", async () => {
     const { headers, text } = await call("GET /");
     expect(text).toBe("<!doctype html>");
-    expect(headers.get("content-security-policy")).toMatch(
-      /default-src 'none'.*frame-ancestors 'none'.*require-trusted-types-for 'script'/,
+    expect((headers.get("content-security-policy") ?? "").split("; ").toSorted()).toEqual([
+      "base-uri 'none'",
+      "connect-src 'self'",
+      "default-src 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "img-src 'self'",
+      "require-trusted-types-for 'script'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "trusted-types push-worker",
+      "worker-src 'self'",
+    ]);
+    expect(headers.get("permissions-policy")).toBe(
+      "publickey-credentials-get=(self), publickey-credentials-create=(self), camera=(), microphone=(), geolocation=()",
     );
+    expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
+    expect(headers.get("cross-origin-resource-policy")).toBe("same-origin");
     expect(headers.get("x-frame-options")).toBe("DENY");
     expect(headers.get("cache-control")).toBe("no-cache");
     expect((await call("GET /assets/a.js")).headers.get("cache-control")).toMatch(/immutable/);

@@ -143,6 +143,22 @@ describe("a question that its owner announced", () => {
       expect(service.at(path).map(({ body }) => read(body).agent)).toEqual(["mailer"]);
   });
 
+  it("comes to no device of another, whatever stands in the outbox", async () => {
+    const { id } = await device("mac");
+    const push = scene.rig.world.push ?? expect.fail("nothing is pushed");
+    const notice = {
+      id: "ntc_stray",
+      owner: scene.owner.id,
+      kind: "key",
+      at: scene.rig.now(),
+      exp: scene.rig.now() + 60,
+    } as const;
+    const channel = new PushChannel(scene.rig.world, push);
+    expect(await channel.deliver(notice, id, new AbortController().signal)).toBe("gone");
+    expect(service.pushed).toEqual([]);
+    expect(await devices()).toBe(1);
+  });
+
   it("ends a subscription that its push service knows no more, and brings it nothing again", async () => {
     const [gone, stays] = [await device("gone"), await device("stays")];
     service.answers.set(gone.path, 410);

@@ -247,6 +247,22 @@ describe("a webhook that takes nothing", () => {
     expect(await scene.rig.world.store.notices()).toEqual([]);
   });
 
+  it("is no target once it is disabled, and gets nothing that lies in the outbox for it still", async () => {
+    const { id } = await added();
+    const { webhooks, world } = scene.rig;
+    expect(await webhooks.targets(alice.id)).toEqual([id]);
+    const left = { id: "ntc_left", kind: "key", at: scene.rig.now(), exp: Infinity } as const;
+    const bring = (owner: string): Promise<string> =>
+      webhooks.deliver({ ...left, owner }, id, new AbortController().signal);
+    // nor does whatever is another's
+    expect(await bring("urn:agent-owner:example.org:another1")).toBe("gone");
+    const fields = { disabledAt: scene.rig.now(), disabledWhy: "gone" } as const;
+    await world.store.commit({ changes: [], notices: [{ set: "webhook", id, fields }] });
+    expect(await webhooks.targets(alice.id)).toEqual([]);
+    expect(await bring(alice.id)).toBe("gone");
+    expect(posted).toEqual([]);
+  });
+
   it("works again once a test was taken", async () => {
     const { id } = await added();
     status = 410;
