@@ -104,6 +104,19 @@ describe("a webhook of an owner", () => {
     ]);
   });
 
+  it("is told of new printed codes, which outlive the session that made them, and not which", async () => {
+    await added();
+    const made = await admin("POST /v1/owner/stop-codes", { owner: alice.id });
+    await settle();
+    const [message] = posted;
+    expect(JSON.parse(message?.body ?? "{}")).toMatchObject({
+      type: "key.changed",
+      data: { change: "codes_made" },
+    });
+    for (const code of made.body["codes"] as readonly string[])
+      expect(message?.body).not.toContain(code);
+  });
+
   it("gets nothing of questions that nobody announced (T20), nor of another owner's", async () => {
     await added();
     await asked({ expected: false });

@@ -13,6 +13,11 @@ describe("a notification", () => {
       "If it was not you, stop everything and have it taken away.",
     ],
     [{ kind: "key", change: "removed" }, "One of your keys was taken away", "Open your console."],
+    [
+      { kind: "key", change: "codes_made" },
+      "New stop codes of yours were made, and the old ones stop nothing",
+      "If it was not you, make new ones.",
+    ],
     [{ kind: "test" }, "Notices work on this device", "Nothing waits for you."],
   ])("of %o says who waits, and nothing of what for", (message, title, body) => {
     expect(wordsOf({ id: "n", ...message })).toEqual({ title, body });

@@ -17,6 +17,8 @@ const KEY_WORDS: Readonly<Record<KeyChange, string>> = {
   resumed: "A suspended key of yours signs again. Look at your keys.",
   recovery_announced: "A recovery of your keys was announced. If it was not you, cancel it.",
   recovery_cancelled: "A recovery of your keys was cancelled.",
+  codes_made:
+    "New stop codes of yours were made, and the old ones stop nothing. If it was not you, make new ones.",
   recovered: `Your keys were recovered with a new one. ${NOT_YOU}`,
 };
 

@@ -3,7 +3,7 @@ import { isDigest } from "../json/read.ts";
 import { isObject } from "../json/strict.ts";
 import type { Json, JsonObject } from "../json/strict.ts";
 
-/** What happened to an owner's keys, as the log has it behind `key.`. */
+/** What happened to an owner's keys, or to his printed codes. */
 export type KeyChange =
   | "added"
   | "removed"
@@ -11,24 +11,26 @@ export type KeyChange =
   | "resumed"
   | "recovery_announced"
   | "recovery_cancelled"
-  | "recovered";
+  | "recovered"
+  | "codes_made";
 
-/** In the words of the log. */
-export const KEY_CHANGES: readonly KeyChange[] = [
-  "added",
-  "removed",
-  "suspended",
-  "resumed",
-  "recovery_announced",
-  "recovery_cancelled",
-  "recovered",
-];
+/** By the types of the log. Whoever has a session can make codes, and keeps them when it is over. */
+const CHANGES: Readonly<Record<string, KeyChange>> = {
+  "key.added": "added",
+  "key.removed": "removed",
+  "key.suspended": "suspended",
+  "key.resumed": "resumed",
+  "key.recovery_announced": "recovery_announced",
+  "key.recovery_cancelled": "recovery_cancelled",
+  "key.recovered": "recovered",
+  "owner.stop_codes_made": "codes_made",
+  "admin.stop_codes_made": "codes_made",
+};
+
+export const KEY_CHANGES: readonly KeyChange[] = [...new Set(Object.values(CHANGES))];
 
 /** Types of log rows that a notice may come of. */
-export const NOTICE_TYPES: readonly string[] = [
-  "approval.asked",
-  ...KEY_CHANGES.map((change) => `key.${change}`),
-];
+export const NOTICE_TYPES: readonly string[] = ["approval.asked", ...Object.keys(CHANGES)];
 
 /** What an owner is to hear of. */
 export type NoticeCause =
@@ -78,7 +80,7 @@ export function noticeCause(type: string, record: JsonObject): NoticeCause | und
   const owners = ownersIn(record);
   if (owners.length === 0) return undefined;
   if (type !== "approval.asked") {
-    const change = KEY_CHANGES.find((one) => type === `key.${one}`);
+    const change = Object.hasOwn(CHANGES, type) ? CHANGES[type] : undefined;
     return change === undefined ? undefined : { kind: "key", owners, change };
   }
   const { expected, entry, req } = record;

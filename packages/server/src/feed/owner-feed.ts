@@ -27,6 +27,8 @@ const TYPES: readonly string[] = [
   "key.recovery_announced",
   "key.recovery_cancelled",
   "key.recovered",
+  "owner.stop_codes_made",
+  "admin.stop_codes_made",
   "halt.set",
   "halt.lifted",
 ];
