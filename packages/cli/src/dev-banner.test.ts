@@ -71,6 +71,21 @@ describe("what countersign dev says", () => {
     expect(typed({ ...fakeCli(), ...more }, "halt", "everything")).toBe(wanted);
   });
 
+  it.each([
+    ["here", {}, undefined],
+    [
+      "where the terminal came over SSH",
+      { SSH_CONNECTION: "192.0.2.1 50000 192.0.2.2 22" },
+      "5001",
+    ],
+  ])("how a browser elsewhere comes to the console: %s", (_, all, port) => {
+    const bring = /ssh -N -L (\d+):localhost:\1 THIS-HOST$/m;
+    for (const invitation of [undefined, INVITATION]) {
+      const lines = bannerLines({ ...fakeCli(), env: { all } }, { ...SERVING, invitation });
+      expect(bring.exec(lines.join("\n"))?.[1]).toBe(port);
+    }
+  });
+
   it("says how the commands in messages are typed, where that differs", () => {
     const line = /where a message says countersign, type here: (.+)$/m;
     expect(said(SERVING).join("\n")).not.toMatch(line);

@@ -35,13 +35,24 @@ function example(name: string): string {
   return existsSync(own) ? own : name;
 }
 
+/** Another machine's browser has another localhost; passkeys know only this name, so the port is brought there. */
+function fromElsewhere(cli: Cli, consoleUrl: string | undefined): readonly string[] {
+  if (consoleUrl === undefined || (cli.env.all["SSH_CONNECTION"] ?? "") === "") return [];
+  const { port } = new URL(consoleUrl);
+  const line = `your browser is on another machine? There, first: ssh -N -L ${port}:localhost:${port} THIS-HOST`;
+  return [cli.paint("dim", line)];
+}
+
 function consoleLines(cli: Cli, { consoleUrl, invitation }: Serving): readonly string[] {
   if (invitation === undefined)
-    return consoleUrl === undefined ? ["off: owners sign in the terminal"] : [`${consoleUrl}/`];
+    return consoleUrl === undefined
+      ? ["off: owners sign in the terminal"]
+      : [`${consoleUrl}/`, ...fromElsewhere(cli, consoleUrl)];
   const left = duration(number(invitation, "expires_at") - number(invitation, "made_at"));
   return [
     `open ${text(invitation, "url")}   code ${cli.paint("bold", text(invitation, "code"))}`,
     cli.paint("dim", `to make the passkey of the owner "me": once, within ${left}`),
+    ...fromElsewhere(cli, consoleUrl),
     cli.paint("dim", "or, without a browser, with a key of ssh-keygen -t ed25519:"),
     `${typed(cli, "owner", "enrol", "me", "--key")} ~/.ssh/id_ed25519`, // the shell's ~
   ];
