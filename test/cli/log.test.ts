@@ -1,7 +1,9 @@
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Sandbox } from "./countersign.ts";
 import type { Outcome } from "./countersign.ts";
@@ -45,6 +47,19 @@ async function runServer(): Promise<{ server: ChildProcess; url: string }> {
 async function stop(child: ChildProcess, signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
   child.kill(signal);
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
+
+/** A web server that knows nothing of logs: it gives out the files of a folder. */
+async function serve(folder: string): Promise<{ readonly url: string; close(): void }> {
+  const web = createServer(({ url: path = "" }, response) => {
+    const file = createReadStream(join(folder, path));
+    file.on("error", () => response.writeHead(404).end());
+    file.pipe(response);
+  });
+  web.listen(0, "127.0.0.1");
+  await once(web, "listening");
+  const { port } = web.address() as AddressInfo; // it listens on TCP
+  return { url: `http://127.0.0.1:${port}`, close: () => web.close() };
 }
 
 interface Status {
@@ -141,44 +156,22 @@ describe("a log with a witness and a monitor", () => {
   it("is served by any web server from its files alone", async () => {
     const folder = box.path("static");
     expect((await cli(`log export ${folder}`)).code).toBe(0);
-    const web = spawn("python3", [
-      "-u",
-      "-m",
-      "http.server",
-      "0",
-      "--bind",
-      "127.0.0.1",
-      "--directory",
-      folder,
-    ]);
-    running.push(web);
-    const [, port = ""] = await said(web, /port ([0-9]+)/);
-    const line = `log monitor http://127.0.0.1:${port} --vkey ${vkey} --state ${box.path("static-seen")}`;
+    const web = await serve(folder);
+    const line = `log monitor ${web.url} --vkey ${vkey} --state ${box.path("static-seen")}`;
     const done = await cli(`${line} --once --json`);
     expect(done.code).toBe(0);
     const { size } = JSON.parse(done.stdout) as { size: number }; // as above
     expect(readFileSync(`${folder}/checkpoint`, "utf8").split("\n")[1]).toBe(String(size));
-    await stop(web);
+    web.close();
   });
 
   it("cries when an older state is served, and keeps both checkpoints", async () => {
     const folder = box.path("static");
-    const web = spawn("python3", [
-      "-u",
-      "-m",
-      "http.server",
-      "0",
-      "--bind",
-      "127.0.0.1",
-      "--directory",
-      folder,
-    ]);
-    running.push(web);
-    const [, port = ""] = await said(web, /port ([0-9]+)/);
+    const web = await serve(folder);
     await cli("server join-token --proxy three");
     const state = box.path("newest");
     await cli(`log monitor ${url} --vkey ${vkey} --state ${state} --once`);
-    const line = `log monitor http://127.0.0.1:${port} --vkey ${vkey} --state ${state} --once`;
+    const line = `log monitor ${web.url} --vkey ${vkey} --state ${state} --once`;
     const { code, stdout } = await cli(line);
     expect(code).toBe(3);
     expect(stdout).toMatch(/ALARM, shrinkage/);
@@ -187,7 +180,7 @@ describe("a log with a witness and a monitor", () => {
     );
     const sizes = kept.map((text) => Number(text.split("\n")[1]));
     expect(sizes[0]).toBeGreaterThan(sizes[1] ?? Number.NaN);
-    await stop(web);
+    web.close();
   });
 
   it("remembers what the witness has cosigned when it was killed", async () => {
