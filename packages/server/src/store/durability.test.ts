@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint, signCheckpoint } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { fileCheckpoint } from "./checkpoint-file.ts";
 import { valueOf } from "./crash.testing.ts";
 import * as f from "./fixtures.testing.ts";
@@ -388,6 +388,7 @@ describe("T48: a crash", () => {
     const child = spawn(process.execPath, ["--input-type=module", "--eval", script, module, path], {
       stdio: ["ignore", "pipe", "inherit"],
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       said += text;
