@@ -255,6 +255,9 @@ function registeredLines(
           ),
         ]
       : []),
+    ...(options.owner === undefined
+      ? []
+      : [`Announce it first, so that its owner knows it: countersign owner expect ${name}`]),
     startLine(name, options),
   ];
 }

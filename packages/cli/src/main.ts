@@ -39,7 +39,7 @@ function overview(): Command {
     .option("--data <dir>", "data directory of the server and proxy meant")
     .addHelpText(
       "after",
-      "\nFirst steps:\n  countersign dev                 # a code for your passkey, and what to do next\n  countersign agent register hello --owner me --audience http://localhost:4000/\n  countersign run --agent hello -- node agent.mjs",
+      "\nFirst steps:\n  countersign dev                 # a code for your passkey, and what to do next\n  countersign agent register hello --owner me --audience http://localhost:4000/\n  countersign owner expect hello  # you start it, within ten minutes\n  countersign run --agent hello -- node agent.mjs",
     );
   for (const noun of NOUNS) program.command(noun.name).description(noun.about);
   return program;
