@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
+/** Of a command that ends by itself; a daemon runs for as long as its story takes. */
 const TIMEOUT_MS = 30_000;
 
 export interface Outcome {
@@ -32,17 +33,20 @@ export class Sandbox {
   }
 
   /** Starts the built command line; the caller ends it. */
-  start(args: readonly string[], options: RunOptions = {}): ReturnType<typeof spawn> {
+  start(
+    args: readonly string[],
+    options: RunOptions & { readonly timeoutMs?: number } = {},
+  ): ReturnType<typeof spawn> {
     return spawn(process.execPath, [MAIN, ...args], {
       env: environment(this.home, options.env),
       cwd: this.home,
-      timeout: TIMEOUT_MS,
+      timeout: options.timeoutMs,
     });
   }
 
   /** Runs the built command line to its end. */
   run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    const child = this.start(args, options);
+    const child = this.start(args, { ...options, timeoutMs: TIMEOUT_MS });
     const output = { stdout: "", stderr: "" };
     child.stdout?.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
     child.stderr?.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
