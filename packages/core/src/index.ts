@@ -248,6 +248,8 @@ export type {
 } from "./consent/policy-decision.ts";
 export { readPolicyRules } from "./consent/policy-rules.ts";
 export type { PolicyRule, PolicyRules } from "./consent/policy-rules.ts";
+export { markedLines } from "./consent/marks.ts";
+export type { Mark } from "./consent/marks.ts";
 export { render, renderKeyStatement, signedText } from "./consent/render.ts";
 export type { RenderedRequest, Rendering } from "./consent/render.ts";
 export type { Clause, Paragraph } from "./consent/sentences.ts";

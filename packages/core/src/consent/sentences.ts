@@ -1,5 +1,6 @@
 import type { Seconds } from "../crypto.ts";
 import type { CeilingEntry } from "./ceiling.ts";
+import { marksOf } from "./marks.ts";
 import { ownersOf } from "./parties.ts";
 import type { Parties } from "./parties.ts";
 import type { CredentialStatement } from "./statement.ts";
@@ -180,14 +181,10 @@ export class Sentences {
       locations: anyPlace ? "" : this.#list(locations),
       actions: anyAction ? "" : this.#list(actions),
     });
-    const isHarmless = entry.class === "read_only" || entry.class === "reversible_write";
-    const marks = [
-      ...(anyPlace ? ["any_place"] : []),
-      ...(anyAction ? ["any_action"] : []),
-      ...(isHarmless ? [] : [entry.class ?? "unknown"]),
-    ];
-    const tail = isHarmless ? [this.#fill(`may.${entry.class}`)] : [];
-    return this.#marked(marks, plain(sentence, ...tail).runs);
+    const { class: known } = entry;
+    const isHarmless = known === "read_only" || known === "reversible_write";
+    const tail = isHarmless ? [this.#fill(`may.${known}`)] : [];
+    return this.#marked(marksOf(entry), plain(sentence, ...tail).runs);
   }
 
   #undo(): readonly Paragraph[] {
