@@ -5,6 +5,25 @@ import { fill, h } from "../ui/dom.ts";
 import type { Button } from "../ui/parts.ts";
 import { button, panel, refusal, simpleButton } from "../ui/parts.ts";
 
+/** One box a code of the paper, those that were used struck out. */
+function boxes(of: number, used: readonly unknown[]): HTMLElement | undefined {
+  if (of === 0) return undefined;
+  const box = (n: number): HTMLElement =>
+    used.includes(n)
+      ? h(
+          "li",
+          { class: "code-used" },
+          h("del", {}, String(n)),
+          h("span", { class: "hidden" }, " used"),
+        )
+      : h("li", {}, String(n));
+  return h(
+    "ol",
+    { class: "code-boxes", attrs: { "aria-label": "Codes of the last sheet" } },
+    Array.from({ length: of }, (_, i) => box(i + 1)),
+  );
+}
+
 /**
  * How many printed codes are left, and making new ones. Codes are shown once: one panel stays for as long as its page,
  * whatever is drawn anew around it while they are made.
@@ -14,6 +33,7 @@ export class PrintedCodes {
   readonly #app: App;
   readonly #count: HTMLElement = h("span", {});
   readonly #shown: HTMLElement = h("div", { attrs: { "aria-live": "polite" } });
+  readonly #boxes: HTMLElement = h("div", {});
   readonly #act: HTMLElement = h("div", { class: "act" });
   #isInUse = false;
 
@@ -28,8 +48,9 @@ export class PrintedCodes {
         h(
           "p",
           {},
-          "A code stops all your agents, from any device, without a key. Keep the sheet where you would look in a hurry.",
+          "A code stops all your agents, from any device, without a key. It can also take one of your keys away, or cancel a recovery. Keep the sheet where you would look in a hurry.",
         ),
+        this.#boxes,
         this.#act,
         this.#shown,
       ),
@@ -44,8 +65,10 @@ export class PrintedCodes {
   /** @param codes as the server counts them */
   tell(codes: JsonObject): void {
     if (this.#isInUse) return;
-    const left = number(codes, "left");
-    fill(this.#count, left === 0 ? "none left" : `${left} of ${number(codes, "of")} left`);
+    const [left, of] = [number(codes, "left"), number(codes, "of")];
+    const { used } = codes;
+    fill(this.#count, left === 0 ? "none left" : `${left} of ${of} left`);
+    fill(this.#boxes, Array.isArray(used) && boxes(of, used));
     const make: Button = button(
       left === 0 ? "Make stop codes" : "Make new codes",
       "plain",
@@ -65,6 +88,7 @@ export class PrintedCodes {
       const { codes } = await this.#app.api.post("/v1/owner/stop-codes", {});
       const words = Array.isArray(codes) ? codes.filter((one) => typeof one === "string") : [];
       fill(this.#count, `${words.length} of ${words.length} left`);
+      fill(this.#boxes, boxes(words.length, []));
       fill(
         this.#shown,
         this.#paper(words),

@@ -57,6 +57,13 @@ describe("printed stop codes", () => {
     expect(await logged()).toContain("admin.stop_codes_made");
   });
 
+  it("stand on the paper in the order in which the store keeps them: a used one is known by its number", async () => {
+    const codes = await codesOf(scene);
+    expect((await use(scene, codes[4] ?? "")).word).toBe("200");
+    const rows = await scene.rig.world.store.stopCodes(scene.owner.id);
+    expect(rows.map(({ usedAt }) => usedAt !== undefined)).toEqual(codes.map((_, i) => i === 4));
+  });
+
   it.each<Place>(["public", "admin"])("stop everything of their owner: %s", async (place) => {
     const [code = ""] = await codesOf(scene);
     expect(await live()).toBe(1);

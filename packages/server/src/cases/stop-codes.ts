@@ -24,7 +24,10 @@ function hashOf(w: World, code: string): string {
   return base64url(w.keys.mac(stopCodePayload(code)));
 }
 
-/** Makes the owner's codes, which replace those that he had. They are given out here and kept nowhere. */
+/**
+ * Makes the owner's codes, which replace those that he had. They are given out here and kept nowhere.
+ * @returns in the order in which the store keeps their hashes, so that a used one is known by its number on the paper
+ */
 export async function makeStopCodes(
   w: World,
   owner: OwnerRow,
@@ -32,12 +35,12 @@ export async function makeStopCodes(
   actor: "admin" | "owner" = "admin",
 ): Promise<readonly string[]> {
   const now = w.clock();
-  const codes = Array.from({ length: STOP_CODE_COUNT }, () => makeStopCode(w.random));
-  const rows = codes.map((code): StopCodeRow => ({
-    hash: hashOf(w, code),
-    owner: owner.id,
-    madeAt: now,
-  }));
+  const made = Array.from({ length: STOP_CODE_COUNT }, () => {
+    const code = makeStopCode(w.random);
+    return { code, hash: hashOf(w, code) };
+  }).toSorted((a, b) => (a.hash < b.hash ? -1 : 1));
+  const codes = made.map(({ code }) => code);
+  const rows = made.map(({ hash }): StopCodeRow => ({ hash, owner: owner.id, madeAt: now }));
   const committed = await w.store.commit({
     log: logRow(w, {
       type: `${actor}.stop_codes_made`,

@@ -54,7 +54,8 @@ async function keysOf(w: World, session: OwnerSession): Promise<JsonObject> {
   const signedAt = await lastSigned(w, session.owner);
   const codes = await w.store.stopCodes(session.owner);
   const [first] = codes;
-  const left = codes.filter(({ usedAt }) => usedAt === undefined).length;
+  const used = codes.flatMap(({ usedAt }, i) => (usedAt === undefined ? [] : [i + 1]));
+  const [left, of] = [codes.length - used.length, codes.length];
   return {
     keys: keys.map((key) => ({
       ...keyView(w, key),
@@ -63,7 +64,7 @@ async function keysOf(w: World, session: OwnerSession): Promise<JsonObject> {
       ...(signedAt.has(key.jkt) ? { last_signed_at: signedAt.get(key.jkt) ?? 0 } : {}),
     })),
     stop_codes:
-      first === undefined ? { left: 0, of: 0 } : { left, of: codes.length, made_at: first.madeAt },
+      first === undefined ? { left, of, used } : { left, of, used, made_at: first.madeAt },
   };
 }
 

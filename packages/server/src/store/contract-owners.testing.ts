@@ -22,13 +22,14 @@ const codeRow = (hash: string, owner = f.OWNER): StopCodeRow => ({ hash, owner, 
 export function ownerRules(store: () => Store, put: f.Put): void {
   it("keeps stop codes until they are replaced, and says which were used", async () => {
     await put(
-      { put: "stopCode", row: codeRow("a") },
       { put: "stopCode", row: codeRow("b") },
+      { put: "stopCode", row: codeRow("a") },
+      { put: "stopCode", row: codeRow("B") },
       { put: "stopCode", row: codeRow("c", "urn:other") },
     );
     await put({ set: "stopCode", hash: "a", fields: { usedAt: f.NOW + 1 } });
     expect(await store().stopCode("a")).toEqual({ ...codeRow("a"), usedAt: f.NOW + 1 });
-    expect(await store().stopCodes(f.OWNER)).toHaveLength(2);
+    expect((await store().stopCodes(f.OWNER)).map(({ hash }) => hash)).toEqual(["B", "a", "b"]);
     await put({ drop: "stopCodes", owner: f.OWNER });
     expect(await store().stopCodes(f.OWNER)).toEqual([]);
     expect(await store().stopCode("c")).toEqual(codeRow("c", "urn:other"));

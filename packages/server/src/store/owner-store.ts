@@ -86,7 +86,7 @@ export interface OwnerReads extends NoticeReads, PushReads {
    */
   logRowsHolding(text: string, from: number, to: number): Promise<readonly LogRow[]>;
   stopCode(hash: string): Promise<StopCodeRow | undefined>;
-  /** Used ones too. */
+  /** Used ones too, by when they were made, then by their hashes as ASCII sorts them: the order on the owner's paper. */
   stopCodes(owner: string): Promise<readonly StopCodeRow[]>;
   /** Absent where the question has none, and once it is over. */
   digits(req: Digest): Promise<DigitsRow | undefined>;
