@@ -115,9 +115,11 @@ export class Scene {
   async askAtTerminal({
     note = "I sort the mail.",
     limits = [],
+    isAnnounced = false,
   }: AskOptions = {}): Promise<AskingAtTerminal> {
     const name = `mailer${(this.#count += 1)}`;
     await this.home.register(name, "--owner", OWNER, ...limits);
+    if (isAnnounced) await this.home.json(["owner", "expect", name]);
     const asking = await askAtTerminal(this.home, name, note);
     this.#agents.push(asking.agent);
     return { name, id: await this.#idOf(name), ...asking };

@@ -8,6 +8,8 @@ import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
 import { link } from "../ui/parts.ts";
 import { left, moment } from "../ui/time.ts";
+import { outlineOf, pills } from "./inbox-pills.ts";
+import type { Outline } from "./inbox-pills.ts";
 
 const MARKS: Readonly<Record<string, MarkState>> = {
   asked: "agent",
@@ -36,8 +38,15 @@ export interface Row {
   readonly state: string;
   /** Of several owners: how many have signed, of how many that must. */
   readonly signed?: string;
+  /** Somebody sits at the terminal that asks. */
+  readonly isAtTerminal: boolean;
+  /** What the server says of the text, for what was announced; the sheet alone says what is signed. */
+  readonly outline: Outline | undefined;
   readonly createdAt: number;
   readonly deadline: number;
+  /** When it was decided or ended, where it has. */
+  readonly endedAt: number;
+  readonly isDecidedByKey: boolean;
 }
 
 function signedOf(item: JsonObject): string | undefined {
@@ -59,8 +68,12 @@ export function rowOf(item: JsonObject): Row {
     startedBy: optional(object(item["started_by"]), "uid", number),
     state: text(item, "state"),
     ...(signed === undefined ? {} : { signed }),
+    isAtTerminal: item["digits"] !== undefined,
+    outline: optional(item, "outline", (from, name) => outlineOf(object(from[name]))),
     createdAt: number(item, "created_at"),
     deadline: number(item, "deadline"),
+    endedAt: optional(item, "decided_at", number) ?? number(item, "deadline"),
+    isDecidedByKey: item["decided_by"] !== undefined,
   };
 }
 
@@ -79,9 +92,11 @@ function details(row: Row, now: number): HTMLElement {
   return h(
     "p",
     { class: "row-details" },
+    row.outline === undefined ? undefined : pills(row.outline),
     h("span", {}, "Code ", h("span", { class: "mono" }, row.code)),
     h("span", {}, `Asked ${moment(row.createdAt, now)}`),
     row.signed === undefined ? "" : h("span", {}, row.signed),
+    row.isAtTerminal ? h("span", {}, "Someone waits at its terminal") : undefined,
     row.startedBy === undefined ? undefined : h("span", {}, startedWords(row.startedBy, row.host)),
   );
 }
@@ -111,7 +126,7 @@ export class OpenRow {
       "div",
       { class: "row-text" },
       h("h3", {}, title(row)),
-      h("p", {}, row.reasons.map(sentence)),
+      h("p", {}, row.reasons.slice(0, 1).map(sentence)),
       details(row, now),
     );
     this.element = h("li", { class: "row" }, before, words, this.#side);
@@ -137,13 +152,20 @@ export class OpenRow {
   }
 }
 
+/** What became of it; a denial that nobody's key stands for may be the administrator's. */
+function outcomeWords({ state, signed, isDecidedByKey }: Row): string {
+  if (state === "approved" && signed !== undefined) return "Approved.";
+  if (state === "denied" && !isDecidedByKey) return "Denied.";
+  return DECIDED[state] ?? state;
+}
+
 export function decidedRow(row: Row, now: number): HTMLElement {
   return h(
     "li",
     { class: "row row-decided" },
     mark(MARKS[row.state] ?? "nobody"),
-    h("p", {}, title(row)),
-    h("p", { class: "row-outcome" }, DECIDED[row.state] ?? row.state),
-    h("p", { class: "note" }, moment(row.createdAt, now)),
+    h("p", {}, link(title(row), `#/agents/${row.name}`)),
+    h("p", { class: "row-outcome" }, outcomeWords(row)),
+    h("p", { class: "note" }, moment(Math.min(row.endedAt, now), now)),
   );
 }

@@ -3,8 +3,9 @@ import { list } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
-import { button, head, refill, refusal, simpleButton } from "../ui/parts.ts";
+import { button, head, link, refill, refusal, simpleButton } from "../ui/parts.ts";
 import { announceStart } from "./announce.ts";
+import { emptyInbox } from "./inbox-empty.ts";
 import { decidedRow, OpenRow, rowOf } from "./inbox-rows.ts";
 import type { Row } from "./inbox-rows.ts";
 
@@ -107,18 +108,15 @@ function counted(n: number): string {
   return n === 1 ? "1 request waits for your signature." : `${n} requests wait for your signature.`;
 }
 
-const EMPTY = (): HTMLElement =>
-  h(
-    "p",
-    { class: "empty" },
-    "When an agent of yours asks for a credential, it stands here. Start one: ",
-    h("code", {}, "countersign run --agent NAME -- COMMAND"),
-  );
-
-function group(heading: Child, items: readonly HTMLElement[]): Child {
+function group(heading: Child, items: readonly HTMLElement[], aside?: Child): Child {
   return items.length === 0
     ? undefined
-    : h("section", {}, h("h2", {}, heading), h("ul", { class: "rows" }, items));
+    : h(
+        "section",
+        {},
+        h("header", { class: "group-head" }, h("h2", {}, heading), aside),
+        h("ul", { class: "rows" }, items),
+      );
 }
 
 /** What stands on the page, and what has come since. */
@@ -198,10 +196,11 @@ class Inbox {
         own.map(({ element }) => element),
       ),
       unexpected?.element,
-      open.length === 0 ? EMPTY() : undefined,
+      open.length === 0 ? emptyInbox(app) : undefined,
       group(
         "Decided",
         decided.map((row) => decidedRow(row, now)),
+        link("All in the log", "#/log", "text-link"),
       ),
     ]);
   }

@@ -73,6 +73,19 @@ export async function openRequest(
   throw new Refusal("stale");
 }
 
+/**
+ * What a key would sign of a question as it is now. It is kept nowhere, so that nobody can sign it.
+ * @throws Refusal as `openRequest`, but for what is typed
+ */
+export async function draftFor(
+  w: World,
+  idOrReq: string,
+  jkt: string,
+): Promise<CredentialStatement> {
+  const of = await load(w, idOrReq, jkt);
+  return draftOf(w, of, { isElsewhere: false }, await quorumFor(w, of.entry));
+}
+
 async function load(w: World, idOrReq: string, jkt: string): Promise<Case> {
   const now = w.clock();
   const row = await findAsk(w, idOrReq);

@@ -27,6 +27,7 @@ import { ANSWER_HEADERS, pageOf, STRICT_TRANSPORT } from "./static-site.ts";
 import type { Site } from "./static-site.ts";
 import { publicStopCodeRoutes } from "./stop-codes.ts";
 import type { PublicContext } from "./stop-codes.ts";
+import { waitingView } from "./waiting-view.ts";
 
 const MAX_BODY_BYTES = 65_536;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
@@ -162,7 +163,7 @@ function signedRoutes(
   return {
     "GET /v1/owner/me": async (session) => json(await meOf(w, session)),
     "GET /v1/owner/requests": async (session, request) =>
-      json(await listRequests(w, request, session.owner)),
+      json(await listRequests(w, request, session.owner, waitingView(w, session.jkt))),
     "GET /v1/owner/requests/:id": async (session, request, parameters) => {
       await ownAsk(w, session, parameters["id"]);
       await ownKey(w, session, new URL(request.url).searchParams.get("jkt"));

@@ -22,7 +22,7 @@ import { resumeKey } from "../cases/owner-counter.ts";
 import type { CoSignature } from "../cases/owner-chain.ts";
 import type { PostedKey } from "../cases/owners.ts";
 import type { OwnerFeed } from "../feed/owner-feed.ts";
-import type { OwnerKeyRow } from "../store/rows.ts";
+import type { AskRow, OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import {
   askView,
@@ -211,17 +211,25 @@ async function owners(w: World): Promise<Response> {
   return json({ owners: await Promise.all(withKeys) });
 }
 
-/** Questions to one owner, or to all; with `all=1` decided ones too. */
+/**
+ * Questions to one owner, or to all; with `all=1` decided ones too.
+ * @param more what else is said of each
+ */
 export async function listRequests(
   w: World,
   request: Request,
   owner: string | undefined,
+  more: (row: AskRow) => Promise<JsonObject> = () => Promise.resolve({}),
 ): Promise<JsonObject> {
   const filter = owner === undefined ? {} : { owner };
   const rows = await w.store.asks(
     query(request, "all") === "1" ? filter : { ...filter, state: "asked" },
   );
-  const views = rows.map(async (row) => ({ ...askView(row), ...(await partiesView(w, row)) }));
+  const views = rows.map(async (row) => ({
+    ...askView(row),
+    ...(await partiesView(w, row)),
+    ...(await more(row)),
+  }));
   return { requests: await Promise.all(views) };
 }
 
