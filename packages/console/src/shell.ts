@@ -2,6 +2,7 @@ import type { Crypto, JsonObject } from "@countersign/core";
 import type { Api } from "./api.ts";
 import type { App, Page, PageMaker, Place, Session } from "./app.ts";
 import { ComingNote, fetched } from "./fetched.ts";
+import { watchingKey } from "./key-watch.ts";
 import { keysNote } from "./keys-note.ts";
 import { goLive } from "./live.ts";
 import type { Live, Liveness } from "./live.ts";
@@ -74,20 +75,22 @@ export class Shell {
   /** Where the page that is shown stands. */
   #shownAt: string | undefined;
   #tab = "inbox";
+  /** What is said when the session ends. */
+  #parting = "Your session has ended. Nothing was decided by that: sign in, and you read on here.";
   /** Counts what was asked for: only the last one is shown. */
   #turn = 0;
   #changed = 0;
 
-  constructor(parts: Parts, signedOut: (note?: string) => void) {
-    this.#parts = parts;
+  constructor({ api, ...parts }: Parts, signedOut: (note?: string) => void) {
+    this.#parts = { ...parts, api: watchingKey(api, (words) => (this.#parting = words)) };
     this.#signedOut = signedOut;
     this.#note = keysNote(this.#app());
-    this.#coming = new ComingNote(parts.api);
+    this.#coming = new ComingNote(api);
     const routed = (): void => this.#show();
     window.addEventListener("hashchange", routed);
     const tick = window.setInterval(() => this.#tellTime(), CLOCK_MS);
     fill(document.body, this.#frame());
-    this.#live = goLive(parts.api, {
+    this.#live = goLive(api, {
       event: () => this.#change(),
       liveness: (liveness) => this.#setLiveness(liveness),
     });
@@ -281,9 +284,7 @@ export class Shell {
 
   #setLiveness(liveness: Liveness): void {
     if (liveness === "signed-out") {
-      this.#signedOut(
-        "Your session has ended. Nothing was decided by that: sign in, and you read on here.",
-      );
+      this.#signedOut(this.#parting);
       return;
     }
     const was = this.#liveness;
