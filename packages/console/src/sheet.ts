@@ -82,11 +82,13 @@ export function signatureLine(line: SignatureLine, side: "agent" | "own"): HTMLE
 /**
  * The text that is signed, drawn from its rendering by `core`: the sentences, the full text below them, open, and
  * the lines of both signatures.
+ * @param below what stands beside the digest
  */
 export function sheet(
   rendering: Rendering,
   template: string,
   lines: { readonly agent: SignatureLine; readonly own: SignatureLine },
+  below?: Child,
 ): Sheet {
   const clauses = new Clauses(rendering.markNames);
   const drawn = rendering.clauses.map((clause) => clauses.draw(clause));
@@ -133,6 +135,7 @@ export function sheet(
         h("span", { class: "mono strong" }, digest),
         ", computed in this browser",
       ),
+      below,
     ),
   );
   return { element, marked: clauses.marked };

@@ -1,4 +1,5 @@
 import type { Opened } from "../opened.ts";
+import { text } from "../read.ts";
 import { sheet } from "../sheet.ts";
 import type { Sheet } from "../sheet.ts";
 import { h } from "../ui/dom.ts";
@@ -9,7 +10,7 @@ export interface RequestSheet extends Sheet {
 }
 
 export function requestSheet(
-  { body, rendering, askedAt }: Opened,
+  { view, body, rendering, askedAt }: Opened,
   of: {
     readonly host: string;
     readonly keyName: string;
@@ -19,7 +20,12 @@ export function requestSheet(
   const { jkt } = body.agent;
   const agent = { who: "The agent signed", jkt, where: `on ${of.host}`, at: askedAt };
   const own = { who: "You", jkt: body.owner.jkt, where: of.keyName };
-  const { element, marked } = sheet(rendering, body.view.tpl, { agent, own });
+  const { element, marked } = sheet(
+    rendering,
+    body.view.tpl,
+    { agent, own },
+    compare(text(view, "id")),
+  );
   const { renewed } = of;
   return { element, renewed, marked: renewed === undefined ? marked : [...marked, renewed] };
 }
@@ -29,6 +35,26 @@ export function toFirstUnseen(marked: readonly HTMLElement[], seen: ReadonlySet<
   const line = marked.find((_, index) => !seen.has(index));
   line?.scrollIntoView({ block: "center" });
   line?.focus();
+}
+
+/** Another program renders the same request, and was not sent by whoever sent this page (owner.md 1.3). */
+function compare(id: string): HTMLElement {
+  return h(
+    "details",
+    { class: "compare" },
+    h("summary", {}, "Compare in a terminal"),
+    h(
+      "p",
+      {},
+      "Where you have a shell on the server, the command line renders this request with words of its own: ",
+      h("code", {}, `countersign owner approve ${id} --key FILE`),
+    ),
+    h(
+      "p",
+      {},
+      "Code and sentences must be those above. Its key, times and digest are others, since it makes a text for its own key. Leave it with quit: that decides nothing.",
+    ),
+  );
 }
 
 /** The paper before there is anything on it. */
