@@ -18,7 +18,7 @@ const LOOKS_MS = [300, 700, 1000, 2000, 4000, 8000] as const;
 const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => window.setTimeout(resolve, ms));
 
-function say(line: HTMLElement, name: IconName, words: string, className = ""): void {
+function say(line: HTMLElement, name: IconName, words: Child, className = ""): void {
   line.className = className;
   fill(line, icon(name), words);
 }
@@ -40,7 +40,9 @@ async function findInLog(app: App, opened: Opened, line: HTMLElement): Promise<s
     const isThis = body.grant.parties === undefined ? cs === rendering.cs : req === body.req;
     if (!isThis || typeof cs !== "string") continue;
     const seq = checked.seq.toLocaleString("en-US");
-    say(line, "check", `Entry ${seq} is in the log, checked in this browser`, "check-done");
+    const entryLink = link(`Entry ${seq}`, "#/log", "text-link");
+    const words = h("span", {}, entryLink, " is in the log, checked in this browser");
+    say(line, "check", words, "check-done");
     return cs;
   }
   say(line, "warning", "This browser did not find it in the log. Look at Log.", "check-open");
