@@ -6,9 +6,10 @@ import { startedWords } from "../started.ts";
 import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
+import { mark } from "../ui/mark.ts";
 import { head, refusal, simpleButton } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
-import { left } from "../ui/time.ts";
+import { left, moment } from "../ui/time.ts";
 import { back } from "./request-over.ts";
 
 /** Where it takes several owners: how many, and who has signed. */
@@ -146,14 +147,19 @@ export function decisionPanel(code: string, of: Decisions): HTMLElement {
 /** Seconds at which the time that is left is spoken. */
 const SPOKEN_SECONDS: ReadonlySet<number> = new Set([60, 10]);
 
-/** How long the request waits, and how long its text may be signed, if there is one. Seconds. */
+/** When the request ends, and how long its text may be signed, if there is one. Seconds. */
 export function drawTime(
-  app: Pick<App, "say">,
+  app: Pick<App, "say" | "now">,
   place: HTMLElement,
   rest: { readonly request: number; readonly text: number | undefined },
 ): void {
-  const end = `The request ends in ${left(rest.request)}.`;
+  const now = app.now();
+  const at = moment(now + rest.request, now).replace("today ", "");
+  const end = `The request ends at ${at} (${left(rest.request)}).`;
   const sign = rest.text === undefined ? "" : `This text can be signed for ${left(rest.text)}.`;
   place.textContent = `${sign} ${end}`.trim();
   if (rest.text !== undefined && SPOKEN_SECONDS.has(rest.text)) app.say(sign);
 }
+
+/** The agent has signed, and nobody else. */
+export const waitingMark = (): SVGElement => mark("agent", "mark mark-large");

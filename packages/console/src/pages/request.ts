@@ -40,6 +40,7 @@ import {
   markedCheck,
   reasons,
   unfitPage,
+  waitingMark,
 } from "./request-parts.ts";
 import type { Outcome } from "./request-over.ts";
 
@@ -214,9 +215,10 @@ class RequestPage implements Page {
     const drawn = opened === undefined ? undefined : this.#drawSheet(opened, before, host);
     this.#sheet = drawn;
     const words = object(view["claimed"])["note"];
+    const observed = observedPanel(view, host); // first where there is nothing that could have changed
     fill(
       this.root,
-      head(`${name} asks for a credential`, announced(view, host), back()),
+      head(`${name} asks for a credential`, announced(view, host), [back(), waitingMark()]),
       this.#digits?.above,
       h(
         "div",
@@ -224,11 +226,11 @@ class RequestPage implements Page {
         h(
           "div",
           { class: "request-sheet" },
-          changesPanel(view, this.#app.now()),
           reasons(view),
+          view["diff"] === undefined ? observed : changesPanel(view, this.#app.now()),
           drawn?.renewed,
           drawn?.element ?? blankSheet(),
-          observedPanel(view, host),
+          view["diff"] === undefined ? undefined : observed,
           typeof words === "string" ? notePanel(words) : undefined,
         ),
         this.#decisions(code, name, host),
