@@ -351,8 +351,28 @@ describe("a session", () => {
       });
   });
 
-  it.each([["x"], ["-1"], ["0"], ["99999"]])("reads no log before %s", async (before) => {
-    const answer = await call(`GET /v1/owner/log?before=${before}`, undefined, { cookie });
+  it("gives as many entries of the log as are asked for, and says where to go on", async () => {
+    const get = async (query: string): Promise<JsonObject> =>
+      (await call(`GET /v1/owner/log?${query}`, undefined, { cookie })).body;
+    const seqs = ({ entries }: JsonObject): readonly unknown[] =>
+      (entries as JsonObject[]).map(({ seq }) => seq);
+    const all = seqs(await get("count=250"));
+    expect(all.length).toBeGreaterThan(1);
+    const first = await get("count=1");
+    expect(seqs(first)).toEqual(all.slice(0, 1));
+    expect(seqs(await get(`before=${Number(first["next"])}&count=2`))).toEqual(all.slice(1, 3));
+  });
+
+  it.each([
+    ["before=x"],
+    ["before=-1"],
+    ["before=0"],
+    ["before=99999"],
+    ["count=0"],
+    ["count=251"],
+    ["count=1e2"],
+  ])("reads no log of %s", async (query) => {
+    const answer = await call(`GET /v1/owner/log?${query}`, undefined, { cookie });
     expect(answer.word).toBe("malformed_request");
   });
 

@@ -3,7 +3,10 @@ import type { LogRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { concerns, recordOf } from "./owner-record.ts";
 
-const ROWS_A_PAGE = 25;
+/** Entries of one answer, where the caller says nothing. */
+export const ENTRIES_A_PAGE = 25;
+/** Entries of one answer at most: some hundred kilobytes with their proofs. */
+export const MAX_ENTRIES_A_PAGE = 250;
 /** Rows that one read of the store looks through: it holds everybody else up. */
 const ROWS_AT_A_TIME = 2000;
 /** As many as one read gives. */
@@ -20,13 +23,14 @@ export interface OwnEntry {
 /**
  * The owner's entries, newest first, each with the proof that it is in the log.
  * @param before only entries before this index; default: from the end
+ * @param count entries at most, 1 to 250; default 25
  * @returns `next`: where to go on, if there may be more
  * @throws Refusal `hold`, `malformed_request`
  */
 export async function ownLog(
   w: World,
   owner: string,
-  before?: number,
+  { before, count = ENTRIES_A_PAGE }: { readonly before?: number; readonly count?: number } = {},
 ): Promise<{
   readonly entries: readonly OwnEntry[];
   readonly size: number;
@@ -39,7 +43,7 @@ export async function ownLog(
   const start = before ?? size;
   const end = Math.max(0, start - MAX_LOOKED_THROUGH);
   let at = start;
-  while (at > end && found.length < ROWS_A_PAGE) {
+  while (at > end && found.length < count) {
     const from = Math.max(end, at - ROWS_AT_A_TIME);
     const rows = await w.store.logRowsHolding(owner, from, at);
     const last = rows.at(-1);
@@ -47,7 +51,7 @@ export async function ownLog(
     for (const row of rows) {
       if (!concerns(recordOf(row), owner)) continue;
       found.push(row);
-      if (found.length < ROWS_A_PAGE) continue;
+      if (found.length < count) continue;
       at = row.seq;
       break;
     }

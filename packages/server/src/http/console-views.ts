@@ -1,7 +1,7 @@
 import { base64url, fromUtf8, Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import { isAskBlocked } from "../cases/known.ts";
-import { ownLog } from "../cases/owner-log.ts";
+import { MAX_ENTRIES_A_PAGE, ownLog } from "../cases/owner-log.ts";
 import type { OwnerSession } from "../cases/owner-sessions.ts";
 import type { CredentialRow, EntryRow, GrantRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
@@ -101,19 +101,27 @@ export async function agentsOf(w: World, owner: string): Promise<JsonObject> {
   return { now, agents };
 }
 
+/** A whole number from 1 on, as it was typed; nothing where it was not. */
+function typedNumber(query: URLSearchParams, name: string, most: number): number | undefined {
+  const typed = query.get(name);
+  if (typed === null) return undefined;
+  if (!/^[1-9][0-9]{0,14}$/.test(typed) || Number(typed) > most)
+    throw new Refusal("malformed_request", `${name} is not a number that can be asked for`);
+  return Number(typed);
+}
+
 /** The owner's entries of the log, with what a browser needs to check each by itself. */
 export async function logOf(
   w: World,
   { owner }: OwnerSession,
-  typed: string | null,
+  query: URLSearchParams,
 ): Promise<JsonObject> {
-  if (typed !== null && !/^[1-9][0-9]{0,14}$/.test(typed))
-    throw new Refusal("malformed_request", "not a log index");
-  const { entries, size, next } = await ownLog(
-    w,
-    owner,
-    typed === null ? undefined : Number(typed),
-  );
+  const before = typedNumber(query, "before", Number.MAX_SAFE_INTEGER);
+  const count = typedNumber(query, "count", MAX_ENTRIES_A_PAGE);
+  const { entries, size, next } = await ownLog(w, owner, {
+    ...(before === undefined ? {} : { before }),
+    ...(count === undefined ? {} : { count }),
+  });
   const { origin, vkey } = w.store.logName();
   return {
     now: w.clock(),

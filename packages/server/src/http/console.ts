@@ -194,7 +194,7 @@ function signedRoutes(
       json(await agentOf(w, session, name ?? "")),
     "GET /v1/owner/habits": async ({ owner }) => habits(w, await w.store.owner(owner)),
     "GET /v1/owner/log": async (session, request) =>
-      json(await logOf(w, session, new URL(request.url).searchParams.get("before"))),
+      json(await logOf(w, session, new URL(request.url).searchParams)),
     "POST /v1/owner/expectations": (session, request) =>
       announce(w, request, { owner: session.owner, by: actorOf(session) }),
     "GET /v1/owner/starters": ({ owner }) => starters(w, owner),
