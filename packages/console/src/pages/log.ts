@@ -1,15 +1,19 @@
 import type { JsonObject } from "@countersign/core";
 import type { App, Page } from "../app.ts";
-import { checkEntry, isKnownLog } from "../checked.ts";
 import type { CheckedEntry } from "../checked.ts";
 import { knownKeys, STRANGE } from "../known-keys.ts";
-import { list, nameOf, number, object, optional, text } from "../read.ts";
-import { fill, h } from "../ui/dom.ts";
+import { nameOf, optional, text } from "../read.ts";
+import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
-import { head, loaded, refusal, simpleButton } from "../ui/parts.ts";
-import { clockTime, moment } from "../ui/time.ts";
+import { head, loaded, refill, refusal, simpleButton } from "../ui/parts.ts";
+import { moment } from "../ui/time.ts";
 import { habitsPanel } from "./habits.ts";
+import { CheckAll, Ledger, readPart } from "./log-check.ts";
+import type { LogPart } from "./log-check.ts";
+
+/** Entries that are not in the log, beyond those shown: as many are told one by one. */
+const MAX_BAD_ROWS = 25;
 
 /** What an entry says, in words; a type that has none is named as it is. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -28,6 +32,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "key.recovery_announced": "a recovery of your keys was announced",
   "key.recovered": "your keys were recovered",
   "key.recovery_cancelled": "a recovery of your keys was cancelled",
+  "owner.invitation_cancelled": "an invitation of yours was cancelled",
   "owner.push_subscribed": "a device takes notices, by the key",
   "owner.push_ended": "a device takes no more notices; its key was",
   "owner.stop_codes_made": "new stop codes of yours were made",
@@ -109,77 +114,126 @@ function row(entry: CheckedEntry, reader: Reader, now: number): HTMLElement {
   );
 }
 
-/** Result first, then the entries. */
-function summary(entries: readonly CheckedEntry[], isKnown: boolean, now: number): HTMLElement {
-  const bad = entries.filter(({ problem }) => problem !== undefined).length;
-  if (!isKnown)
-    return h(
-      "p",
-      { class: "log-result log-bad" },
-      icon("warning"),
-      "This is another log than the one this browser has known so far. Ask your administrator whether it was started anew, and why.",
-    );
-  if (bad > 0)
-    return h(
-      "p",
-      { class: "log-result log-bad" },
-      icon("warning"),
-      `${bad} of ${entries.length} entries are not in the log. Checked in this browser, not by the server.`,
-    );
+/** Result first: whoever has just waited for it has the focus there. */
+function summary(ledger: Ledger): HTMLElement {
+  const { isGood, words } = ledger.result();
   return h(
     "p",
-    { class: "log-result log-good" },
-    icon("check"),
-    `All ${entries.length} entries shown, up to ${clockTime(now)}, are in the log. Checked in this browser, not by the server.`,
+    { class: `log-result ${isGood ? "log-good" : "log-bad"}`, attrs: { tabindex: -1 } },
+    icon(isGood ? "check" : "warning"),
+    words,
   );
+}
+
+/** What is shown of the log: the newest entries, older ones on demand, and every one that is not in it. */
+class LogBody {
+  readonly root: HTMLElement = h("div", { class: "log" });
+  readonly #app: App;
+  readonly #ledger = new Ledger();
+  readonly #checkAll: CheckAll;
+  #shown: readonly CheckedEntry[] = [];
+  /** Index before which nothing is shown. */
+  #next = 0;
+  /** Found beyond what is shown. */
+  #bad: readonly CheckedEntry[] = [];
+  #known: ReadonlySet<string> = new Set();
+
+  constructor(app: App) {
+    this.#app = app;
+    this.#checkAll = new CheckAll(
+      app,
+      this.#ledger,
+      (part) => this.#take(part),
+      () => this.#told(),
+    );
+  }
+
+  close(): void {
+    this.#checkAll.close();
+  }
+
+  /** The newest entries; what was shown and judged before stays, if they reach down to it. */
+  async load(): Promise<readonly Child[]> {
+    const [part, known] = await Promise.all([readPart(this.#app), knownKeys(this.#app)]);
+    this.#known = known;
+    const oldest = part.entries.at(-1)?.seq ?? 0;
+    const isJoined = (this.#shown[0]?.seq ?? -1) >= oldest;
+    this.#ledger.take(part, !isJoined);
+    this.#shown = [...part.entries, ...this.#shown.filter(({ seq }) => isJoined && seq < oldest)];
+    if (!isJoined) [this.#next, this.#bad] = [part.next, []];
+    return this.#draw();
+  }
+
+  async #more(): Promise<void> {
+    const part = await readPart(this.#app, { before: this.#next });
+    this.#take(part);
+    this.#shown = [...this.#shown, ...part.entries];
+    this.#next = part.next;
+    this.#bad = this.#bad.filter(({ seq }) => seq < this.#next);
+    refill(this.root, this.#draw());
+    this.#app.say(`${part.entries.length} older entries are shown.`);
+  }
+
+  #take(part: LogPart): void {
+    this.#ledger.take(part);
+    const bad = part.entries.filter(({ problem }) => problem !== undefined);
+    this.#bad = [...this.#bad, ...bad].slice(0, MAX_BAD_ROWS);
+  }
+
+  /** Everything was gone through, or as much as he wanted. */
+  #told(): void {
+    refill(this.root, this.#draw());
+    this.root.querySelector<HTMLElement>(".log-result")?.focus();
+    this.#app.say(this.#ledger.result().words);
+  }
+
+  #rows(entries: readonly CheckedEntry[]): HTMLElement {
+    const reader = { owner: this.#app.session.owner.id, known: this.#known };
+    const now = this.#app.now();
+    return h(
+      "ul",
+      { class: "rows" },
+      entries.map((entry) => row(entry, reader, now)),
+    );
+  }
+
+  #draw(): readonly Child[] {
+    if (this.#shown.length === 0)
+      return [h("p", { class: "empty" }, "The log says nothing of you yet.")];
+    this.#checkAll.offer();
+    const bad = this.#bad.filter(({ seq }) => seq < this.#next);
+    return [
+      summary(this.#ledger),
+      this.#checkAll.root,
+      bad.length === 0 ? undefined : this.#rows(bad),
+      this.#rows(this.#shown),
+      this.#next === 0
+        ? undefined
+        : simpleButton("Show older entries", "plain", () => {
+            this.#more().catch((error: unknown) => this.root.prepend(refusal(error)));
+          }),
+    ];
+  }
 }
 
 /** The owner's entries of the log, each judged here. */
 export function logPage(app: App): Page {
-  const body = h("div", { class: "log" });
-  let shown: readonly CheckedEntry[] = [];
-  const { id: owner } = app.session.owner;
-  const draw = (
-    answer: JsonObject,
-    isKnown: boolean,
-    known: ReadonlySet<string>,
-  ): readonly Child[] => {
-    const now = number(answer, "now");
-    const next = optional(answer, "next", number);
-    if (shown.length === 0) return [h("p", { class: "empty" }, "The log says nothing of you yet.")];
-    const rows = shown.map((entry) => row(entry, { owner, known }, now));
-    const older =
-      next === undefined
-        ? undefined
-        : simpleButton("Show older entries", "plain", () => void more(next));
-    return [summary(shown, isKnown, now), h("ul", { class: "rows" }, rows), older];
-  };
-  const load = async (before?: number): Promise<readonly Child[]> => {
-    const [answer, known] = await Promise.all([
-      app.api.get(`/v1/owner/log${before === undefined ? "" : `?before=${before}`}`),
-      knownKeys(app),
-    ]);
-    const vkey = text(object(answer["log"]), "vkey");
-    const entries = list(answer, "entries").map((entry) => checkEntry(app.c, entry, vkey));
-    const checked = await Promise.all(entries);
-    shown = before === undefined ? checked : [...shown, ...checked];
-    return draw(answer, isKnownLog(localStorage, vkey), known);
-  };
-  const more = (next: number): Promise<void> =>
-    load(next)
-      .then((children) => fill(body, children))
-      .catch((error: unknown) => body.prepend(refusal(error)));
+  const body = new LogBody(app);
   const habits = habitsPanel(app);
   const loadAll = (): void => {
-    void loaded(body, load);
+    void loaded(body.root, () => body.load());
     void habits.load();
   };
   loadAll();
   const lead =
     "What was decided about your agents and keys. A server that shows what its log does not hold is found out here.";
+  const unfollow = app.onChange(loadAll);
   return {
     title: "Log",
-    root: h("div", {}, head("Log", lead), body, habits.element),
-    close: app.onChange(loadAll),
+    root: h("div", {}, head("Log", lead), body.root, habits.element),
+    close: () => {
+      unfollow();
+      body.close();
+    },
   };
 }
