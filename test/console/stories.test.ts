@@ -95,7 +95,7 @@ describe("the owner decides", () => {
     await denyOf(other.page).click();
     await heading(page, `${asking.name} was denied elsewhere`).waitFor();
     expect(await spoken(page).textContent()).toMatch(
-      /^mailer\d+ was denied elsewhere\. today \d\d:\d\d, in the session of “MacBook”\. If that was not you, stop everything and look at your keys\.$/,
+      /^mailer\d+ was denied elsewhere\. Today \d\d:\d\d, in the session of “MacBook”\. If that was not you, stop everything and look at your keys\.$/,
     );
     await picture(page, "request-elsewhere");
     expect(await page.getByRole("button", { name: /Approve|Deny/ }).count()).toBe(0);

@@ -7,6 +7,7 @@ import type { Child } from "../ui/dom.ts";
 import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
 import { link } from "../ui/parts.ts";
+import { sentence } from "../ui/sentence.ts";
 import { left, moment } from "../ui/time.ts";
 import { outlineOf, pills } from "./inbox-pills.ts";
 import type { Outline } from "./inbox-pills.ts";
@@ -81,12 +82,6 @@ const title = ({ name, host }: Row): Child => [
   h("strong", {}, name),
   h("span", { class: "on-host" }, ` on ${host}`),
 ];
-
-/** One reason is a sentence, however the server wrote it. */
-function sentence(reason: string): string {
-  const begun = reason.slice(0, 1).toUpperCase() + reason.slice(1);
-  return /[.!?]$/.test(begun) ? `${begun} ` : `${begun}. `;
-}
 
 function details(row: Row, now: number): HTMLElement {
   return h(

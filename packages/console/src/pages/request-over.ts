@@ -10,6 +10,7 @@ import { icon } from "../ui/icons.ts";
 import { mark } from "../ui/mark.ts";
 import type { MarkState } from "../ui/mark.ts";
 import { head, link } from "../ui/parts.ts";
+import { sentence } from "../ui/sentence.ts";
 import { left, moment } from "../ui/time.ts";
 
 /** What became of a request, in a title and a sentence. */
@@ -75,7 +76,7 @@ export function outcomeOf(view: JsonObject, app: Pick<App, "session" | "now">): 
     return {
       title:
         state === "approved" ? `${name} was approved elsewhere` : `${name} was denied elsewhere`,
-      below: `${when}${decidedWith(view, app)}. If that was not you, stop everything and look at your keys.`,
+      below: `${sentence(`${when}${decidedWith(view, app)}`)} If that was not you, stop everything and look at your keys.`,
       state: state === "approved" ? "signed" : "denied",
       isElsewhere: true,
     };

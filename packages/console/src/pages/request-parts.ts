@@ -3,12 +3,14 @@ import { Problem } from "../api.ts";
 import type { App } from "../app.ts";
 import { list, number, object, optional, text } from "../read.ts";
 import { startedWords } from "../started.ts";
+import type { TimeSpoken } from "../time-spoken.ts";
 import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { mark } from "../ui/mark.ts";
 import { head, refusal, simpleButton } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
+import { sentence } from "../ui/sentence.ts";
 import { left, moment } from "../ui/time.ts";
 import { back } from "./request-over.ts";
 
@@ -45,7 +47,7 @@ function howAnnounced(view: JsonObject, host: string): Child {
 
 /** Why the owner is asked: first of all, before any fact. */
 export function reasons(view: JsonObject): HTMLElement {
-  const items = list(view, "reasons").map((item) => h("li", {}, text(item, "text")));
+  const items = list(view, "reasons").map((item) => h("li", {}, sentence(text(item, "text"))));
   return h(
     "section",
     { class: "panel changes" },
@@ -144,21 +146,19 @@ export function decisionPanel(code: string, of: Decisions): HTMLElement {
   );
 }
 
-/** Seconds at which the time that is left is spoken. */
-const SPOKEN_SECONDS: ReadonlySet<number> = new Set([60, 10]);
-
 /** When the request ends, and how long its text may be signed, if there is one. Seconds. */
 export function drawTime(
   app: Pick<App, "say" | "now">,
   place: HTMLElement,
   rest: { readonly request: number; readonly text: number | undefined },
+  spoken: TimeSpoken,
 ): void {
   const now = app.now();
   const at = moment(now + rest.request, now).replace("today ", "");
   const end = `The request ends at ${at} (${left(rest.request)}).`;
   const sign = rest.text === undefined ? "" : `This text can be signed for ${left(rest.text)}.`;
   place.textContent = `${sign} ${end}`.trim();
-  if (rest.text !== undefined && SPOKEN_SECONDS.has(rest.text)) app.say(sign);
+  if (rest.text !== undefined && spoken.isDue(rest.text)) app.say(sign);
 }
 
 /** The agent has signed, and nobody else. */

@@ -12,6 +12,7 @@ import { signStatement } from "../passkey.ts";
 import { list, nameOf, number, object, text } from "../read.ts";
 import { Rereading, stillSeen } from "../renewed.ts";
 import { watchSeen } from "../seen.ts";
+import { TimeSpoken } from "../time-spoken.ts";
 import { fill, h } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
 import { button, head, refusal } from "../ui/parts.ts";
@@ -71,6 +72,7 @@ class RequestPage implements Page {
   #own: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   readonly #rereading = new Rereading();
+  readonly #spoken = new TimeSpoken();
   #stops: (() => void)[] = [];
   #stopSeen: () => void = () => undefined;
   readonly #approve: Button;
@@ -282,7 +284,8 @@ class RequestPage implements Page {
     this.#bar.textContent = why ?? "Ready to sign";
     this.#drawChecks();
     const rest = this.#opened === undefined ? undefined : this.#opened.body.exp - now;
-    drawTime(this.#app, this.#time, { request: number(view, "deadline") - now, text: rest });
+    const left = { request: number(view, "deadline") - now, text: rest };
+    drawTime(this.#app, this.#time, left, this.#spoken);
     if (steps.includes("request")) void this.#ended(new Problem(410, "approval_expired", "", ""));
     else if (steps.includes("text") && !this.#isBusy && navigator.onLine) void this.#open();
   }

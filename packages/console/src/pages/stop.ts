@@ -73,7 +73,9 @@ function everything(app: App, agents: readonly JsonObject[], stopped: () => void
   const below =
     waiting === 0
       ? ""
-      : ` ${waiting === 1 ? "1 waits" : `${waiting} wait`} for you and gets nothing.`;
+      : waiting === 1
+        ? " 1 waits for you and gets nothing."
+        : ` ${waiting} wait for you and get nothing.`;
   const target: Target = {
     label: "Stop everything…",
     question: `Stop ${what}?`,
