@@ -85,10 +85,10 @@ export function notePanel(note: string): HTMLElement {
       {},
       icon("warning"),
       h(
-        "p",
+        "h2",
         {},
-        h("strong", {}, "The agent says"),
-        " – not checked by anybody. Do not decide by this.",
+        "The agent says",
+        h("span", {}, " – not checked by anybody. Do not decide by this."),
       ),
     ),
     h(

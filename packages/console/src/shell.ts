@@ -6,24 +6,17 @@ import { watchingKey } from "./key-watch.ts";
 import { keysNote } from "./keys-note.ts";
 import { goLive } from "./live.ts";
 import type { Live, Liveness } from "./live.ts";
+import { Navigation } from "./navigation.ts";
 import { OfflineNote } from "./offline.ts";
 import { addressOf, Pages } from "./pages.ts";
 import type { Address } from "./pages.ts";
 import { leaveDevice } from "./push/device.ts";
 import { list, nameOf, number, text } from "./read.ts";
 import { fill, h } from "./ui/dom.ts";
-import { icon } from "./ui/icons.ts";
-import type { IconName } from "./ui/icons.ts";
 import { mark } from "./ui/mark.ts";
 import { simpleButton } from "./ui/parts.ts";
 import { clockTime, moment } from "./ui/time.ts";
 
-const TABS: readonly (readonly [page: string, label: string, icon: IconName])[] = [
-  ["inbox", "Inbox", "inbox"],
-  ["agents", "Agents", "agents"],
-  ["log", "Log", "log"],
-  ["keys", "Keys", "keys"],
-];
 const CHANGES_SETTLE_MS = 150;
 const CLOCK_MS = 1000;
 const IDLE_MS = 1000;
@@ -53,7 +46,10 @@ export class Shell {
   readonly #parts: Parts;
   readonly #signedOut: (note?: string) => void;
   readonly #listeners = new Set<() => void>();
-  readonly #main: HTMLElement = h("main", { class: "content", attrs: { id: "content" } });
+  readonly #main: HTMLElement = h("main", {
+    class: "content",
+    attrs: { id: "content", tabindex: -1 },
+  });
   readonly #polite: HTMLElement = h("p", { class: "hidden", attrs: { "aria-live": "polite" } });
   readonly #loud: HTMLElement = h("p", { class: "hidden", attrs: { "aria-live": "assertive" } });
   readonly #status: HTMLElement = h("p", { class: "live", attrs: { role: "status" } });
@@ -61,7 +57,7 @@ export class Shell {
     class: "live-clock",
     attrs: { "aria-hidden": "true" },
   });
-  readonly #navigation: HTMLElement = h("ul", {});
+  readonly #navigation = new Navigation();
   readonly #note: ReturnType<typeof keysNote>;
   readonly #stops: readonly (() => void)[];
   readonly #live: Live;
@@ -74,7 +70,6 @@ export class Shell {
   #page: Page | undefined;
   /** Where the page that is shown stands. */
   #shownAt: string | undefined;
-  #tab = "inbox";
   /** What is said when the session ends. */
   #parting = "Your session has ended. Nothing was decided by that: sign in, and you read on here.";
   /** Counts what was asked for: only the last one is shown. */
@@ -126,7 +121,7 @@ export class Shell {
         "nav",
         { class: "side", attrs: { "aria-label": "Console" } },
         h("p", { class: "logo" }, mark("signed", "mark mark-logo"), h("span", {}, "countersign")),
-        this.#navigation,
+        this.#navigation.root,
         h(
           "div",
           { class: "side-foot" },
@@ -212,11 +207,11 @@ export class Shell {
     this.#shownAt = hash;
     document.body.classList.toggle("without-tabs", this.#page.hidesTabs === true);
     fill(this.#main, this.#page.root);
-    this.#tab = name === "requests" ? "inbox" : name;
-    this.#tellPlace();
+    this.#navigation.tellPlace(name === "requests" ? "inbox" : name);
     this.#tellTitle();
     window.scrollTo(0, 0);
-    this.#main.querySelector("h1")?.focus({ preventScroll: true });
+    // a page that has to be loaded first has no title yet
+    (this.#main.querySelector("h1") ?? this.#main).focus({ preventScroll: true });
   }
 
   /** The address goes back to the page that stays, or to the inbox where there is none. */
@@ -224,43 +219,6 @@ export class Shell {
     window.history.replaceState(null, "", this.#shownAt ?? "#/inbox");
     if (this.#shownAt === undefined) this.#show();
     this.#coming.failed(error, hash);
-  }
-
-  #tellPlace(): void {
-    const current = this.#tab;
-    const item = ([page, label, name]: (typeof TABS)[number]): HTMLElement =>
-      h(
-        "li",
-        {},
-        h(
-          "a",
-          { attrs: { href: `#/${page}`, "aria-current": page === current ? "page" : undefined } },
-          icon(name),
-          h("span", {}, label),
-          page === "inbox" && this.#waiting > 0
-            ? h(
-                "span",
-                { class: "count" },
-                String(this.#waiting),
-                h("span", { class: "hidden" }, " wait"),
-              )
-            : undefined,
-        ),
-      );
-    fill(
-      this.#navigation,
-      TABS.map(item),
-      h(
-        "li",
-        { class: "side-stop" },
-        h(
-          "a",
-          { attrs: { href: "#/stop", "aria-current": current === "stop" ? "page" : undefined } },
-          icon("stop"),
-          h("span", {}, "Stop…"),
-        ),
-      ),
-    );
   }
 
   /** Says new ones politely; those that nobody announced are not among them. */
@@ -273,7 +231,7 @@ export class Shell {
     this.#known = new Set(rows.map((row) => text(row, "id")));
     this.#waiting = rows.length;
     showFavicon(rows.length > 0);
-    this.#tellPlace();
+    this.#navigation.tellWaiting(rows.length);
     this.#tellTitle();
   }
 
