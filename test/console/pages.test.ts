@@ -2,8 +2,8 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Page } from "playwright-core";
 import { until } from "../e2e/countersign.ts";
+import { tabTo } from "./ears.ts";
 import { scrollWidths } from "./pictures.ts";
 import { approveOf, heading, isOff, Scene } from "./scene.ts";
 
@@ -18,23 +18,6 @@ beforeAll(async () => {
 });
 afterEach(() => scene.afterEach());
 afterAll(() => scene.close());
-
-const focusedName = (page: Page): Promise<string> =>
-  page.evaluate<string>(
-    `(document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "").trim()`,
-  );
-
-/** Presses Tab until this has focus. @returns what had it before, in order */
-async function tabTo(page: Page, name: RegExp): Promise<readonly string[]> {
-  const passed: string[] = [];
-  for (let i = 0; i < 40; i += 1) {
-    await page.keyboard.press("Tab");
-    const focused = await focusedName(page);
-    if (name.test(focused)) return passed;
-    passed.push(focused);
-  }
-  throw new Error(`no ${name.source} among ${passed.join(" | ")}`);
-}
 
 describe("the pages", () => {
   it("lead from sign-in to approval without a mouse, marked lines before Approve before Deny", async () => {
