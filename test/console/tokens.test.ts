@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Page } from "playwright-core";
 import { ROOT } from "../e2e/countersign.ts";
-import { scrollWidths } from "./pictures.ts";
 import { heading, Scene } from "./scene.ts";
 
 const STYLE = readFileSync(join(ROOT, "packages/console/src/style/console.css"), "utf8");
@@ -63,74 +62,19 @@ it("every token has a value in both schemes", () => {
   expect([...tokensOf("dark").keys()].toSorted()).toEqual([...tokensOf("light").keys()].toSorted());
 });
 
-/** Controls that are smaller than a finger needs; those in tables may be 32 px high. */
-const SMALL = `[...document.querySelectorAll("a, button, input, select, summary")]
-  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.classList.contains("skip"))
-  .map((one) => [one, one.matches("input[type=checkbox]") ? one.closest("label") : one])
-  .map(([one, box]) => [one, box.getBoundingClientRect(), one.closest("table, .row-log, p.back, nav[aria-label=Back]") === null ? LEAST : 32])
-  .filter(([, { height }, least]) => height < least - 0.5)
-  .map(([one, { height }]) => one.textContent + " " + height)`;
-
 describe("the pages", () => {
   let scene: Scene;
   let page: Page;
-  let request = "";
   beforeAll(async () => {
     scene = await Scene.open();
-    const asking = await scene.ask({ isAnnounced: true });
-    request = `#/requests/${asking.id}`;
     ({ page } = await scene.signedIn());
   });
   afterAll(() => scene.close());
-  const pages = (): readonly string[] => [
-    "#/inbox",
-    request,
-    "#/agents",
-    "#/log",
-    "#/keys",
-    "#/stop",
-  ];
-
-  async function goTo(hash: string): Promise<void> {
-    await page.evaluate(`location.hash = "#/none"`);
-    await heading(page, "Inbox").waitFor();
-    await page.evaluate(`location.hash = "${hash}"`);
-    await expect.poll(() => page.evaluate("location.hash")).toBe(hash);
-    await page.locator("main h1").waitFor();
-    await expect.poll(() => page.locator("main").innerText()).not.toMatch(/Loading…|^\s*$/);
-  }
-
-  it.each([
-    ["desk", { width: 1280, height: 900 }, 40],
-    ["phone", { width: 390, height: 844 }, 44],
-  ])("have targets that a %s needs", async (_name, viewport, least) => {
-    await page.setViewportSize(viewport);
-    for (const hash of pages()) {
-      await goTo(hash);
-      const small = await page.evaluate(SMALL.replace("LEAST", String(least)));
-      expect([hash, small]).toEqual([hash, []]);
-    }
-  });
-
-  it("cut no text and need no scrolling to the side with text at 200 %", async () => {
-    await page.setViewportSize({ width: 640, height: 450 }); // 1280 by 900 at 200 %
-    for (const hash of pages()) {
-      await goTo(hash);
-      const [content, screen] = await scrollWidths(page);
-      expect([hash, content]).toEqual([hash, screen]);
-      const cut = await page.evaluate<readonly string[]>(`
-        [...document.querySelectorAll("main *, nav *")]
-          .filter((one) => one.childElementCount === 0 && !one.closest(".hidden, svg, .table-scroll, .table-frame, .limits"))
-          .filter((one) => getComputedStyle(one).overflow !== "visible" && one.scrollWidth > one.clientWidth + 1)
-          .map((one) => one.textContent)`);
-      expect([hash, cut]).toEqual([hash, []]);
-    }
-    await page.setViewportSize({ width: 1280, height: 900 });
-  });
-
   it("keep borders and focus where colours are forced", async () => {
     await page.emulateMedia({ forcedColors: "active" });
-    await goTo("#/stop");
+    await scene.home.register("mailer", "--owner", "robin");
+    await page.evaluate(`location.hash = "#/stop"`);
+    await heading(page, "Stop").waitFor();
     const button = page.getByRole("button", { name: "Stop everything…" });
     await page.keyboard.press("Tab"); // whoever uses a keyboard sees the focus
     await button.focus();
