@@ -244,13 +244,18 @@ describe("a key that the owner did not add", () => {
 describe("printed codes", () => {
   it("are shown once, in a session, and counted", async () => {
     const { body: none } = await call("GET /v1/owner/keys");
-    expect(none["stop_codes"]).toEqual({ left: 0, of: 0 });
+    expect(none["stop_codes"]).toEqual({ left: 0, of: 0, used: [] });
     const { body } = await call("POST /v1/owner/stop-codes", {});
     const codes = body["codes"] as readonly string[]; // as the server says it
     expect(codes).toHaveLength(STOP_CODE_COUNT);
     await rig.call("public", "POST /v1/stop-codes/use", { json: { code: codes[0], do: "stop" } });
     const { body: after } = await call("GET /v1/owner/keys");
-    expect(after["stop_codes"]).toEqual({ left: 7, of: 8, made_at: rig.now() });
+    expect(after["stop_codes"]).toEqual({
+      left: 7,
+      of: 8,
+      used: [1],
+      made_at: rig.now(),
+    });
     const rows = await rig.world.store.logRows(0, 1000);
     expect(rows.map(({ type }) => type)).toContain("owner.stop_codes_made");
   });

@@ -15,6 +15,9 @@ export interface GateState {
   readonly isBusy: boolean;
 }
 
+/** How often a page looks whether it still holds. */
+export const TICK_MS = 1000;
+
 export type Step = "digits" | "marked" | "online" | "text" | "request";
 
 /** What is missing, in the order in which a reader does it. Empty: Approve may be pressed. */

@@ -105,3 +105,9 @@ export function notePanel(note: string): HTMLElement {
     ),
   );
 }
+
+/** The same, where the agent says anything. */
+export function claimedPanel(view: JsonObject): HTMLElement | undefined {
+  const { note } = object(view["claimed"]);
+  return typeof note === "string" ? notePanel(note) : undefined;
+}

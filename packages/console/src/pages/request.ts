@@ -2,9 +2,9 @@ import { Refusal, requestCode } from "@countersign/core";
 import type { JsonObject, OwnerSignature } from "@countersign/core";
 import { Problem } from "../api.ts";
 import type { App, OwnKey, Page } from "../app.ts";
-import { isMeant, missing, reason } from "../gate.ts";
+import { isMeant, missing, reason, TICK_MS } from "../gate.ts";
 import type { GateState } from "../gate.ts";
-import { notePanel, observedPanel } from "../observed.ts";
+import { claimedPanel, observedPanel } from "../observed.ts";
 import { readOpened } from "../opened.ts";
 import type { Opened } from "../opened.ts";
 import { verifyOwn } from "../own-signature.ts";
@@ -44,8 +44,6 @@ import {
   waitingMark,
 } from "./request-parts.ts";
 import type { Outcome } from "./request-over.ts";
-
-const TICK_MS = 1000;
 
 /** One request while it is open: what is signed, whether it may be, and what became of it. */
 class RequestPage implements Page {
@@ -216,7 +214,6 @@ class RequestPage implements Page {
     }
     const drawn = opened === undefined ? undefined : this.#drawSheet(opened, before, host);
     this.#sheet = drawn;
-    const words = object(view["claimed"])["note"];
     const observed = observedPanel(view, host); // first where there is nothing that could have changed
     fill(
       this.root,
@@ -233,7 +230,7 @@ class RequestPage implements Page {
           drawn?.renewed,
           drawn?.element ?? blankSheet(),
           view["diff"] === undefined ? undefined : observed,
-          typeof words === "string" ? notePanel(words) : undefined,
+          claimedPanel(view),
         ),
         this.#decisions(code, name, host),
       ),

@@ -50,7 +50,7 @@ describe("an owner's entries in a log that is full of another's", () => {
     };
     const seqs: number[] = [];
     for (let before: number | undefined; seqs.length < 250;) {
-      const { entries, next } = await ownLog(world, bob, before);
+      const { entries, next } = await ownLog(world, bob, before === undefined ? {} : { before });
       expect(entries).toHaveLength(25);
       seqs.push(...entries.map(({ row }) => row.seq));
       before = next;
