@@ -91,6 +91,25 @@ describe.skipIf(!hasTerminal)("an owner whose agent asks at a terminal where som
     expect(await asking.answer).toMatchObject({ status: 403, reason: "approval_denied" });
   });
 
+  it("hears of wrong ones that were typed elsewhere, keeps what he types, and reads of them later too", async () => {
+    await inputOf(page).pressSequentially("4");
+    const [{ jkt } = expect.fail("no key")] = await scene.keys();
+    const wrong = { jkt, match: otherThan(asking.digits) };
+    const path = `/v1/owner/requests/${asking.id}/statement`;
+    const answer = await scene.home.local("server.sock", path, wrong);
+    expect(answer).toMatchObject({ reason: "digits_mismatched" });
+    const said = page.getByText(
+      "After 1 more wrong try this request is denied. If that was not you",
+    );
+    await said.waitFor();
+    expect(await inputOf(page).inputValue()).toBe("4");
+    expect(await isTyping(page)).toBe(true);
+    await page.reload();
+    await said.waitFor();
+    await type(asking.digits);
+    await page.getByText("They match").waitFor();
+  });
+
   it("sends nothing that is not two digits, by Enter or by the button", async () => {
     const tries: string[] = [];
     page.on("request", (sent) => {

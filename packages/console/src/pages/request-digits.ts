@@ -1,3 +1,6 @@
+import { MAX_WRONG_DIGITS } from "@countersign/core";
+import type { JsonObject } from "@countersign/core";
+import { number, object, optional } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import { digitsInput } from "../ui/digits.ts";
 import type { DigitsInput } from "../ui/digits.ts";
@@ -27,9 +30,14 @@ export class DigitsStep {
   readonly #narrow = window.matchMedia(NARROW);
   readonly #placed = (): void => this.#place();
   #isBusy = false;
+  /** Tries that are left, as far as it was said here. */
+  #left = MAX_WRONG_DIGITS;
 
-  /** @param submit takes two digits, once at a time */
-  constructor(code: string, submit: (digits: string) => Promise<void>) {
+  /**
+   * @param view the question as it was opened
+   * @param submit takes two digits, once at a time
+   */
+  constructor(code: string, view: JsonObject, submit: (digits: string) => Promise<void>) {
     this.#code = code;
     const send = (): void => {
       if (this.#isBusy || this.#input.value().length < 2) return;
@@ -64,6 +72,7 @@ export class DigitsStep {
     this.#narrow.addEventListener("change", this.#placed);
     this.#turn();
     this.#place();
+    this.told(view);
   }
 
   focus(): void {
@@ -72,6 +81,7 @@ export class DigitsStep {
 
   /** They were wrong: how often they may still be, with the focus where it was. */
   wrong(left: number): void {
+    this.#left = left;
     this.#input.clear();
     this.#input.setWrong(true);
     this.#turn();
@@ -90,7 +100,24 @@ export class DigitsStep {
     this.#said.scrollIntoView({ block: "center" }); // on a phone the bar stands before it
   }
 
+  /** Says that fewer are left than was said here: others were typed before, or in another session. */
+  told(view: JsonObject): void {
+    const left = optional(object(view["digits"]), "tries_left", number) ?? this.#left;
+    if (left >= this.#left) return;
+    this.#left = left;
+    fill(
+      this.#said,
+      h("p", { class: "digits-no" }, icon("cross"), "Wrong digits were typed elsewhere"),
+      h(
+        "p",
+        { class: "note" },
+        `${tries(left)} this request is denied. If that was not you: deny it, and sign out everywhere under Keys.`,
+      ),
+    );
+  }
+
   matched(): void {
+    this.#left = 0;
     this.#input.close();
     this.#check.element.remove();
     fill(this.#said, h("p", { class: "digits-yes" }, icon("check"), "They match"));

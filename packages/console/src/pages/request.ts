@@ -207,7 +207,7 @@ class RequestPage implements Page {
     const name = nameOf(text(view, "entry"));
     const host = nameOf(text(view, "proxy"));
     const code = opened?.rendering.code ?? requestCode(this.#app.c, text(view, "request"));
-    if (opened === undefined) this.#digits ??= new DigitsStep(code, (digits) => this.#open(digits));
+    if (opened === undefined) this.#digits ??= new DigitsStep(code, view, (two) => this.#open(two));
     else if (this.#typed !== undefined && before === undefined) {
       this.#digits?.matched();
       this.#app.say("The digits match. The text to sign is there.");
@@ -390,6 +390,7 @@ class RequestPage implements Page {
     await this.#own; // it may be what this page did itself meanwhile
     if (view === undefined || isOwn()) return;
     if (view["state"] !== "asked") this.#over(outcomeOf(view, this.#app));
+    else this.#digits?.told(view);
   }
 }
 
