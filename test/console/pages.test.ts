@@ -159,25 +159,6 @@ describe("a page of another origin", () => {
     expect(["opaque", "kept from it"]).toContain(answered[4]);
     expect(await scene.home.local("server.sock", "/v1/halts")).toEqual({ stops: [] });
   });
-
-  it("at another port of localhost makes a signature that nobody takes", async () => {
-    const asking = await scene.ask();
-    const { page } = await scene.newDesk();
-    await page.goto(`http://localhost:${port}/`);
-    const [key] = await scene.keys();
-    const opened = await scene.home.local(
-      "server.sock",
-      `/v1/owner/requests/${asking.id}?jkt=${key?.jkt ?? ""}`,
-    );
-    const sig = await scene.signAt(page, String(opened["jcs"]), key?.credentialId ?? "");
-    const answer = await scene.home.local(
-      "server.sock",
-      `/v1/owner/requests/${asking.id}/decision`,
-      { decision: "approve", statement: opened["jcs"], sig },
-    );
-    expect(answer).toMatchObject({ reason: "origin_mismatch" });
-    expect(await scene.stateOf(asking)).toBe("asked");
-  });
 });
 
 describe("the console's page", () => {
