@@ -1,7 +1,7 @@
 import { nodeCrypto } from "@countersign/node";
 import { describe, expect, it } from "vitest";
 import { seededRandom, START } from "../world.testing.ts";
-import { IDLE_SECONDS, OwnerSessions, SESSION_SECONDS } from "./owner-sessions.ts";
+import { IDLE_SECONDS, OwnerSessions, SESSION_SECONDS, WRITES_A_MINUTE } from "./owner-sessions.ts";
 
 const made = (bounds?: ConstructorParameters<typeof OwnerSessions>[2]): OwnerSessions =>
   new OwnerSessions(nodeCrypto, seededRandom("sessions"), bounds);
@@ -27,6 +27,17 @@ describe("sessions of owners", () => {
     ]);
     expect(sessions.has(bob, START)).toBe(true);
     expect(sessions.size).toBe(11);
+  });
+
+  it("write so often in a minute, each of them", () => {
+    const sessions = made();
+    const [one, two] = [begin(sessions, "alice"), begin(sessions, "alice")];
+    const write = (token: string, now: number) => (): void => sessions.countWrite(token, now);
+    for (let n = 0; n < WRITES_A_MINUTE; n += 1) write(one, START + (n % 60))();
+    expect(write(one, START + 59)).toThrow("rate_limited");
+    expect(write(two, START + 59)).not.toThrow();
+    expect(write(one, START + 60)).not.toThrow();
+    expect(write("nobody's", START)).toThrow("session_needed");
   });
 
   it("are bounded in all: the one that ends first goes", () => {

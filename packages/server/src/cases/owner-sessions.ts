@@ -18,6 +18,9 @@ interface Held {
   usedAt: Seconds;
   /** Streams of events that it has open. */
   streams: number;
+  /** Since when its writes are counted, and how many there were. */
+  countedFrom: Seconds;
+  writes: number;
 }
 
 const isOver = ({ session, usedAt, streams }: Held, now: Seconds): boolean =>
@@ -27,6 +30,9 @@ const isOver = ({ session, usedAt, streams }: Held, now: Seconds): boolean =>
 export const SESSION_SECONDS: Seconds = 8 * 3600;
 /** How long one may lie unused: no call, and no stream of events that is open. */
 export const IDLE_SECONDS: Seconds = 3600;
+/** Calls of one session within a minute that write: each may stand in the log, and all owners share one. */
+export const WRITES_A_MINUTE = 120;
+const WINDOW_SECONDS: Seconds = 60;
 const TOKEN_BYTES = 32;
 
 /** How many there are at a time. */
@@ -70,7 +76,14 @@ export class OwnerSessions {
     const controller = new AbortController();
     const session = { owner, jkt, until: now + SESSION_SECONDS, ended: controller.signal };
     const end = (): void => controller.abort();
-    this.#sessions.set(this.#nameOf(token), { session, end, usedAt: now, streams: 0 });
+    this.#sessions.set(this.#nameOf(token), {
+      session,
+      end,
+      usedAt: now,
+      streams: 0,
+      countedFrom: now,
+      writes: 0,
+    });
     return { token, ...session };
   }
 
@@ -85,6 +98,25 @@ export class OwnerSessions {
     if (held === undefined || isOver(held, now)) throw new Refusal("session_needed");
     held.usedAt = now;
     return held.session;
+  }
+
+  /**
+   * Counts a call that writes. Of one session: another one of its owner's goes on, whoever has this one.
+   * @throws Refusal `rate_limited`
+   */
+  countWrite(token: string | undefined, now: Seconds): void {
+    const held = this.#held(token);
+    if (held === undefined) throw new Refusal("session_needed");
+    // a clock that went back begins a minute too
+    if (Math.abs(now - held.countedFrom) >= WINDOW_SECONDS)
+      [held.countedFrom, held.writes] = [now, 0];
+    if (held.writes >= WRITES_A_MINUTE)
+      throw new Refusal(
+        "rate_limited",
+        "calls of one session",
+        "Wait a minute. If it was not you, sign in anew and sign out everywhere, under Keys.",
+      );
+    held.writes += 1;
   }
 
   /** Keeps a session in use while a stream of it is open. @returns how to say that it is closed */

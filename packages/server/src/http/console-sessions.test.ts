@@ -2,7 +2,12 @@ import type { JsonObject } from "@countersign/core";
 import { nodeCrypto } from "@countersign/node";
 import type { Handler, Timers } from "@countersign/node";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { IDLE_SECONDS, OwnerSessions, SESSION_SECONDS } from "../cases/owner-sessions.ts";
+import {
+  IDLE_SECONDS,
+  OwnerSessions,
+  SESSION_SECONDS,
+  WRITES_A_MINUTE,
+} from "../cases/owner-sessions.ts";
 import { askedOfSeveral } from "../cases/quorum.testing.ts";
 import type { Asked } from "../cases/quorum.testing.ts";
 import { OwnerFeed } from "../feed/owner-feed.ts";
@@ -113,6 +118,24 @@ describe("a session", () => {
     for (const token of [one, two]) expect(await wordOf(token)).toBe("session_needed");
     expect(await wordOf(other)).toBe("200");
     expect((await call(one, "POST /v1/owner/sign-out-everywhere", {})).word).toBe("session_needed");
+  });
+
+  it("writes a hundred and twenty times a minute, reads on, and leaves his other sessions as they are", async () => {
+    const [flood, other] = [begin(), begin()];
+    const opened = `GET /v1/owner/requests/${scene.id}?jkt=${alice.jkt}`;
+    const announced = { agent: "mailer" };
+    for (let n = 0; n < WRITES_A_MINUTE; n += 2) {
+      expect((await call(flood, opened)).word).toBe("200");
+      expect((await call(flood, "POST /v1/owner/expectations", announced)).word).toBe("200");
+    }
+    const size = await scene.rig.world.store.logSize();
+    expect((await call(flood, "POST /v1/owner/expectations", announced)).word).toBe("rate_limited");
+    expect((await call(flood, opened)).word).toBe("rate_limited");
+    expect(await wordOf(flood)).toBe("200");
+    expect(await scene.rig.world.store.logSize()).toBe(size);
+    expect((await call(other, "POST /v1/owner/halt", { scope: "owner" })).word).toBe("200");
+    scene.rig.advance(60);
+    expect((await call(flood, "POST /v1/owner/expectations", announced)).word).toBe("200");
   });
 
   it("has no text made for another owner's key, and is not told how that key stands", async () => {

@@ -155,6 +155,10 @@ async function eventsOf(
   }
 }
 
+/** Whether a call writes something: a question that is opened for a key has a text made for it. */
+const writes = ({ method, url }: Request): boolean =>
+  method !== "GET" || new URL(url).searchParams.has("jkt");
+
 /** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
 function signedRoutes(
   w: World,
@@ -238,8 +242,11 @@ export function consoleApp(
     },
   };
   for (const [name, signed] of Object.entries(signedRoutes(w, { ...parts, sessions })))
-    routes[name] = async (request, _context, parameters) =>
-      signed(await sessionOf(w, sessions, request), request, parameters);
+    routes[name] = async (request, _context, parameters) => {
+      const session = await sessionOf(w, sessions, request);
+      if (writes(request)) sessions.countWrite(tokenOf(w, request), w.clock());
+      return signed(session, request, parameters);
+    };
   for (const path of ["/", ...site.keys()])
     routes[`GET ${path}`] = (request) =>
       Promise.resolve(pageOf(site, path, request.headers.has("service-worker")));
