@@ -169,6 +169,47 @@ describe("Approve", () => {
     expect(await asking.answer).toMatchObject({ status: 200 });
   });
 
+  it("counts no line while another window has the focus, and hears no press as it comes back", async () => {
+    page = await withClock({ viewport: { width: 1280, height: 420 } });
+    const asking = await scene.ask();
+    await scene.read(page, asking);
+    const focus = (has: boolean): Promise<unknown> =>
+      page.evaluate(`{
+        document.hasFocus = () => ${has};
+        window.dispatchEvent(new Event(${has} ? "focus" : "blur"));
+      }`);
+    await focus(false);
+    const now = await page.evaluate<number>("Date.now()");
+    await page.clock.pauseAt(now + 2000);
+    const line = page.locator(".marked").first();
+    await line.scrollIntoViewIfNeeded();
+    await expect.poll(() => line.isVisible()).toBe(true);
+    for (let part = 0; part < 30; part += 1) await page.clock.runFor(100);
+    expect(await isOff(approveOf(page))).toBe(true);
+    await focus(true);
+    await expect
+      .poll(async () => {
+        await page.clock.runFor(100);
+        return isOff(approveOf(page));
+      })
+      .toBe(false);
+    await page.evaluate(`{
+      globalThis.asked = 0;
+      const get = navigator.credentials.get.bind(navigator.credentials);
+      navigator.credentials.get = (options) => { globalThis.asked += 1; return get(options); };
+    }`);
+    await page.clock.runFor(600);
+    // a window that covered it was closed, and the second press of two falls on Approve
+    await focus(false);
+    await focus(true);
+    await approveOf(page).click();
+    expect(await page.evaluate("globalThis.asked")).toBe(0);
+    await page.clock.runFor(600);
+    await approveOf(page).click();
+    await page.clock.resume();
+    await heading(page, "Countersigned").waitFor();
+  });
+
   it("leads to the first marked line while it is off", async () => {
     await page.setViewportSize({ width: 1280, height: 420 });
     await scene.read(page, await scene.ask());
