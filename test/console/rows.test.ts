@@ -33,6 +33,7 @@ it("says where nobody waits what to do next: no agent, one without an approval, 
   const reader = scene.home.courier("reader");
   await tell(reader, "/v1/credential", {});
   await page.getByRole("link", { name: "Read reader" }).click();
+  await heading(page, "reader asks for a credential").waitFor();
   await approve(page);
   await page.getByRole("link", { name: "To the inbox" }).click();
   await empty()
@@ -74,6 +75,7 @@ it("says of one that was approved before what changed since, and keeps what was 
   };
   const first = await ask();
   await page.getByRole("link", { name: "Read and decide ledger" }).click();
+  await heading(page, "ledger asks for a credential").waitFor();
   await approve(page);
   expect(await tell(first, "/v1/credential?wait=60", {})).toMatchObject({ status: 200 });
   await first.stop();
