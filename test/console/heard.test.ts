@@ -93,7 +93,7 @@ describe("a page", () => {
     }
   });
 
-  it("of a request tells in its order who, why, what is signed, what was seen, what is claimed, and how to decide", async () => {
+  it("of a request never approved before tells in its order who, why, what was seen, what is signed, what is claimed, and how to decide", async () => {
     await scene.signIn(page);
     const asking = await scene.ask({ limits: IRREVERSIBLE, note: "I send \u202Email." });
     await page.setViewportSize({ width: 1280, height: 420 }); // the marked line is below
@@ -101,12 +101,12 @@ describe("a page", () => {
     expect(await outlineOf(page)).toEqual([
       `1 ${asking.name} asks for a credential`,
       "2 Why you are asked",
+      "2 What the proxy on localhost observed",
       `2 You let the agent ${asking.name} act under its own name.`,
       ...["Who", "How long", "What it can do", "How to undo", "Your signature"].map(
         (clause) => `3 ${clause}`,
       ),
       "3 The signed text in full",
-      "2 What the proxy on localhost observed",
       "2 The agent says – not checked by anybody. Do not decide by this.",
       "2 Code of this request",
     ]);
