@@ -80,6 +80,19 @@ function edgeKey(curve: Curve, d: bigint): { readonly key: EcJwk; readonly signa
   return { key, signature: signed(secret, curve.hash, "ieee-p1363") };
 }
 
+/** A key whose x begins with a zero, which is cut: one of 256. */
+function zeroKey({ crv, hash }: Curve): { readonly cut: EcJwk; readonly signature: Octets } {
+  for (;;) {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: crv });
+    const key = publicJwkOf(privateKey);
+    if (key.kty !== "EC") throw new TypeError("an EC key was made");
+    const x = fromBase64url(key.x);
+    if (x[0] !== 0) continue;
+    const cut = { ...key, x: base64url(x.subarray(1)) };
+    return { cut, signature: signed(privateKey, hash, "ieee-p1363") };
+  }
+}
+
 /** Name, signature, whether it is taken; the key and algorithm are the curve's unless the row names others. */
 type Draft = readonly [string, Octets, boolean, Jwk?, SignatureAlgorithm?];
 type Row = readonly [string, Octets, boolean, Jwk, SignatureAlgorithm];
@@ -111,6 +124,7 @@ function ecdsaRows(curve: Curve): readonly Row[] {
   const stranger = publicJwkOf(generateKeyPairSync("ec", { namedCurve: other.crv }).privateKey);
   const one = edgeKey(curve, 1n);
   const last = edgeKey(curve, n - 1n);
+  const begun = zeroKey(curve);
   const rows: readonly Draft[] = [
     ["as it was made", signature, true],
     // RFC 7518 3.4 and RFC 7515 ask for no low s; nothing here names a signature by its octets
@@ -159,6 +173,7 @@ function ecdsaRows(curve: Curve): readonly Row[] {
     ["x + p", signature, false, keyOf(curve, x + p, y)],
     ["y = p", signature, false, keyOf(curve, x, p)],
     ["x and y exchanged", signature, false, keyOf(curve, y, x)],
+    ["x without its leading zero", begun.signature, false, begun.cut],
     ["x cut short", signature, false, { ...key, x: base64url(fromBase64url(key.x).subarray(1)) }],
     ["a key named as one of another curve", signature, false, { ...key, crv: other.crv }],
   ];

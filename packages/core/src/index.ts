@@ -44,7 +44,14 @@ export type { Json, JsonLimits, JsonObject } from "./json/strict.ts";
 export { parseCompact } from "./jose/compact.ts";
 export type { CompactJws } from "./jose/compact.ts";
 export { isSoundEd25519 } from "./jose/ed25519.ts";
-export { algorithmsFor, readConfirmationJwk, readJwk, sameKey, thumbprint } from "./jose/jwk.ts";
+export {
+  algorithmsFor,
+  hasFullCoordinates,
+  readConfirmationJwk,
+  readJwk,
+  sameKey,
+  thumbprint,
+} from "./jose/jwk.ts";
 export { digestOf, open, seal } from "./jose/signed.ts";
 export type { Signed, SignedType } from "./jose/signed.ts";
 

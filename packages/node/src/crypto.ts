@@ -8,7 +8,7 @@ import {
   verify,
 } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { algorithmOf, base64url, isSoundEd25519 } from "@countersign/core";
+import { algorithmOf, base64url, hasFullCoordinates, isSoundEd25519 } from "@countersign/core";
 import type { Bytes, Crypto, Jwk, Random, SignatureAlgorithm, Signer } from "@countersign/core";
 
 /** Imported public keys kept at the same time; the oldest leaves first. Importing costs more than verifying. */
@@ -39,7 +39,7 @@ function imported(key: Jwk): KeyObject | false {
   if (known !== undefined) return known;
   let made: KeyObject | false = false;
   try {
-    if (key.kty === "EC" || isSoundEd25519(key))
+    if (hasFullCoordinates(key) && (key.kty === "EC" || isSoundEd25519(key)))
       made = createPublicKey({ key: { ...key }, format: "jwk" });
   } catch {
     // a point off its curve, or no base64url: remembered as unusable

@@ -396,6 +396,4 @@ class RequestPage implements Page {
 }
 
 /** One request: read, then decide. */
-export function requestPage(app: App, id: string): Page {
-  return new RequestPage(app, id);
-}
+export const requestPage = (app: App, id: string): Page => new RequestPage(app, id);

@@ -6,6 +6,7 @@ import { Refusal } from "../refusal.ts";
 import { bounded } from "../remember.ts";
 import type { RefusalCode } from "../refusal.ts";
 
+/** Octets of a coordinate. */
 const FIELD_BYTES = { "P-256": 32, "P-384": 48, "P-521": 66, Ed25519: 32 } as const;
 
 function coordinate(members: Members, name: string, byteCount: 32 | 48 | 66): string {
@@ -58,6 +59,17 @@ export function readConfirmationJwk(value: Json | undefined): {
   const fitting = algorithmsFor(key).find((candidate) => candidate === alg);
   if (fitting === undefined) throw new Refusal("forbidden_confirmation_alg");
   return { key, alg: fitting };
+}
+
+/**
+ * Whether the coordinates are written in full, also where they begin with zeros (RFC 7518 6.2.1.2): OpenSSL and some
+ * releases of WebCrypto import shorter ones.
+ */
+export function hasFullCoordinates(key: Jwk): boolean {
+  const byteCount = FIELD_BYTES[key.crv];
+  return [key.x, ...(key.kty === "EC" ? [key.y] : [])].every((text) =>
+    isBase64urlOf(text, byteCount),
+  );
 }
 
 /** The JWS algorithms that this key may sign with. */

@@ -1,23 +1,20 @@
 import { fromBase64url } from "../bytes.ts";
 import type { Jwk } from "../crypto.ts";
 import { isSoundEd25519 } from "../jose/ed25519.ts";
+import { hasFullCoordinates } from "../jose/jwk.ts";
 
 /** y² = x³ − 3x + b over the field of p elements (FIPS 186-5, SP 800-186 section 3.2.1). */
 interface Curve {
-  /** Octets of a coordinate: never fewer, also where the first are zero (RFC 7518 6.2.1.2). */
-  readonly byteCount: number;
   readonly p: bigint;
   readonly b: bigint;
 }
 
 const CURVES: Readonly<Partial<Record<Jwk["crv"], Curve>>> = {
   "P-256": {
-    byteCount: 32,
     p: 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn,
     b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
   },
   "P-384": {
-    byteCount: 48,
     p: 0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffffn,
     b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
   },
@@ -25,13 +22,6 @@ const CURVES: Readonly<Partial<Record<Jwk["crv"], Curve>>> = {
 
 function integerOf(text: string): bigint {
   return fromBase64url(text).reduce((value, octet) => (value << 8n) | BigInt(octet), 0n);
-}
-
-/** Whether both coordinates are written in full: some releases of WebCrypto import shorter ones. */
-export function hasFullCoordinates(key: Jwk): boolean {
-  if (key.kty === "OKP") return true;
-  const byteCount = CURVES[key.crv]?.byteCount;
-  return [key.x, key.y].every((text) => fromBase64url(text).length === byteCount);
 }
 
 function isOnCurve({ p, b }: Curve, x: bigint, y: bigint): boolean {

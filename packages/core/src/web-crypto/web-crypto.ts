@@ -1,6 +1,7 @@
 import type { Bytes, Crypto, Jwk, SignatureAlgorithm } from "../crypto.ts";
 import { isSoundEd25519 } from "../jose/ed25519.ts";
-import { hasFullCoordinates, isPoint } from "./curve.ts";
+import { hasFullCoordinates } from "../jose/jwk.ts";
+import { isPoint } from "./curve.ts";
 import { sha256, sha512 } from "./hash.ts";
 
 /** What is needed of `crypto.subtle` (W3C Web Cryptography). */
