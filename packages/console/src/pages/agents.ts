@@ -11,6 +11,8 @@ import { left, moment } from "../ui/time.ts";
 
 const COLUMNS = ["Agent", "State", "Approved until", "Credential until", "Given"];
 
+const counted = (n: number): string => n.toLocaleString("en-US");
+
 /** Lets an agent ask again. @param entry its id */
 type Allow = (entry: string) => void;
 
@@ -51,7 +53,7 @@ function agentRow(row: JsonObject, now: Seconds, allow: Allow): HTMLElement {
     h(
       "td",
       { class: "numeric" },
-      issued === undefined ? "–" : `${issued} of ${number(row, "max_issue")}`,
+      issued === undefined ? "–" : `${counted(issued)} of ${counted(number(row, "max_issue"))}`,
     ),
   );
 }
