@@ -28,6 +28,15 @@ const CUT = `[...document.querySelectorAll("main *, nav *")]
   .filter((one) => getComputedStyle(one).overflow !== "visible" && one.scrollWidth > one.clientWidth + 1)
   .map((one) => one.textContent)`;
 
+/** Padding of the box in which a value stands on the sheet: it alone may stand out. */
+const VALUE_PX = 6;
+
+/** Words that stand out of their own box, and so over what is beside it. */
+const SPILLS = `[...document.querySelectorAll("main p, main h1, main h2, main h3, main li, main button, main dd")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".hidden, .table-scroll, .table-frame, .limits"))
+  .filter((one) => one.clientWidth > 0 && one.scrollWidth > one.clientWidth + ${VALUE_PX})
+  .map((one) => one.textContent.slice(0, 60))`;
+
 /** Words of one control that lie over those of another. */
 const OVER = `(() => {
   const all = [...document.querySelectorAll("main a, main button, main input, main h1, main h2, main h3, main p")]
@@ -51,6 +60,7 @@ export async function faultsAt(page: Page, width: number): Promise<readonly stri
     ...(await found("beyond the edge", BEYOND)),
     ...(await found("cut", CUT)),
     ...(await found("too small", SMALL.replace("LEAST", String(least)))),
+    ...(await found("out of its box", SPILLS)),
     ...(await found("over another", OVER)),
   ];
 }

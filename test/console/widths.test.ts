@@ -106,6 +106,7 @@ it("a page that is as it should not be is found out", async () => {
   expect([...new Set(kinds)].toSorted()).toEqual([
     "beyond the edge",
     "cut",
+    "out of its box",
     "over another",
     "scrolls to the side",
     "too small",
