@@ -22,12 +22,12 @@ afterEach(() => scene.afterEach());
 afterAll(() => scene.close());
 
 /** Waits until nothing of the page changes any more: what was told stands there, or why it does not. */
-async function standsStill(page: Page): Promise<void> {
+async function standsStill(of: Page): Promise<void> {
   let before = "";
   await expect
     .poll(
       async () => {
-        const now = await page.locator("main").innerHTML();
+        const now = await of.locator("main").innerHTML();
         const isSame = now === before;
         before = now;
         return isSame;

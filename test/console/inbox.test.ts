@@ -1,6 +1,7 @@
 // The inbox while things happen: nothing moves under a pointer, choices stay, rows end where they stand.
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { Page } from "playwright-core";
+import { leap } from "./leap.ts";
 import { picture } from "./pictures.ts";
 import { heading, Scene } from "./scene.ts";
 
@@ -63,7 +64,7 @@ it("lets a request end where it stands", async () => {
   await scene.signIn(page);
   const asking = await scene.ask({ isAnnounced: true });
   await row(asking.name).getByText(/left$/).waitFor();
-  await page.clock.fastForward(70 * 60_000);
+  await leap(page, 70 * 60_000);
   await row(asking.name).getByText("Ended without an answer.").waitFor();
   expect(await page.getByRole("link", { name: `Read and decide ${asking.name}` }).count()).toBe(0);
   await heading(page, "Inbox").waitFor();

@@ -19,7 +19,7 @@ async function calling(page: Page): Promise<object> {
   return {
     title: await page.title(),
     icon,
-    counts: await page.locator(".side .count").allTextContents(),
+    counts: (await page.locator(".side .count").allTextContents()).filter((count) => count !== ""),
     spoken: await page.locator('[aria-live="polite"]').allTextContents(),
   };
 }
