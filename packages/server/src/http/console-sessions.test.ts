@@ -11,6 +11,7 @@ import {
 import { askedOfSeveral } from "../cases/quorum.testing.ts";
 import type { Asked } from "../cases/quorum.testing.ts";
 import { OwnerFeed } from "../feed/owner-feed.ts";
+import { ENTRY_ID } from "../people.testing.ts";
 import type { Owner } from "../people.testing.ts";
 import { readAnswer, seededRandom } from "../world.testing.ts";
 import type { Answered } from "../world.testing.ts";
@@ -136,6 +137,19 @@ describe("a session", () => {
     expect((await call(other, "POST /v1/owner/halt", { scope: "owner" })).word).toBe("200");
     scene.rig.advance(60);
     expect((await call(flood, "POST /v1/owner/expectations", announced)).word).toBe("200");
+  });
+
+  it("stops, and signs out everywhere, however often it wrote", async () => {
+    const flood = begin();
+    const halt = { scope: "entry", target: ENTRY_ID };
+    for (let n = 0; n <= WRITES_A_MINUTE; n += 1)
+      expect((await call(flood, "POST /v1/owner/halt", halt)).word).toBe("200");
+    const announced = { agent: "mailer" };
+    for (let n = 0; n < WRITES_A_MINUTE; n += 1)
+      await call(flood, "POST /v1/owner/expectations", announced);
+    expect((await call(flood, "POST /v1/owner/expectations", announced)).word).toBe("rate_limited");
+    expect((await call(flood, "POST /v1/owner/halt", halt)).word).toBe("200");
+    expect((await call(flood, "POST /v1/owner/sign-out-everywhere", {})).word).toBe("200");
   });
 
   it("has no text made for another owner's key, and is not told how that key stands", async () => {

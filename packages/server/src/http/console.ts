@@ -155,9 +155,15 @@ async function eventsOf(
   }
 }
 
-/** Whether a call writes something: a question that is opened for a key has a text made for it. */
-const writes = ({ method, url }: Request): boolean =>
-  method !== "GET" || new URL(url).searchParams.has("jkt");
+/** Never refused for their number: a host may have more agents than a minute has writes, each stopped by a call. */
+const UNCOUNTED: ReadonlySet<string> = new Set([
+  "POST /v1/owner/halt",
+  "POST /v1/owner/sign-out-everywhere",
+]);
+
+/** Whether a call is counted: it writes something, and stops nothing. A question opened for a key has a text made for it. */
+const isCounted = (name: string, { url }: Request): boolean =>
+  name.startsWith("GET ") ? new URL(url).searchParams.has("jkt") : !UNCOUNTED.has(name);
 
 /** What a session may do: read, deny and stop. Approving is a signature, whoever posts it. */
 function signedRoutes(
@@ -244,7 +250,7 @@ export function consoleApp(
   for (const [name, signed] of Object.entries(signedRoutes(w, { ...parts, sessions })))
     routes[name] = async (request, _context, parameters) => {
       const session = await sessionOf(w, sessions, request);
-      if (writes(request)) sessions.countWrite(tokenOf(w, request), w.clock());
+      if (isCounted(name, request)) sessions.countWrite(tokenOf(w, request), w.clock());
       return signed(session, request, parameters);
     };
   for (const path of ["/", ...site.keys()])
