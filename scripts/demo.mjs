@@ -158,7 +158,8 @@ async function main() {
   if (!isReady) return 1;
   // these are what was just built
   const { Report } = await import("./demo/report.mjs");
-  const { freePort, World } = await import("./demo/world.mjs");
+  const { World } = await import("./demo/world.mjs");
+  const { freePort } = await import("@countersign/node");
   const story = await (isAtConsole ? consoleStory(patienceMs) : ownStory());
   const report = new Report(process.stdout, process.env["NO_COLOR"]);
   const world = await World.create();

@@ -10,7 +10,6 @@ import { join } from "node:path";
 import { core, node } from "./dist.mjs";
 import {
   freeCores,
-  freePort,
   MAIN,
   queuedSeconds,
   ranSeconds,
@@ -239,7 +238,7 @@ function figureOf(seen) {
 /** The figure `approval to credential`, over so many agents, one after the other. */
 export async function approveFigure(count) {
   const agents = Array.from({ length: count }, (_, i) => `waiting-${i}`);
-  const consolePort = await freePort();
+  const consolePort = await node.freePort();
   const prepared = await prepareServer(
     async (server) => {
       const owner = await addPasskeyOwner(server);

@@ -1,7 +1,6 @@
 // The real programs, each on a core of its own where the system allows.
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { get } from "node:http";
@@ -36,16 +35,6 @@ export function freeCores() {
       `0-${availableParallelism() - 1}`,
       String(process.pid),
     ]);
-}
-
-/** A TCP port that is free now. */
-export function freePort() {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** Seconds that the process stood in the run queue behind other programs; undefined where the system does not say. */

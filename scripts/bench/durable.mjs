@@ -3,16 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { core } from "./dist.mjs";
-import {
-  canPin,
-  freeCores,
-  freePort,
-  limitOnCore,
-  queuedSeconds,
-  startServer,
-  takeCore,
-} from "./daemon.mjs";
+import { core, node } from "./dist.mjs";
+import { canPin, freeCores, limitOnCore, queuedSeconds, startServer, takeCore } from "./daemon.mjs";
 import { CONCURRENCY } from "./limits.mjs";
 import { median } from "./measure.mjs";
 import { addAgent, addOwner, addProxies, makeRequest, nonceFor, openServer } from "./server.mjs";
@@ -22,7 +14,7 @@ const PATH = "/v1/credential-requests";
 /** A server's directory with what a row needs, and how its proxies reach it. */
 export async function prepareServer(fill, settings = {}) {
   const root = await mkdtemp(join(tmpdir(), "bench-"));
-  const ports = { apiPort: await freePort(), publicPort: await freePort() };
+  const ports = { apiPort: await node.freePort(), publicPort: await node.freePort() };
   const given = { inMemory: false, ...ports, ...settings };
   const server = await openServer(join(root, "server"), given);
   const filled = await fill(server);

@@ -2,7 +2,6 @@
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../run.mjs";
@@ -17,15 +16,6 @@ function cleanEnvironment(home) {
   const { PATH, LANG, TMPDIR } = process.env;
   const env = { PATH, HOME: home, LANG, TMPDIR, NO_COLOR: "1" };
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
-}
-
-/** A TCP port on this machine that is free now. */
-export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "localhost", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export class World {

@@ -1,12 +1,10 @@
 import { execFile, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fromBase64url, writeOpensshPrivateKey } from "../../packages/core/src/index.ts";
 import type { OkpJwk } from "../../packages/core/src/index.ts";
-import { nodeRandom } from "../../packages/node/src/index.ts";
+import { freePort, nodeRandom } from "../../packages/node/src/index.ts";
 import { generatePrivateKey, publicJwkOf } from "../../packages/node/src/crypto.ts";
 import { jwsInputLine } from "../../packages/cli/src/sign-lines.ts";
 import { fakeCli } from "../../packages/cli/src/cli.testing.ts";
@@ -56,15 +54,6 @@ for _ in $(seq 400); do
 done
 cat "$log" >&2; exit 1`,
 };
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo; // it listens on TCP
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** Where this machine differs from the page's. */
 let here: readonly (readonly [string, string])[] = [];

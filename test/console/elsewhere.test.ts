@@ -16,7 +16,7 @@ import { readSite } from "../../packages/server/src/http/static-site.ts";
 import type { PublicContext } from "../../packages/server/src/http/stop-codes.ts";
 import { seededRandom } from "../../packages/server/src/world.testing.ts";
 import { ROOT, until } from "../e2e/countersign.ts";
-import { freePort } from "../e2e/production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
 import { certified } from "../whole/certified.ts";
 import { Desk, openBrowser } from "./browser.ts";
 import { heading, Scene as Development } from "./scene.ts";

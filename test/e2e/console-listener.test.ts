@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Home, until } from "./countersign.ts";
 import type { Running } from "./countersign.ts";
-import { freePort } from "./production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
 import { exchange, requestOf } from "./wire.ts";
 
 const PAGE = "consent.example.org";

@@ -30,7 +30,7 @@ import { DOMAIN, entryOf, readAnswer, textOf } from "../../packages/server/src/w
 import type { Answered, CallOptions, Rig } from "../../packages/server/src/world.testing.ts";
 import { Home } from "./countersign.ts";
 import type { Running } from "./countersign.ts";
-import { freePort } from "./production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
 
 /** The answer did not come: what was asked may have been done or not. */
 export class Lost extends Error {}

@@ -1,22 +1,12 @@
-import { once } from "node:events";
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../../packages/node/src/index.ts";
 import { Home, ROOT } from "./countersign.ts";
 import type { Running } from "./countersign.ts";
 
 const LINKED = join(ROOT, "node_modules/.bin/countersign");
 /** The service of the examples; machines are shared, so each story has a port of its own. */
 const SERVICE = "http://localhost:4000/";
-
-async function freeAddress(): Promise<string> {
-  const server = createServer().listen(0, "localhost");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // it listens
-  server.close();
-  return `http://localhost:${port}/`;
-}
 
 /** `countersign dev` in an empty folder, and a second terminal there into which its lines are typed as they stand. */
 export class FirstMinutes {
@@ -36,7 +26,7 @@ export class FirstMinutes {
     const home = await Home.create();
     const folder = home.file("empty folder");
     mkdirSync(folder);
-    return new FirstMinutes(home, folder, await freeAddress());
+    return new FirstMinutes(home, folder, `http://localhost:${await freePort()}/`);
   }
 
   #typed(line: string): Running {

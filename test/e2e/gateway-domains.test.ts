@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { COURIER, Home, tell, until } from "./countersign.ts";
 import type { OwnerKeyFile, Running } from "./countersign.ts";
-import { freePort, Production } from "./production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
+import { Production } from "./production.ts";
 
 const digestOf = async (path: string): Promise<string> =>
   `sha-256:${createHash("sha256")

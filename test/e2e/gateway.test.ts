@@ -23,7 +23,8 @@ import { reenrol } from "../../packages/gateway/src/uplink/enrol.ts";
 import { enrol } from "../../packages/proxy/src/uplink/enrol.ts";
 import { tell, until } from "./countersign.ts";
 import type { OwnerKeyFile, Running } from "./countersign.ts";
-import { freePort, Production } from "./production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
+import { Production } from "./production.ts";
 
 const GATEWAY = "spiffe://example.org/gateway/edge";
 

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadIdentity } from "../../packages/proxy/src/keys/identity.ts";
 import { until } from "./countersign.ts";
 import type { Running } from "./countersign.ts";
-import { freePort, Production } from "./production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
+import { Production } from "./production.ts";
 import { exchange, requestOf } from "./wire.ts";
 import type { Dial, Reply } from "./wire.ts";
 

@@ -5,7 +5,7 @@ import { loadIdentity } from "../../packages/proxy/src/keys/identity.ts";
 import { BadRequests } from "./bad-requests.ts";
 import { Home } from "./countersign.ts";
 import type { Running } from "./countersign.ts";
-import { freePort } from "./production.ts";
+import { freePort } from "../../packages/node/src/index.ts";
 
 const DOMAIN = "example.org";
 /** First: caches and compiled code of a process that has just begun grow with any work. */

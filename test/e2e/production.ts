@@ -1,17 +1,7 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../../packages/node/src/index.ts";
 import { Home, until } from "./countersign.ts";
 import type { OwnerKeyFile, Running } from "./countersign.ts";
-
-/** A TCP port that is free now: a server that comes back must be where its proxies look for it. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 function said({ err }: Running, event: string): string | undefined {
   return err.find((line) => line.includes(`"event":"${event}"`));

@@ -15,6 +15,7 @@ export {
 // http, the answering side
 export { eventStream } from "./http/events.ts";
 export type { EventStream, EventStreamOptions } from "./http/events.ts";
+export { freePort } from "./http/free-port.ts";
 export { problemResponse, readJsonBody } from "./http/problem.ts";
 export { headerLines, rawHeadersOf } from "./http/raw-headers.ts";
 export { answeringWith, application, json, routesOf } from "./http/router.ts";

@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { Command } from "commander";
-import { Refusal } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import {
   createLog,
+  freePort,
   onShutdown,
   openTarget,
   privateDirectory,
@@ -25,18 +24,9 @@ import type { RunningServer } from "../daemons.ts";
 /** As people call the machine that they sit at: sentences name it ("It runs on localhost"). */
 const PROXY_NAME = "localhost";
 
-/** A TCP port that is free now; it is written into the configuration, so that restarts keep it. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Refusal("internal", "no port");
-  return address.port;
-}
-
 async function serverConfiguration(): Promise<string> {
   const trustDomain = `${randomBytes(5).toString("hex")}.dev.invalid`;
+  // written down, and the same at each start: the console's origin is what passkeys are made for
   const [api, publicPort, consent] = [await freePort(), await freePort(), await freePort()];
   const settings = {
     trust_domain: trustDomain,
