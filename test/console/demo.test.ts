@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Browser, Page } from "playwright-core";
-import { demoBase, Home, processesNaming, ROOT } from "../e2e/countersign.ts";
+import { demoBase, hangAllNaming, Home, processesNaming, ROOT } from "../e2e/countersign.ts";
 import type { Running } from "../e2e/countersign.ts";
 import { Desk, openBrowser } from "./browser.ts";
 import { WIDE } from "./pictures.ts";
@@ -155,6 +155,7 @@ describe("npm run demo -- --console", () => {
   it("ends at once at a second Ctrl-C, and leaves nothing either", async () => {
     const demo = await begin();
     await told(demo, /type there +(\S+)/);
+    hangAllNaming(base);
     demo.signal("SIGINT");
     await told(demo, /^(Stopped)\. Everything of it is being ended/m);
     demo.signal("SIGINT");

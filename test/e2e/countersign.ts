@@ -327,17 +327,29 @@ export function codeShown({ err }: Running): string | undefined {
     .find((code) => code !== undefined);
 }
 
-/** Command lines of live processes in which this word stands. */
-export function processesNaming(word: string): readonly string[] {
-  const lines = readdirSync("/proc").flatMap((pid) => {
+/** Live processes in whose command line this word stands. */
+function processesWith(word: string): readonly { pid: number; line: string }[] {
+  return readdirSync("/proc").flatMap((pid) => {
     if (!/^[0-9]+$/.test(pid)) return [];
     try {
-      return [readFileSync(join("/proc", pid, "cmdline"), "utf8").replaceAll("\0", " ")];
+      const line = readFileSync(join("/proc", pid, "cmdline"), "utf8").replaceAll("\0", " ");
+      return line.includes(word) ? [{ pid: Number(pid), line }] : [];
     } catch {
       return []; // it ended, or is another user's
     }
   });
-  return lines.filter((line) => line.includes(word));
+}
+
+/** Command lines of live processes in which this word stands. */
+export function processesNaming(word: string): readonly string[] {
+  return processesWith(word).map(({ line }) => line);
+}
+
+/** Lets them hang: they hear of nothing but SIGKILL, so that ending them takes as long as it may. */
+export function hangAllNaming(word: string): void {
+  const all = processesWith(word);
+  if (all.length === 0) throw new Error(`no process names ${word}`);
+  for (const { pid } of all) process.kill(pid, "SIGSTOP");
 }
 
 /** Whether a program is there; a missing one is said in one line, and where CI is set it is a failure. */
