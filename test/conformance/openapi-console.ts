@@ -1,5 +1,4 @@
-import { assertionOf } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { base64url, fromBase64url, loginChallenge } from "../../packages/core/src/index.ts";
+import { fromBase64url } from "../../packages/core/src/index.ts";
 import type { Json, JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto } from "../../packages/node/src/index.ts";
 import type { Handler } from "../../packages/node/src/index.ts";
@@ -7,14 +6,12 @@ import { OwnerSessions } from "../../packages/server/src/cases/owner-sessions.ts
 import { consoleApp } from "../../packages/server/src/http/console.ts";
 import { ENTRY_ID } from "../../packages/server/src/people.testing.ts";
 import { seededRandom, textOf } from "../../packages/server/src/world.testing.ts";
-import { BOUND, credentialOf, enrolPasskey, PAGES, Passkey } from "../whole/passkey.ts";
+import { credentialOf, enrolPasskey, PAGES, Passkey } from "../whole/passkey.ts";
 import { pushBrowser } from "../whole/push-browser.ts";
 import type { Whole } from "../whole/whole.ts";
 import type { CallOptions, Exchange } from "./openapi-story.ts";
 
 const [ORIGIN] = PAGES.origins;
-/** As `passkey.ts` makes it. */
-const CREDENTIAL = base64url(new Uint8Array(16).fill(9));
 
 /** The console with nothing but its page. */
 export function consoleOf({ scene }: Whole): Handler<object> {
@@ -49,14 +46,7 @@ const first = ({ values }: Exchange): Readonly<Record<string, Json>> =>
 async function signIn(apis: Console, passkey: Passkey): Promise<void> {
   const about = await apis.call("console", "POST /v1/owner/sign-in/nonce");
   const nonce = textOf(first(about)["nonce"]);
-  const challenge = base64url(loginChallenge(nodeCrypto, nonce));
-  const sig = await assertionOf(passkey.signer, new Uint8Array(0), {
-    rpId: PAGES.rpId,
-    counter: 0,
-    flags: BOUND,
-    client: { origin: ORIGIN, challenge },
-  });
-  const json = { nonce, credential_id: CREDENTIAL, sig };
+  const json = await passkey.signIn(nonce);
   const { cookie = "" } = await apis.call("console", "POST /v1/owner/sign-in", { json });
   apis.session = /^__Host-countersign=([^;]+);/.exec(cookie)?.[1] ?? "";
 }
@@ -148,6 +138,7 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   const opened = await apis.call("console", `GET ${path}?jkt=${passkey.jkt}`);
   const statement = textOf(first(opened)["jcs"]);
   const sig = await passkey.sign(fromBase64url(statement));
+  passkey.counter += 1;
   const json = { decision: "approve", statement, sig };
   await apis.call("console", `POST ${path}/decision`, { json });
   await apis.call("console", "GET /v1/owner/requests?all=1");

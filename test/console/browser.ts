@@ -197,6 +197,19 @@ export class Desk {
     return stored(this.#cdp, this.#authenticator);
   }
 
+  /** Goes on from these counters: the same security key was used elsewhere. */
+  async countOn(from: readonly StoredPasskey[]): Promise<void> {
+    const authenticatorId = this.#authenticator;
+    for (const credential of await this.passkeys()) {
+      const { credentialId } = credential;
+      const used = from.find((one) => one.credentialId === credentialId);
+      if (used === undefined || used.signCount <= credential.signCount) continue;
+      await this.#cdp.send("WebAuthn.removeCredential", { authenticatorId, credentialId });
+      const further = { ...credential, signCount: used.signCount };
+      await this.#cdp.send("WebAuthn.addCredential", { authenticatorId, credential: further });
+    }
+  }
+
   close(): Promise<void> {
     return this.context.close();
   }

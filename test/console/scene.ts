@@ -68,7 +68,15 @@ export class Scene {
     const passkeys = this.#passkeys;
     const desk = await Desk.open(this.browser, { viewport: WIDE, ...options, passkeys });
     this.#desks.push(desk);
+    await this.#countOn();
     return desk;
+  }
+
+  /** Every desk's passkey is one key, which counts on wherever it is used. */
+  async #countOn(): Promise<void> {
+    for (const desk of this.#desks)
+      this.#passkeys = furthest(this.#passkeys, await desk.passkeys());
+    for (const desk of this.#desks) await desk.countOn(this.#passkeys);
   }
 
   /** A browser whose authenticator knows no user and no passkey: every ceremony ends at once. */
@@ -89,6 +97,7 @@ export class Scene {
     await page.goto(this.origin);
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
     await heading(page, "Inbox").waitFor();
+    await this.#countOn();
   }
 
   /** Registers an agent of his, starts it, and lets it ask. */

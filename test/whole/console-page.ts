@@ -1,14 +1,9 @@
-import { assertionOf } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { base64url, loginChallenge } from "../../packages/core/src/index.ts";
-import { nodeCrypto as c } from "../../packages/node/src/index.ts";
 import { textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
 import { PAGES } from "./passkey.ts";
 import type { Passkey } from "./passkey.ts";
 
 const [ORIGIN] = PAGES.origins;
-/** What `credentialOf` gives every passkey as its id. */
-const CREDENTIAL = base64url(new Uint8Array(16).fill(9));
 
 /** A call of the console's page. @param cookie the session's */
 export function pageCall(
@@ -32,13 +27,7 @@ export function pageCall(
 export async function signIn(rig: Rig, passkey: Passkey): Promise<Answered> {
   const { body } = await pageCall(rig, "POST /v1/owner/sign-in/nonce", { json: {} });
   const nonce = textOf(body["nonce"]);
-  const sig = await assertionOf(passkey.signer, new Uint8Array(0), {
-    rpId: PAGES.rpId,
-    counter: 0,
-    flags: passkey.flags,
-    client: { origin: ORIGIN, challenge: base64url(loginChallenge(c, nonce)) },
-  });
-  const json = { nonce, credential_id: CREDENTIAL, sig: { ...sig } };
+  const json = await passkey.signIn(nonce);
   return pageCall(rig, "POST /v1/owner/sign-in", { json });
 }
 

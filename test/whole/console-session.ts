@@ -1,10 +1,7 @@
-import { assertionOf } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { base64url, loginChallenge } from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
-import { nodeCrypto as c } from "../../packages/node/src/index.ts";
 import { textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
-import { BOUND, PAGES } from "./passkey.ts";
+import { PAGES } from "./passkey.ts";
 import type { Passkey } from "./passkey.ts";
 
 const [ORIGIN] = PAGES.origins;
@@ -14,7 +11,6 @@ const HERE = {
   "sec-fetch-site": "same-origin",
   "countersign-session": "cookie",
 };
-const CREDENTIAL = base64url(new Uint8Array(16).fill(9));
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
@@ -39,17 +35,10 @@ function callOf(
 }
 
 /** Signs in with a passkey, as the page does. */
-export async function signInAt(rig: Rig, { signer }: Passkey): Promise<Session> {
+export async function signInAt(rig: Rig, passkey: Passkey): Promise<Session> {
   const nonce = textOf((await callOf(rig, "POST /v1/owner/sign-in/nonce", {}, {})).body["nonce"]);
-  const client = { origin: ORIGIN, challenge: base64url(loginChallenge(c, nonce)) };
-  const usual = { rpId: PAGES.rpId, counter: 0, flags: BOUND, client };
-  const sig = { ...(await assertionOf(signer, new Uint8Array(0), usual)) };
-  const entered = await callOf(
-    rig,
-    "POST /v1/owner/sign-in",
-    { nonce, credential_id: CREDENTIAL, sig },
-    {},
-  );
+  const posted = await passkey.signIn(nonce);
+  const entered = await callOf(rig, "POST /v1/owner/sign-in", posted, {});
   const [cookie] = (entered.headers.get("set-cookie") ?? "").split(";");
   return { call: (what, json, headers = {}) => callOf(rig, what, json, { cookie, ...headers }) };
 }

@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { assertionOf, FLAG } from "../../packages/core/src/consent/authenticator.testing.ts";
+import { FLAG } from "../../packages/core/src/consent/authenticator.testing.ts";
 import type { Otherwise } from "../../packages/core/src/consent/authenticator.testing.ts";
 import {
   base64url,
   fromBase64url,
-  loginChallenge,
   readStatement,
   writeStatement,
 } from "../../packages/core/src/index.ts";
@@ -24,7 +23,6 @@ import type { Whole } from "./whole.ts";
 
 const [ORIGIN] = PAGES.origins;
 const HOST = "consent.example.org";
-const CREDENTIAL = base64url(new Uint8Array(16).fill(9));
 const HERE = { host: HOST, origin: ORIGIN, "sec-fetch-site": "same-origin" };
 
 const FAILED = "sign_in_failed";
@@ -58,12 +56,8 @@ async function signInOf(
   otherwise: Otherwise & { readonly nonce?: string; readonly id?: string } = {},
 ): Promise<JsonObject> {
   const { body } = await call("POST /v1/owner/sign-in/nonce", {});
-  const { nonce = textOf(body["nonce"]), id = CREDENTIAL, ...rest } = otherwise;
-  const challenge = base64url(loginChallenge(c, nonce));
-  const client = { origin: ORIGIN, challenge, ...rest.client };
-  const usual = { rpId: PAGES.rpId, counter: 0, flags: BOUND, ...rest, client };
-  const sig = await assertionOf(passkey.signer, new Uint8Array(0), usual);
-  return { nonce, credential_id: id, sig: { ...sig } };
+  const { nonce = textOf(body["nonce"]), ...rest } = otherwise;
+  return passkey.signIn(nonce, rest);
 }
 
 const cookieIn = (answer: Answered): string =>

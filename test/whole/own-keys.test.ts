@@ -218,6 +218,7 @@ describe("a key that the owner did not add", () => {
     const co = await coSigned(two, made.bytes);
     const added = await call("POST /v1/owner/keys", { ...posted, ...co });
     expect(added.word).toBe("200");
+    made.fresh.counter += 1;
     const last = await sessionOf(rig, made.fresh);
     for (const { jkt } of [passkey, two])
       expect((await call(`DELETE /v1/owner/keys/${jkt}`, undefined, last)).word).toBe("200");

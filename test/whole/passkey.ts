@@ -8,9 +8,9 @@ import type {
 } from "../../packages/core/src/attestation/authenticator.testing.ts";
 import { assertionOf, FLAG } from "../../packages/core/src/consent/authenticator.testing.ts";
 import type { Otherwise } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { base64url, fromBase64url, spkiOf } from "../../packages/core/src/index.ts";
+import { base64url, fromBase64url, loginChallenge, spkiOf } from "../../packages/core/src/index.ts";
 import type { Bytes, Cbor, JsonObject, Signer } from "../../packages/core/src/index.ts";
-import { generateSigner } from "../../packages/node/src/index.ts";
+import { generateSigner, nodeCrypto } from "../../packages/node/src/index.ts";
 import { Owner } from "../../packages/server/src/people.testing.ts";
 import { textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
@@ -19,6 +19,8 @@ export const PAGES = {
   rpId: "consent.example.org",
   origins: ["https://consent.example.org"],
 } as const;
+/** What every passkey has as its credential id. */
+export const CREDENTIAL: string = base64url(new Uint8Array(16).fill(9));
 const UP_UV = FLAG.UP | FLAG.UV;
 /** Flags of a passkey that stays on its device, of one that may be copied, and of one that was. */
 export const BOUND: number = UP_UV;
@@ -70,10 +72,9 @@ export async function credentialOf(
         : {}),
     },
   );
-  const id = base64url(new Uint8Array(16).fill(9));
   return {
-    id,
-    rawId: id,
+    id: CREDENTIAL,
+    rawId: CREDENTIAL,
     type: "public-key",
     authenticatorAttachment: "platform",
     clientExtensionResults: { credProps: { rk: true } },
@@ -91,6 +92,7 @@ export async function credentialOf(
 
 /** An owner with a passkey: authenticator and browser in software. */
 export class Passkey extends Owner {
+  /** That its next signature shows; a sign-in takes one by itself. */
   counter = 2;
   flags: number = BOUND;
   otherwise: Otherwise = {};
@@ -100,6 +102,21 @@ export class Passkey extends Owner {
     const client = { origin: PAGES.origins[0], ...otherwise.client };
     const usual = { rpId: PAGES.rpId, counter, flags, ...otherwise, client };
     return { ...(await assertionOf(by, bytes, usual)) };
+  }
+
+  /** What a page posts to sign in with it. */
+  async signIn(
+    nonce: string,
+    otherwise: Otherwise & { readonly by?: Signer; readonly id?: string } = {},
+  ): Promise<{ nonce: string; credential_id: string; sig: JsonObject }> {
+    const { by = this.signer, id = CREDENTIAL, ...rest } = otherwise;
+    const { counter, flags } = this;
+    const challenge = base64url(loginChallenge(nodeCrypto, nonce));
+    const client = { origin: PAGES.origins[0], challenge, ...rest.client };
+    const usual = { rpId: PAGES.rpId, counter, flags, ...rest, client };
+    const sig = await assertionOf(by, new Uint8Array(0), usual);
+    this.counter += 1;
+    return { nonce, credential_id: id, sig: { ...sig } };
   }
 }
 
@@ -145,6 +162,6 @@ export async function enrolPasskey(
   };
   const added = await rig.call("admin", "POST /v1/owner/keys", { json });
   if (added.status !== 200) throw new Error(added.word);
-  passkey.counter = 3;
+  for (const one of [passkey, ...coSigners]) if (one instanceof Passkey) one.counter += 1;
   return passkey;
 }

@@ -1,8 +1,7 @@
 // What a sign-in that fails tells, and how often one may try.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { assertionOf } from "../../packages/core/src/consent/authenticator.testing.ts";
 import type { Otherwise } from "../../packages/core/src/consent/authenticator.testing.ts";
-import { base64url, loginChallenge } from "../../packages/core/src/index.ts";
+import { base64url } from "../../packages/core/src/index.ts";
 import type { JsonObject, Signer } from "../../packages/core/src/index.ts";
 import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.ts";
 import { OwnerSessions } from "../../packages/server/src/cases/owner-sessions.ts";
@@ -10,10 +9,9 @@ import { signIn, signInNonce } from "../../packages/server/src/cases/sign-in.ts"
 import type { Store } from "../../packages/server/src/store/store.ts";
 import { makeRig } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
-import { BOUND, enrolPasskey, PAGES } from "./passkey.ts";
+import { CREDENTIAL, ELIGIBLE, enrolPasskey, PAGES } from "./passkey.ts";
 import type { Passkey } from "./passkey.ts";
 
-const CREDENTIAL = base64url(new Uint8Array(16).fill(9));
 const NOBODY = base64url(new Uint8Array(16).fill(8));
 const [ORIGIN] = PAGES.origins;
 
@@ -50,21 +48,18 @@ interface Try {
 }
 
 async function bodyOf({ id = CREDENTIAL, by = passkey.signer, otherwise, sig }: Try = {}) {
-  const nonce = signInNonce(rig.world);
-  const client = { origin: ORIGIN, challenge: base64url(loginChallenge(c, nonce)) };
-  const usual = { rpId: PAGES.rpId, counter: 0, flags: BOUND, client, ...otherwise };
-  const made = sig ?? { ...(await assertionOf(by, new Uint8Array(0), usual)) };
-  return { nonce, credential_id: id, sig: made };
+  const body = await passkey.signIn(signInNonce(rig.world), { ...otherwise, by, id });
+  return sig === undefined ? body : { ...body, sig };
 }
 
-async function post(tried: Try = {}, address?: string): Promise<Answered> {
+async function post(tried: Try = {}, address?: string, body?: JsonObject): Promise<Answered> {
   const headers = {
     host: "consent.example.org",
     origin: ORIGIN,
     "sec-fetch-site": "same-origin",
     "countersign-session": "cookie",
   };
-  const json = await bodyOf(tried);
+  const json = body ?? (await bodyOf(tried));
   asked = [];
   const from = address === undefined ? {} : { address };
   return rig.call("console", "POST /v1/owner/sign-in", { json, headers, ...from });
@@ -148,5 +143,78 @@ describe("signing in", () => {
     expect((await post({}, "203.0.113.10")).word).toBe("200");
     rig.advance(60);
     expect((await post({}, "203.0.113.9")).word).toBe("200");
+  });
+});
+
+describe("the counter of a passkey that signs in", () => {
+  const row = () => rig.world.store.ownerKey(passkey.jkt);
+  const suspended = async (): Promise<boolean> => (await row())?.suspendedAt !== undefined;
+
+  it("moves with the sign-in, and no statement is signed with it again", async () => {
+    const shown = passkey.counter;
+    expect((await post()).word).toBe("200");
+    expect((await row())?.counter).toBe(shown);
+    expect((await post()).word).toBe("200");
+    expect((await row())?.counter).toBe(shown + 1);
+  });
+
+  it.each([
+    ["as it was", 0],
+    ["further back", 1],
+  ])("suspends the key where it comes %s: somebody has a copy", async (_name, back) => {
+    expect((await post()).word).toBe("200");
+    passkey.counter -= 1 + back;
+    const answer = await post();
+    expect(answer.word).toBe("counter_regressed");
+    expect(answer.headers.get("set-cookie")).toBeNull();
+    expect(await suspended()).toBe(true);
+    expect((await rig.world.store.logRows(0, 1000)).at(-1)?.type).toBe("key.suspended");
+    passkey.counter += 10;
+    expect((await post()).word).toBe("sign_in_failed"); // as any key that is suspended
+  });
+
+  it("is no reason against the very sign-in that was accepted, sent again", async () => {
+    const body = await bodyOf();
+    expect((await post({}, undefined, body)).word).toBe("200");
+    expect((await post({}, undefined, body)).word).toBe("sign_in_failed");
+    expect(await suspended()).toBe(false);
+  });
+
+  it("is taken of two that come at once, each with its own", async () => {
+    const bodies = [await bodyOf(), await bodyOf()];
+    const words = await Promise.all(
+      bodies.map(async (one) => (await post({}, undefined, one)).word),
+    );
+    expect(words).toContain("200");
+    expect((await row())?.counter).toBe(passkey.counter - 1);
+  });
+});
+
+describe("two sign-ins at once with one counter", () => {
+  it("are a key and its copy: one signs in, and the key is suspended", async () => {
+    const one = await bodyOf();
+    passkey.counter -= 1;
+    const bodies = [one, await bodyOf()];
+    const words = bodies.map(async (body) => (await post({}, undefined, body)).word);
+    expect(new Set(await Promise.all(words))).toEqual(new Set(["200", "counter_regressed"]));
+    expect((await rig.world.store.ownerKey(passkey.jkt))?.suspendedAt).toBe(rig.now());
+  });
+});
+
+describe("a passkey whose authenticator does not count", () => {
+  it("signs in again and again", async () => {
+    await rig.world.store.commit({
+      changes: [{ set: "ownerKey", jkt: passkey.jkt, fields: { counter: 0 } }],
+    });
+    for (const time of ["first", "second"]) {
+      passkey.counter = 0;
+      expect([time, (await post()).word]).toEqual([time, "200"]);
+    }
+  });
+
+  it("does not sign in where it may be copied now, and may not have been when it was made", async () => {
+    passkey.flags = ELIGIBLE;
+    expect((await post()).word).toBe("sign_in_failed");
+    expect(asked).toEqual(["passkeys"]);
   });
 });

@@ -1,8 +1,9 @@
 import { checkEligibility, counterStep, Refusal } from "@countersign/core";
-import type { Digest, SignatureFacts } from "@countersign/core";
+import type { Digest, Seconds, SignatureFacts } from "@countersign/core";
 import type { OwnerKeyRow } from "../store/rows.ts";
-import type { Change, Expectation } from "../store/store.ts";
+import type { Change, Expectation, Once } from "../store/store.ts";
 import type { World } from "../world.ts";
+import { nonceUntil } from "./nonces.ts";
 import { logRow } from "./record.ts";
 
 /** A key, as it was read before its signature was judged, and what that verified signature says. */
@@ -11,6 +12,9 @@ export interface SigningKey {
   readonly facts: SignatureFacts;
 }
 
+/** What a signature is over, and uses up: a statement, or the nonce of a sign-in. */
+export type Spent = { readonly jti: string; readonly cs: Digest } | { readonly nonce: string };
+
 /** What a decision that rests on owners' signatures adds to its commit. */
 export interface MovedCounters {
   readonly changes: readonly Change[];
@@ -18,9 +22,15 @@ export interface MovedCounters {
   readonly ownerKeys: NonNullable<Expectation["ownerKeys"]>;
 }
 
+function onceOf(spent: Spent, now: Seconds): Once {
+  return "nonce" in spent
+    ? { kind: "nonce", value: spent.nonce, until: nonceUntil(now) }
+    : { kind: "jti", value: spent.jti, until: Number.MAX_SAFE_INTEGER };
+}
+
 /**
- * Judges the counters of verified signatures over one statement, last of all checks: a signature that makes nothing
- * suspends nothing. A counter that went back suspends its key, in a commit that burns the statement's `jti`: the
+ * Judges the counters of verified signatures over one statement or nonce, last of all checks: a signature that makes
+ * nothing suspends nothing. A counter that went back suspends its key, in a commit that uses up what was signed: the
  * very signature that was accepted before, sent again, is "used" and no second signature.
  * @returns "used" and "conflict" as the commit says: load again
  * @throws Refusal `counter_regressed`; `signature_invalid` where the key may be copied and was registered otherwise
@@ -28,13 +38,13 @@ export interface MovedCounters {
 export async function moveCounters(
   w: World,
   keys: readonly SigningKey[],
-  { jti, cs }: { readonly jti: string; readonly cs: Digest },
+  spent: Spent,
 ): Promise<MovedCounters | "used" | "conflict"> {
   const changes: Change[] = [];
   for (const { row, facts } of keys) {
     checkEligibility(row.authenticator?.backupEligible, facts);
     const step = counterStep(row.counter, facts.counter);
-    if (step === "regressed") return suspend(w, { row, facts }, { jti, cs });
+    if (step === "regressed") return suspend(w, { row, facts }, spent);
     if (step === "advanced" && facts.counter !== undefined)
       changes.push({ set: "ownerKey", jkt: row.jkt, fields: { counter: facts.counter } });
   }
@@ -47,7 +57,7 @@ export async function moveCounters(
 async function suspend(
   w: World,
   { row, facts }: SigningKey,
-  { jti, cs }: { readonly jti: string; readonly cs: Digest },
+  spent: Spent,
 ): Promise<"used" | "conflict"> {
   const now = w.clock();
   const { jkt, owner, counter } = row;
@@ -64,11 +74,11 @@ async function suspend(
         kind: facts.kind,
         stored: counter ?? 0,
         shown: facts.counter ?? 0,
-        cs,
+        ...("cs" in spent ? { cs: spent.cs } : {}),
       },
     }),
     changes: [{ set: "ownerKey", jkt, fields: { suspendedAt: now } }],
-    once: [{ kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER }],
+    once: [onceOf(spent, now)],
     expect: { ownerKeys: [counter === undefined ? { jkt } : { jkt, counter }] },
     bumpEpoch: true,
   });

@@ -6,14 +6,17 @@ import {
   Refusal,
   verifyAssertion,
 } from "@countersign/core";
-import type { Assertion, Bytes, JsonObject } from "@countersign/core";
+import type { Assertion, Bytes, JsonObject, Seconds, SignatureFacts } from "@countersign/core";
 import type { OwnerKeyRow } from "../store/rows.ts";
 import type { World } from "../world.ts";
 import { nonceUntil } from "./nonces.ts";
+import { moveCounters } from "./owner-counter.ts";
+import type { SigningKey } from "./owner-counter.ts";
 import type { OwnerSession, OwnerSessions } from "./owner-sessions.ts";
 
 /** Whom a nonce for signing in is for: no proxy has a name with a space. */
 const HOLDER = "owner console";
+const MAX_TRIES = 3;
 
 /** A nonce for one sign-in; nothing is stored until it is spent. */
 export function signInNonce(w: World): string {
@@ -41,38 +44,43 @@ async function signedWith(
   w: World,
   credentialId: string,
   tried: Tried,
-): Promise<OwnerKeyRow | undefined> {
+): Promise<SigningKey | undefined> {
   const found = await w.store.passkeys(credentialId);
   // no passkey is the key of a CA; what it says is not asked
   const decoy = { jwk: w.keys.agents.signer.key, app: w.config.consent.rpId };
-  if (found.length === 0) await isSignedBy(w, decoy, tried);
-  let signer: OwnerKeyRow | undefined;
-  for (const key of found) {
-    const isSigned = await isSignedBy(w, key, tried);
-    if (isSigned && key.removedAt === undefined && key.suspendedAt === undefined) signer ??= key;
+  if (found.length === 0) await verified(w, decoy, tried);
+  let signer: SigningKey | undefined;
+  for (const row of found) {
+    const facts = await verified(w, row, tried);
+    if (facts !== undefined && row.removedAt === undefined && row.suspendedAt === undefined)
+      signer ??= { row, facts };
   }
   return signer;
 }
 
-async function isSignedBy(
+/** What the assertion says, if this key made it. One that verifies was touched, by a user whom it knows. */
+async function verified(
   w: World,
   { jwk, app = "" }: Pick<OwnerKeyRow, "jwk" | "app">,
   { assertion, challenge }: Tried,
-): Promise<boolean> {
+): Promise<SignatureFacts | undefined> {
   const pages = w.config.consent;
   try {
-    await verifyAssertion(w.c, { assertion, challenge, pages, key: { jwk, app } });
-    return true;
+    const said = await verifyAssertion(w.c, { assertion, challenge, pages, key: { jwk, app } });
+    const backup = { eligible: said.backupEligible, done: said.backedUp };
+    const { counter } = said;
+    return { kind: "webauthn", userPresent: true, userVerified: true, counter, backup };
   } catch (error) {
-    if (error instanceof Refusal) return false;
+    if (error instanceof Refusal) return undefined;
     throw error;
   }
 }
 
 /**
  * Signs an owner in by a passkey of his. Whoever is refused learns nothing of owners and keys: every reason but the
- * nonce's has one answer.
- * @throws Refusal `nonce_unknown`, `nonce_expired`, `sign_in_failed`, `malformed_request`
+ * nonce's has one answer, and but for a counter that went back, which only a holder of the key can show. Its key is
+ * suspended then, as after a statement that it signs.
+ * @throws Refusal `nonce_unknown`, `nonce_expired`, `sign_in_failed`, `counter_regressed`, `malformed_request`
  */
 export async function signIn(
   w: World,
@@ -85,12 +93,32 @@ export async function signIn(
   const assertion = readOwnerSignature(asked.sig);
   if (assertion.k !== "webauthn") throw new Refusal("sign_in_failed");
   const challenge = loginChallenge(w.c, asked.nonce);
-  const key = await signedWith(w, asked.credentialId, { assertion, challenge });
-  if (key === undefined) throw new Refusal("sign_in_failed");
-  const committed = await w.store.commit({
-    changes: [],
-    once: [{ kind: "nonce", value: asked.nonce, until: nonceUntil(now) }],
+  for (let attempt = 1; attempt <= MAX_TRIES; attempt += 1) {
+    const key = await signedWith(w, asked.credentialId, { assertion, challenge });
+    const outcome = key === undefined ? "used" : await enter(w, key, asked.nonce, now);
+    if (key !== undefined && outcome === "entered")
+      return sessions.begin(key.row.owner, key.row.jkt, now);
+    if (outcome === "used") break;
+  }
+  throw new Refusal("sign_in_failed");
+}
+
+/** Uses the nonce up and moves the key's counter, in one commit. @returns "conflict" where the key signed meanwhile */
+async function enter(
+  w: World,
+  key: SigningKey,
+  nonce: string,
+  now: Seconds,
+): Promise<"entered" | "used" | "conflict"> {
+  const moved = await moveCounters(w, [key], { nonce }).catch((error: unknown) => {
+    if (error instanceof Refusal && error.code === "signature_invalid") return "used" as const;
+    throw error;
   });
-  if (committed === "used" || committed === "conflict") throw new Refusal("sign_in_failed");
-  return sessions.begin(key.owner, key.jkt, now);
+  if (typeof moved === "string") return moved;
+  const committed = await w.store.commit({
+    changes: moved.changes,
+    once: [{ kind: "nonce", value: nonce, until: nonceUntil(now) }],
+    expect: { ownerKeys: moved.ownerKeys },
+  });
+  return committed === "used" || committed === "conflict" ? committed : "entered";
 }
