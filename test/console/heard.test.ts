@@ -342,6 +342,19 @@ describe("by keyboard alone", () => {
     expect(await lostOn(page)).toEqual([]);
   });
 
+  it("an owner keeps his place on Keys while something else happens, and its list is read anew", async () => {
+    await enter("Keys");
+    await tabTo(page, /^Make stop codes|^Make new codes/);
+    const make = page.getByRole("button", { name: /^Make (stop|new) codes$/ });
+    const rows = page.locator(".rows > li");
+    await rows.evaluateAll((all) => all.forEach((row) => row.classList.add("old")));
+    await scene.ask();
+    await expect.poll(() => page.locator(".rows > li.old").count()).toBe(0);
+    await page.evaluate("new Promise((resolve) => requestAnimationFrame(resolve))");
+    expect(await hasFocus(make)).toBe(true);
+    expect(await lostOn(page)).toEqual([]);
+  });
+
   it("an owner stops everything: Keep first, nothing by a slip, and it is said at once", async () => {
     const asking = await scene.ask();
     await enter("Stop");

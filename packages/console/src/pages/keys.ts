@@ -11,7 +11,7 @@ import { list, number, object, optional, text } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
-import { button, head, link, loaded, panel, refusal, simpleButton } from "../ui/parts.ts";
+import { button, head, link, loaded, panel, refill, refusal, simpleButton } from "../ui/parts.ts";
 import { moment } from "../ui/time.ts";
 import { keyTrace } from "../ui/trace.ts";
 import { noticesPanel } from "./notices.ts";
@@ -236,6 +236,9 @@ class Adding {
 export function keysPage(app: App): Page {
   const body = h("div", {});
   const codes = new PrintedCodes(app);
+  // what stays is never put into anything new: it would lose focus
+  const beside = h("div", { class: "key-beside" });
+  const columns = h("div", { class: "key-columns" }, codes.root, beside);
   const load = async (): Promise<readonly Child[]> => {
     const answer = await app.api.get("/v1/owner/keys");
     codes.tell(object(answer["stop_codes"]));
@@ -244,16 +247,8 @@ export function keysPage(app: App): Page {
     const rows = keys.map((key) =>
       keyRow(app, key, signing.length === 1 && signing[0] === key, again),
     );
-    return [
-      h("section", { class: "panel" }, h("ul", { class: "rows rows-plain" }, rows)),
-      h(
-        "div",
-        { class: "key-columns" },
-        codes.root,
-        lossPanel(signing.length === 1),
-        sessionsPanel(app),
-      ),
-    ];
+    refill(beside, [lossPanel(signing.length === 1), sessionsPanel(app)]);
+    return [h("section", { class: "panel" }, h("ul", { class: "rows rows-plain" }, rows)), columns];
   };
   const again = (): void => void loaded(body, load);
   again();

@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import { number } from "../read.ts";
 import { fill, h } from "../ui/dom.ts";
 import type { Button } from "../ui/parts.ts";
-import { button, panel, refusal, simpleButton } from "../ui/parts.ts";
+import { button, panel, refill, refusal, simpleButton } from "../ui/parts.ts";
 
 /** One box a code of the paper, those that were used struck out. */
 function boxes(of: number, used: readonly unknown[]): HTMLElement | undefined {
@@ -74,11 +74,10 @@ export class PrintedCodes {
       "plain",
       () => void this.#make(make),
     );
-    fill(
-      this.#act,
+    refill(this.#act, [
       make.element,
-      left === 0 ? undefined : h("span", { class: "note" }, "The old ones stop working."),
-    );
+      left > 0 && h("span", { class: "note" }, "The old ones stop working."),
+    ]);
   }
 
   async #make(make: Button): Promise<void> {
