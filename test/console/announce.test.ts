@@ -15,10 +15,17 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
+it("an owner who looks at an empty inbox sees that an agent was registered for him, and how it starts", async () => {
+  const { page } = desk;
+  const empty = page.locator(".inbox-empty");
+  await empty.getByText("No agent is registered for you.").waitFor();
+  await home.register("mailer", "--owner", "robin");
+  await empty.getByText("countersign run --agent mailer -- COMMAND").waitFor();
+  await home.register("sorter", "--owner", "robin");
+});
+
 it("an owner announces a start by keyboard: what comes of it is his, the next is not", async () => {
   const { page } = desk;
-  await home.register("mailer", "--owner", "robin");
-  await home.register("sorter", "--owner", "robin");
   await page.getByRole("button", { name: "Announce a start…" }).press("Enter");
   const choice = page.getByLabel("Agent and host");
   await choice.waitFor();
@@ -38,4 +45,27 @@ it("an owner announces a start by keyboard: what comes of it is his, the next is
   await picture(page, "inbox-announced");
   expect(desk.complaints).toEqual([]);
   for (const agent of agents) await agent.stop();
+});
+
+it("an owner reads in his log what an administrator did with the registrations of his agents", async () => {
+  const { page } = desk;
+  await home.owner("casey");
+  await home.register("mailer", "--owner", "robin", "--audience", "http://localhost:4001/");
+  await home.register("sorter", "--owner", "casey");
+  await home.json(["agent", "remove", "mailer"]);
+  await page.getByRole("link", { name: "Log" }).first().click();
+  const said = page.locator(".log-said");
+  await said.getByText("mailer is registered no more").waitFor();
+  const lines = (await said.allTextContents()).filter(
+    (line) => line.includes("registered") || line.includes("taken"),
+  );
+  expect(lines).toEqual([
+    "mailer is registered no more: an administrator removed it",
+    "sorter was taken from you by an administrator: others approve it now",
+    "mailer was registered anew by an administrator",
+    "sorter was registered for you by an administrator",
+    "mailer was registered for you by an administrator",
+  ]);
+  await page.getByText("checked here").first().waitFor();
+  expect(desk.complaints).toEqual([]);
 });

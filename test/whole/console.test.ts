@@ -314,6 +314,7 @@ describe("a session", () => {
     expect(entries.map((entry) => entry["type"])).toEqual([
       "approval.asked",
       "key.added",
+      "entry.added",
       "key.added",
     ]);
     expect(JSON.stringify(entries)).not.toContain("another1");

@@ -1,8 +1,9 @@
+import { isObject } from "@countersign/core";
 import type { JsonObject } from "@countersign/core";
 import type { App, Page } from "../app.ts";
 import type { CheckedEntry } from "../checked.ts";
 import { knownKeys, STRANGE } from "../known-keys.ts";
-import { nameOf, optional, text } from "../read.ts";
+import { nameOf, object, optional, text } from "../read.ts";
 import { h } from "../ui/dom.ts";
 import type { Child } from "../ui/dom.ts";
 import { icon } from "../ui/icons.ts";
@@ -48,11 +49,25 @@ const WORDS: Readonly<Record<string, string>> = {
   "approval.unblocked": "may ask again",
   "halt.set": "stopped",
   "halt.lifted": "a stop was lifted",
+  "entry.added": "was registered for you by an administrator",
+  "entry.changed": "was registered anew by an administrator",
+  "entry.removed": "is registered no more: an administrator removed it",
 };
+const GIVEN_AWAY = "was taken from you by an administrator: others approve it now";
 
 function subjectOf(record: JsonObject): string | undefined {
-  const entry = optional(record, "entry", text) ?? optional(record, "target", text);
-  return entry === undefined || entry.startsWith("urn:") ? undefined : nameOf(entry);
+  const { entry, target } = record;
+  // an administrator's record holds the whole of it
+  const id = isObject(entry) ? entry["id"] : (entry ?? target);
+  return typeof id !== "string" || id.startsWith("urn:") ? undefined : nameOf(id);
+}
+
+/** Whether the entry of this record is approved by others than this owner. */
+function isGivenAway({ type, record }: CheckedEntry, owner: string): boolean {
+  const { entry } = record;
+  if (type !== "entry.changed" || !isObject(entry)) return false;
+  const { owners } = object(entry["parties"]);
+  return entry["owner"] !== owner && !(Array.isArray(owners) && owners.includes(owner));
 }
 
 /** What a signature in one's own name is called where the key is not one's own. */
@@ -68,7 +83,9 @@ interface Reader {
   readonly known: ReadonlySet<string>;
 }
 
-function wordsOf({ type, record }: CheckedEntry, { owner, known }: Reader): string {
+function wordsOf(entry: CheckedEntry, { owner, known }: Reader): string {
+  const { type, record } = entry;
+  if (isGivenAway(entry, owner)) return GIVEN_AWAY;
   const { key, owner: signer } = record;
   const isStrange = signer === owner && typeof key === "string" && !known.has(key);
   return (isStrange ? STRANGE_WORDS[type] : undefined) ?? WORDS[type] ?? type;

@@ -37,7 +37,11 @@ describe("an owner's entries in a log that is full of another's", () => {
     setImmediate(turn);
     const { entries, size, next } = await ownLog(scene.rig.world, scene.owner.id);
     isDone = true;
-    expect(entries.map(({ row }) => row.type)).toEqual(["approval.asked", "key.added"]);
+    expect(entries.map(({ row }) => row.type)).toEqual([
+      "approval.asked",
+      "entry.added",
+      "key.added",
+    ]);
     expect(size).toBeGreaterThan(OTHERS);
     expect(next).toBeUndefined();
     expect(turns.length).toBeGreaterThan(1);

@@ -11,9 +11,14 @@ export function recordOf({ record }: Pick<LogRow, "record">): JsonObject {
   return isObject(value) ? value : {};
 }
 
-/** Whether a record is of this owner, by himself or among several. */
-export function concerns({ owner, parties, scope, target }: JsonObject, who: string): boolean {
+const isAmong = ({ owner, parties }: JsonObject, who: string): boolean => {
   const among = isObject(parties) ? parties["owners"] : undefined;
-  if (owner === who || (Array.isArray(among) && among.includes(who))) return true;
+  return owner === who || (Array.isArray(among) && among.includes(who));
+};
+
+/** Whether a record is of this owner, by himself or among several; of an agent that is, or was, registered for him. */
+export function concerns(record: JsonObject, who: string): boolean {
+  const { owner, scope, target, entry, was } = record;
+  if ([record, entry, was].some((part) => isObject(part) && isAmong(part, who))) return true;
   return owner === undefined && scope === "owner" && target === who;
 }

@@ -22,12 +22,26 @@ async function checkEntry(w: World, entry: Entry): Promise<void> {
   checkTerms(entry);
 }
 
+/** Who approves an entry, as its record says it. */
+function approversOf({ owner, parties }: Entry): JsonObject {
+  if (parties !== undefined) return { parties: { m: parties.m, owners: [...parties.owners] } };
+  return owner === undefined ? {} : { owner };
+}
+
+/** Whom the entry was taken from, if others approve it now: he reads it in his log. */
+function takenFrom(before: Entry | undefined, entry: Entry): JsonObject {
+  if (before === undefined) return {};
+  const [was, now] = [approversOf(before), approversOf(entry)];
+  return JSON.stringify(was) === JSON.stringify(now) ? {} : { was };
+}
+
 /** Adds an entry, or replaces it by the next version: existing grants stay, what they no longer cover is asked anew. */
 export async function putEntry(w: World, value: Json): Promise<EntryRow> {
   const entry = readEntry(value);
   await checkEntry(w, entry);
   const now = w.clock();
   const before = await w.store.entry(entry.id);
+  const replaced = before?.removedAt === undefined ? before?.body : undefined;
   const row: EntryRow = {
     id: entry.id,
     proxy: entry.proxy,
@@ -37,10 +51,15 @@ export async function putEntry(w: World, value: Json): Promise<EntryRow> {
   };
   const committed = await w.store.commit({
     log: logRow(w, {
-      type: before === undefined ? "entry.added" : "entry.changed",
+      type: replaced === undefined ? "entry.added" : "entry.changed",
       t: now,
       actor: "admin",
-      record: { v: 1, entry: writeEntry(entry) as JsonObject, version: row.version }, // the writer makes plain JSON
+      record: {
+        v: 1,
+        entry: writeEntry(entry) as JsonObject, // the writer makes plain JSON
+        version: row.version,
+        ...takenFrom(replaced, entry),
+      },
     }),
     changes: [{ put: "entry", row }],
     expect: { entry: { id: entry.id, version: before?.version ?? 0 } },
@@ -57,7 +76,12 @@ export async function removeEntry(w: World, id: string): Promise<void> {
   if (before === undefined || before.removedAt !== undefined) throw new Refusal("entry_unknown");
   const now = w.clock();
   const committed = await w.store.commit({
-    log: logRow(w, { type: "entry.removed", t: now, actor: "admin", record: { v: 1, entry: id } }),
+    log: logRow(w, {
+      type: "entry.removed",
+      t: now,
+      actor: "admin",
+      record: { v: 1, entry: id, was: approversOf(before.body) },
+    }),
     changes: [
       { put: "entry", row: { ...before, version: before.version + 1, removedAt: now } },
       { end: "grants", scope: "entry", target: id, at: now, why: "entry removed" },

@@ -7,7 +7,7 @@ import { OwnerSessions, SESSION_SECONDS } from "../cases/owner-sessions.ts";
 import { logRow } from "../cases/record.ts";
 import { approvedScene, askedScene } from "../cases/scene.testing.ts";
 import { ENTRY_ID, enrolOwner } from "../people.testing.ts";
-import { readAnswer, textOf } from "../world.testing.ts";
+import { entryOf, readAnswer, textOf } from "../world.testing.ts";
 import type { Rig } from "../world.testing.ts";
 
 interface Said {
@@ -123,6 +123,33 @@ describe("the stream of an owner", () => {
     }
     await rig.close();
     expect(await other.next()).toBe("closed");
+  });
+
+  it("says that an agent is registered for him, anew, for another, and no more", async () => {
+    const { rig, owner } = await askedScene();
+    const bob = await enrolOwner(rig, "bob");
+    const [reader, other] = [await streamOf(rig, "alice"), await streamOf(rig, "bob")];
+    await reader.next();
+    await other.next();
+    const put = (of: string) =>
+      rig.call("admin", "POST /v1/entries", { json: entryOf({ name: "sorter", owner: of }) });
+    const entry = `${ENTRY_ID.slice(0, -"mailer".length)}sorter`;
+    await put(owner.id);
+    const added = { event: "entry.added", data: { entry: { id: entry }, version: 1 } };
+    expect(await reader.next()).toMatchObject(added);
+    await put(owner.id);
+    expect(await reader.next()).toMatchObject({ event: "entry.changed", data: { version: 2 } });
+    await put(bob.id);
+    const taken = { event: "entry.changed", data: { version: 3, was: { owner: owner.id } } };
+    expect(await reader.next()).toMatchObject(taken);
+    expect(await other.next()).toMatchObject(taken);
+    await rig.call("admin", "DELETE /v1/entries/sorter");
+    const removed = { event: "entry.removed", data: { entry, was: { owner: bob.id } } };
+    expect(await other.next()).toMatchObject(removed);
+    await put(bob.id);
+    expect(await other.next()).toMatchObject({ event: "entry.added", data: { version: 5 } });
+    await rig.close();
+    expect(await reader.next()).toBe("closed");
   });
 
   it("says nothing of another owner's", async () => {

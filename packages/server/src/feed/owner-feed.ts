@@ -31,6 +31,9 @@ const TYPES: readonly string[] = [
   "admin.stop_codes_made",
   "halt.set",
   "halt.lifted",
+  "entry.added",
+  "entry.changed",
+  "entry.removed",
 ];
 const MAX_STREAMS_PER_OWNER = 5;
 const MAX_STREAMS = 1000;
