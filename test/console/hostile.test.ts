@@ -40,7 +40,7 @@ async function standsStill(of: Page): Promise<void> {
 
 /** Every page, and the call that fills it. */
 const PAGES: readonly (readonly [hash: string, call: string])[] = [
-  ["inbox", "**/v1/owner/requests?all=1"],
+  ["inbox", "**/v1/owner/requests?decided=*"],
   ["agents", "**/v1/owner/agents"],
   ["agents/mailer1", "**/v1/owner/agents/*"],
   ["log", "**/v1/owner/log"],

@@ -172,7 +172,7 @@ describe("a log of ten thousand entries of his", () => {
 describe("as many questions as the limits allow, and two hundred agents", () => {
   it("stand in the inbox, open ones whole, decided ones by the last ten", async () => {
     const asking = await scene.ask({ isAnnounced: true });
-    await page.route("**/v1/owner/requests?all=1", async (route) => {
+    await page.route("**/v1/owner/requests?decided=*", async (route) => {
       const answer = await route.fetch();
       const { requests } = (await answer.json()) as { requests: JsonObject[] };
       const one = requests.find(({ id }) => id === asking.id);
@@ -193,7 +193,7 @@ describe("as many questions as the limits allow, and two hundred agents", () => 
       await page.setViewportSize({ width, height: 800 });
       expect(await faultsAt(page, width)).toEqual([]);
     }
-    await page.unroute("**/v1/owner/requests?all=1");
+    await page.unroute("**/v1/owner/requests?decided=*");
   });
 
   it("stand in Agents and Stop, whole, and can be announced", async () => {

@@ -138,7 +138,7 @@ class Inbox {
       if (!this.#isDrawn) fill(this.body, h("p", { class: "lead" }, "Loading…"));
     }, 400);
     try {
-      const answer = await this.#app.api.get("/v1/owner/requests?all=1");
+      const answer = await this.#app.api.get(`/v1/owner/requests?decided=${MAX_DECIDED}`);
       this.#take(list(answer, "requests").map(rowOf));
     } catch (error) {
       if (!this.#isDrawn) fill(this.body, refusal(error));

@@ -158,6 +158,15 @@ describe("what admin calls refuse", () => {
       "malformed_request",
     ],
     ["a halt that is not there, lifted", "DELETE /v1/halts/x", undefined, "not_found"],
+    ...["", "-1", "1e3", "01", "1001", "99999"].map(
+      (typed) =>
+        [
+          "so many decided ones",
+          `GET /v1/owner/requests?decided=${typed}`,
+          undefined,
+          "malformed_request",
+        ] as const,
+    ),
     ["digits in an address", "GET /v1/owner/requests/x?match=42", undefined, "malformed_request"],
     [
       "digits that are a number",
@@ -264,6 +273,8 @@ describe("what admin calls answer", () => {
     [`GET /v1/credentials?agent=x`, () => ({ credentials: [] })],
     ["GET /v1/owner/requests", () => ({ requests: [] })],
     ["GET /v1/owner/requests?all=1&owner=alice", () => ({ requests: [{ state: "approved" }] })],
+    ["GET /v1/owner/requests?decided=1", () => ({ requests: [{ state: "approved" }] })],
+    ["GET /v1/owner/requests?decided=0", () => ({ requests: [] })],
     ["GET /v1/halts", () => ({ stops: [] })],
     ["GET /v1/log?from=0&to=2", () => ({ rows: [{ seq: 0 }, { seq: 1 }] })],
   ])("%s", async (what, wanted) => {

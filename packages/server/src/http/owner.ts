@@ -211,9 +211,22 @@ async function owners(w: World): Promise<Response> {
   return json({ owners: await Promise.all(withKeys) });
 }
 
+/** Decided questions of one answer at most. */
+const MAX_DECIDED = 1000;
+
+/** How many decided questions are asked for too: `decided`, or `all=1` for as many as there may be. */
+function decidedOf(request: Request): number {
+  const typed = query(request, "decided");
+  if (typed === undefined) return query(request, "all") === "1" ? MAX_DECIDED : 0;
+  if (!/^(0|[1-9][0-9]{0,3})$/.test(typed) || Number(typed) > MAX_DECIDED)
+    throw new Refusal("malformed_request", `decided is a number, at most ${MAX_DECIDED}`);
+  return Number(typed);
+}
+
 /**
- * Questions to one owner, or to all; with `all=1` decided ones too.
+ * Questions to one owner, or to all, that wait, and the newest decided ones where they are asked for; newest first.
  * @param more what else is said of each
+ * @throws Refusal `malformed_request`
  */
 export async function listRequests(
   w: World,
@@ -221,9 +234,14 @@ export async function listRequests(
   owner: string | undefined,
   more: (row: AskRow) => Promise<JsonObject> = () => Promise.resolve({}),
 ): Promise<JsonObject> {
-  const filter = owner === undefined ? {} : { owner };
-  const rows = await w.store.asks(
-    query(request, "all") === "1" ? filter : { ...filter, state: "asked" },
+  const count = decidedOf(request);
+  const of = owner === undefined ? {} : { owner };
+  const waiting = await w.store.asks({ ...of, state: "asked" });
+  const decided = count === 0 ? [] : await w.store.decidedAsks(owner, count);
+  // one that is decided between the two reads is there once, as decided
+  const byReq = new Map([...waiting, ...decided].map((row) => [row.req, row]));
+  const rows = [...byReq.values()].toSorted(
+    (one, two) => two.createdAt - one.createdAt || (one.req < two.req ? -1 : 1),
   );
   const views = rows.map(async (row) => ({
     ...askView(row),

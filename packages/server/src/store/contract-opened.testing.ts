@@ -70,4 +70,30 @@ export function openedRules(store: () => Store, put: f.Put): void {
     expect(await ended()).toEqual([{ state: "denied", at: f.NOW + 4 }]);
     expect((await store().ask("a"))?.opened).toBeUndefined();
   });
+
+  it("gives the questions of an owner that were decided last, alone or among several, and no more than asked for", async () => {
+    const among = { owner: BOB, parties: { m: 2, owners: [BOB, f.OWNER] } };
+    await put(
+      ...["a", "b", "open"].map((word) => ({ put: "ask", row: ask(word) }) as const),
+      { put: "ask", row: ask("shared", among) },
+      { put: "ask", row: ask("bob's", { owner: BOB }) },
+    );
+    await put(
+      end("b", "denied", f.NOW + 1),
+      end("shared", "expired", f.NOW + 2),
+      end("bob's", "denied", f.NOW + 3),
+      end("a", "superseded", f.NOW + 4),
+    );
+    const of = async (owner: string | undefined, count: number): Promise<readonly string[]> =>
+      (await store().decidedAsks(owner, count)).map(({ id }) => id);
+    expect(await of(f.OWNER, 10)).toEqual(["a", "shared", "b"]);
+    expect(await of(f.OWNER, 2)).toEqual(["a", "shared"]);
+    expect(await of(BOB, 10)).toEqual(["bob's", "shared"]);
+    expect(await of(CAROL, 10)).toEqual([]);
+    expect(await of(undefined, 10)).toEqual(["a", "bob's", "shared", "b"]);
+    expect(await of(undefined, 1)).toEqual(["a"]);
+    expect((await store().decidedAsks(f.OWNER, 1))[0]).toEqual(
+      ask("a", { state: "superseded", decidedAt: f.NOW + 4 }),
+    );
+  });
 }

@@ -232,6 +232,11 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE asks ADD COLUMN decided_by TEXT;
   `,
+  // The newest decisions are read without the others, however many there have been.
+  `
+  CREATE INDEX asks_decided ON asks (decided_at) WHERE decided_at IS NOT NULL;
+  CREATE INDEX asks_decided_several ON asks (decided_at) WHERE decided_at IS NOT NULL AND parties IS NOT NULL;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

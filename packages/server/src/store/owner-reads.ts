@@ -1,12 +1,20 @@
 import { utf8 } from "@countersign/core";
 import type { Digest, Seconds } from "@countersign/core";
 import { SqliteNoticeReads } from "./notice-reads.ts";
+import { decidedAsks } from "./decided.ts";
 import { endedAsks } from "./opened.ts";
 import type { EndedAskRow } from "./opened.ts";
 import type { OwnerReads } from "./owner-store.ts";
 import * as q from "./queries.ts";
 import type { DigitsRow } from "./digits-row.ts";
-import type { InvitationRow, LogRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
+import type {
+  AskRow,
+  InvitationRow,
+  LogRow,
+  RecoveryRow,
+  StarterRow,
+  StopCodeRow,
+} from "./rows.ts";
 import * as t from "./tables.ts";
 
 /** Reads of what is kept of owners beside their keys. */
@@ -50,6 +58,10 @@ export abstract class SqliteOwnerReads extends SqliteNoticeReads implements Owne
 
   endedAsks(owner: string, since: Seconds): Promise<readonly EndedAskRow[]> {
     return this.select((db) => endedAsks(db, owner, since));
+  }
+
+  decidedAsks(owner: string | undefined, count: number): Promise<readonly AskRow[]> {
+    return this.select((db) => decidedAsks(db, owner, count));
   }
 
   starters(owner: string): Promise<readonly StarterRow[]> {

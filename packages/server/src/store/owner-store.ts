@@ -5,6 +5,7 @@ import type { PushReads } from "./push-store.ts";
 import type { EndedAskRow } from "./opened.ts";
 import type {
   AnnouncementRow,
+  AskRow,
   BlockRow,
   InvitationRow,
   LogRow,
@@ -94,6 +95,8 @@ export interface OwnerReads extends NoticeReads, PushReads {
   recovery(id: string): Promise<RecoveryRow | undefined>;
   /** Questions to an owner that ended after an instant, alone or among several, newest first, at most 1000. */
   endedAsks(owner: string, since: Seconds): Promise<readonly EndedAskRow[]>;
+  /** Questions that have ended, to an owner, alone or among several, or to all; the newest decision first. */
+  decidedAsks(owner: string | undefined, count: number): Promise<readonly AskRow[]>;
   /** Of an owner, by host and user. */
   starters(owner: string): Promise<readonly StarterRow[]>;
   /** Newest first. */
