@@ -336,6 +336,7 @@ describe("by keyboard alone", () => {
     await tabTo(page, /^Make stop codes|^Make new codes/);
     await press("Enter");
     await expect.poll(() => page.locator(".codes li").count()).toBe(8);
+    expect(await hasFocus(page.getByRole("button", { name: "Make new codes" }))).toBe(true);
     await tabTo(page, /^Print$/);
     await press("Enter");
     expect(await page.evaluate("globalThis.isPrinted")).toBe(true);

@@ -5,6 +5,8 @@ import { fill, h } from "../ui/dom.ts";
 import type { Button } from "../ui/parts.ts";
 import { button, panel, refill, refusal, simpleButton } from "../ui/parts.ts";
 
+const AGAIN = "Make new codes";
+
 /** One box a code of the paper, those that were used struck out. */
 function boxes(of: number, used: readonly unknown[]): HTMLElement | undefined {
   if (of === 0) return undefined;
@@ -70,7 +72,7 @@ export class PrintedCodes {
     fill(this.#count, left === 0 ? "none left" : `${left} of ${of} left`);
     fill(this.#boxes, Array.isArray(used) && boxes(of, used));
     const make: Button = button(
-      left === 0 ? "Make stop codes" : "Make new codes",
+      left === 0 ? "Make stop codes" : AGAIN,
       "plain",
       () => void this.#make(make),
     );
@@ -88,6 +90,7 @@ export class PrintedCodes {
       const words = Array.isArray(codes) ? codes.filter((one) => typeof one === "string") : [];
       fill(this.#count, `${words.length} of ${words.length} left`);
       fill(this.#boxes, boxes(words.length, []));
+      make.setLabel(AGAIN);
       fill(
         this.#shown,
         this.#paper(words),

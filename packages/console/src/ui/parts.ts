@@ -12,6 +12,8 @@ export interface Button {
   /** @param why absent: it is on */
   setOff(why?: string): void;
   setBusy(words?: string): void;
+  /** What it is called from now on, and after it is busy. */
+  setLabel(label: Child): void;
 }
 
 let descriptions = 0;
@@ -22,6 +24,7 @@ export function button(
   press: () => void,
   whenOff: () => void = () => undefined,
 ): Button {
+  let named = label;
   const words = h("span", { class: "button-label" }, label);
   const element = h("button", {
     class: `button button-${kind}`,
@@ -48,9 +51,10 @@ export function button(
     element,
     setOff: (reason) => set(reason !== undefined, reason ?? ""),
     setBusy: (busy) => {
-      fill(words, busy ?? label);
+      fill(words, busy ?? named);
       set(busy !== undefined, busy ?? "");
     },
+    setLabel: (next) => fill(words, (named = next)),
   };
 }
 
