@@ -265,6 +265,27 @@ describe("a first key by a link", () => {
     expect((await step("options", other)).word).toBe("200");
   });
 
+  it("is made by no code once the owner has a key by another way", async () => {
+    const code = await codeFor();
+    const { signed } = await ceremonies(code);
+    const other = await enrolOwner(rig, "robin");
+    expect((await step("key", code, signed)).word).toBe(INVALID);
+    expect((await step("options", code)).word).toBe(INVALID);
+    expect(await keys()).toMatchObject([{ jkt: other.jkt }]);
+  });
+
+  it("is made by no code that was given out at the moment another key was enrolled", async () => {
+    const { body } = await invite();
+    const code = textOf(body["code"]);
+    const row = await rig.world.store.invitation(textOf(body["id"]));
+    const { signed } = await ceremonies(code);
+    const other = await enrolOwner(rig, "robin");
+    if (row === undefined) expect.fail("no invitation");
+    await rig.world.store.commit({ changes: [{ put: "invitation", row }] });
+    expect((await step("key", code, signed)).word).toBe(INVALID);
+    expect(await keys()).toMatchObject([{ jkt: other.jkt }]);
+  });
+
   it("is asked for ten times a minute from one address, at each step", async () => {
     for (let n = 0; n < 10; n += 1) expect((await step("options", "wrong")).word).toBe(INVALID);
     const code = await codeFor();

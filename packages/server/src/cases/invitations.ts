@@ -34,6 +34,10 @@ const spent = ({ hash }: InvitationRow): Once => ({
   until: Number.MAX_SAFE_INTEGER,
 });
 
+async function hasKey(w: World, owner: string): Promise<boolean> {
+  return (await w.store.ownerKeys(owner)).some(({ removedAt }) => removedAt === undefined);
+}
+
 /**
  * Invites a person to make his first key on the console's pages. The code is given out here and kept nowhere; it takes
  * the place of one that he did not use.
@@ -51,8 +55,7 @@ export async function invite(
       "Set console_port and consent_origins, or enrol an SSH key: countersign owner enrol NAME --key FILE.",
     );
   const owner = await ownerNamed(w, name, "person");
-  const keys = await w.store.ownerKeys(owner.id);
-  if (keys.some(({ removedAt }) => removedAt === undefined))
+  if (await hasKey(w, owner.id))
     throw new Refusal(
       "name_taken",
       "this owner has a key",
@@ -217,6 +220,8 @@ export async function enrolInvited(
 ): Promise<OwnerKeyRow> {
   const row = await typedInvitation(w, typed);
   if (row.usedAt !== undefined) throw await usedBefore(w, row, posted);
+  // enrolled while the invitation was written: the code alone adds no key to others
+  if (await hasKey(w, row.owner)) throw invalid();
   try {
     return await addKey(w, { ...posted, coSignatures: [] }, (key) => {
       if (key.owner !== row.owner)

@@ -347,7 +347,13 @@ function commitKey(
   const { jti, cs } = also;
   return w.store.commit({
     log: addedRow(w, row, cs),
-    changes: [{ put: "ownerKey", row }, ...changes, ...also.changes],
+    changes: [
+      { put: "ownerKey", row },
+      ...changes,
+      ...also.changes,
+      // a code that is out still makes a first key, and this owner has one now
+      { drop: "invitations", owner: row.owner },
+    ],
     once: [
       { kind: "jti", value: jti, until: Number.MAX_SAFE_INTEGER },
       { kind: "key", value: row.jkt, until: Number.MAX_SAFE_INTEGER },

@@ -471,3 +471,15 @@ describe("cancelled and enabled at once", () => {
     await loss.rig.close();
   });
 });
+
+it("ends a link for a first key that was open: the owner has a key", async () => {
+  const loss = await makeLoss({ config: { console_port: 8444 } });
+  const { rig, owner, bob, carol } = loss;
+  await rig.call("admin", `DELETE /v1/owner/keys/${owner.jkt}`);
+  const made = await rig.call("admin", "POST /v1/owner/invitations", { json: { name: "alice" } });
+  const id = textOf(made.body["id"]);
+  expect(await rig.world.store.invitation(id)).toBeDefined();
+  expect((await recover(loss, { coSigners: [bob, carol] })).word).toBe("200");
+  expect(await rig.world.store.invitation(id)).toBeUndefined();
+  await rig.close();
+});

@@ -67,6 +67,7 @@ async function commitRecovered(
         { end: "grants", scope: "ownerKey", target: jkt, at: now, why: "key lost" },
       ]),
       { put: "ownerKey", row },
+      { drop: "invitations", owner: row.owner },
       { bump: "bundleSequence" },
       ...(recovery === undefined
         ? []

@@ -40,7 +40,7 @@ export type OwnerChange =
       readonly hash: string;
       readonly fields: Partial<Pick<InvitationRow, "usedAt" | "jkt" | "cancelledAt">>;
     }
-  /** Takes the invitations of an owner away that were not used; may hit none. */
+  /** Takes the invitations of an owner away that made no key; may hit none. */
   | { readonly drop: "invitations"; readonly owner: string }
   /** Takes an owner's printed codes away; may hit none. */
   | { readonly drop: "stopCodes"; readonly owner: string }
