@@ -37,7 +37,7 @@ interface Console {
   session: string;
   /** A question of the owner who is signed in. */
   question: string;
-  call(place: "console", what: string, options?: CallOptions): Promise<Exchange>;
+  call(place: "console" | "admin", what: string, options?: CallOptions): Promise<Exchange>;
 }
 
 const first = ({ values }: Exchange): Readonly<Record<string, Json>> =>
@@ -85,6 +85,32 @@ async function enrolByLink(apis: Console): Promise<void> {
   await apis.call("console", "POST /v1/owner/enrolment/cancel", { json: code });
 }
 
+/** A passkey of an owner who has a key: that one signs for it. */
+async function enrolFurther(apis: Console): Promise<void> {
+  const { rig, owner } = apis.whole.scene;
+  const invited = { name: "alice", co_signer: owner.jkt };
+  const offer = async (): Promise<{ at: string; code: object; bytes: Uint8Array; jkt: string }> => {
+    const made = first(await apis.call("admin", "POST /v1/owner/invitations", { json: invited }));
+    const code = { code: textOf(made["code"]) };
+    const { posted, bytes, passkey } = await registered(apis, "/v1/owner/enrolment", code);
+    const json = { ...code, ...posted };
+    await apis.call("console", "POST /v1/owner/enrolment/key", { json });
+    await apis.call("console", "POST /v1/owner/enrolment/state", {
+      json: { ...code, jkt: passkey.jkt },
+    });
+    const at = `/v1/owner/invitations/${textOf(made["id"])}`;
+    await apis.call("admin", `GET ${at}`);
+    return { at, code, bytes, jkt: passkey.jkt };
+  };
+  const declined = await offer();
+  await apis.call("admin", `POST ${declined.at}/decline`, { json: {} });
+  await apis.call("admin", `GET ${declined.at}`);
+  const { at, bytes, jkt } = await offer();
+  const json = { jkt: owner.jkt, sig: await owner.sign(bytes) };
+  await apis.call("admin", `POST ${at}/co-signature`, { json });
+  await rig.call("admin", `DELETE /v1/owner/keys/${jkt}`);
+}
+
 /** A second key, said to be his and removed again; printed codes. */
 async function keepKeys(apis: Console, passkey: Passkey): Promise<void> {
   const { passkey: fresh, bytes, posted } = await registered(apis, "/v1/owner/keys/webauthn", {});
@@ -117,6 +143,7 @@ export async function sitAtConsole(apis: Console): Promise<void> {
   await signIn(apis, passkey);
   await apis.call("console", "GET /v1/owner/me");
   await enrolByLink(apis);
+  await enrolFurther(apis);
   await keepKeys(apis, passkey);
   await takeNotices(apis);
   const { body } = await host.ask({ script: 11 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fromBase64url, INVITATION_SECONDS, readCode } from "../../packages/core/src/index.ts";
+import { INVITATION_SECONDS, readCode } from "../../packages/core/src/index.ts";
 import type { JsonObject } from "../../packages/core/src/index.ts";
 import { generateSigner } from "../../packages/node/src/index.ts";
 import { enrolInvited, takeInvited } from "../../packages/server/src/cases/invitations.ts";
@@ -8,15 +8,22 @@ import { faulty } from "../../packages/server/src/store/faulty.testing.ts";
 import { makeRig, textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig, RigOptions } from "../../packages/server/src/world.testing.ts";
 import { pageCall, sessionOf, signIn } from "./console-page.ts";
+import {
+  ceremonies as ceremoniesOf,
+  CONSOLE,
+  keysOf,
+  recordsOf,
+  step as stepOf,
+} from "./invited.ts";
+import type { Begun } from "./invited.ts";
 import { BOUND, credentialOf, enrolPasskey, Passkey } from "./passkey.ts";
 
-const CONFIG = { console_port: 8444 };
 const INVALID = "invitation_invalid";
 const USED = "invitation_used";
 
 let rig: Rig;
 async function begin(options: RigOptions = {}): Promise<void> {
-  rig = await makeRig({ config: CONFIG, ...options });
+  rig = await makeRig({ config: CONSOLE, ...options });
 }
 afterEach(() => rig.close());
 
@@ -28,42 +35,15 @@ async function codeFor(name = "robin"): Promise<string> {
   return textOf(body["code"]);
 }
 const step = (what: string, code: string, more: object = {}): Promise<Answered> =>
-  pageCall(rig, `POST /v1/owner/enrolment/${what}`, { json: { code, ...more } });
-
-interface Begun {
-  readonly passkey: Passkey;
-  /** What the page posts last. */
-  readonly signed: { readonly statement: string; readonly comment: string; sig: JsonObject };
-}
-
-/** Both ceremonies of a first key, up to the post that enrols it. */
-async function ceremonies(code: string): Promise<Begun> {
-  const signer = generateSigner();
-  const { body } = await step("options", code);
-  const challenge = textOf((body["options"] as JsonObject)["challenge"]); // as the server says it
-  const { body: taken } = await step("verify", code, {
-    credential: await credentialOf(signer, challenge),
-  });
-  const statement = textOf(taken["jcs"]);
-  const passkey = new Passkey(rig, textOf((taken["owner"] as JsonObject)["id"]), signer);
-  const sig = await passkey.sign(fromBase64url(statement));
-  passkey.counter += 1;
-  return { passkey, signed: { statement, comment: "MacBook", sig } };
-}
+  stepOf(rig, what, code, more);
+const ceremonies = (code: string): Promise<Begun> => ceremoniesOf(rig, code);
 async function firstKey(code: string): Promise<Passkey> {
   const { passkey, signed } = await ceremonies(code);
   expect((await step("key", code, signed)).word).toBe("200");
   return passkey;
 }
-const keys = async (name = "robin"): Promise<readonly JsonObject[]> => {
-  const { body } = await rig.call("admin", "GET /v1/owners");
-  const owner = (body["owners"] as readonly JsonObject[]).find((one) => one["name"] === name);
-  return (owner?.["keys"] ?? []) as readonly JsonObject[]; // as the server says it
-};
-const logged = async (type: string): Promise<readonly unknown[]> =>
-  (await rig.world.store.logRows(0, 1000))
-    .filter((row) => row.type === type)
-    .map(({ record }) => JSON.parse(new TextDecoder().decode(record)) as unknown);
+const keys = (name = "robin"): Promise<readonly JsonObject[]> => keysOf(rig, name);
+const logged = (type: string): Promise<readonly unknown[]> => recordsOf(rig, type);
 
 describe("a first key by a link", () => {
   beforeEach(() => begin());
@@ -221,7 +201,7 @@ describe("a first key by a link", () => {
       enrolInvited(rig.world, code, posted),
       enrolInvited(rig.world, code, posted).catch((error: unknown) => error),
     ]);
-    expect(both).toMatchObject([{ jkt: passkey.jkt }, { code: "replayed" }]);
+    expect(both).toMatchObject([{ key: { jkt: passkey.jkt } }, { code: "replayed" }]);
     expect(await keys()).toMatchObject([{ jkt: passkey.jkt }]);
     expect((await signIn(rig, passkey)).word).toBe("200");
   });

@@ -14,6 +14,7 @@ import { generateSigner, nodeCrypto as c } from "../../packages/node/src/index.t
 import { enrolOwner } from "../../packages/server/src/people.testing.ts";
 import type { Owner } from "../../packages/server/src/people.testing.ts";
 import { textOf } from "../../packages/server/src/world.testing.ts";
+import { ceremonies, CONSOLE, step } from "./invited.ts";
 import { makeWhole } from "./whole.ts";
 import type { Whole } from "./whole.ts";
 
@@ -30,16 +31,34 @@ function trustOf(bundle: TrustBundle, { jkt, id }: Owner): Trust {
   return new Map([[domain.origin, domain]]);
 }
 
-describe("a second key of an owner, co-signed by the first", () => {
+/** A passkey that was made on the console's page, and signed for at the terminal. */
+async function passkeyOf(first: Owner): Promise<Owner> {
+  const { rig } = first;
+  const invited = { name: "alice", co_signer: first.jkt };
+  const { body } = await rig.call("admin", "POST /v1/owner/invitations", { json: invited });
+  const code = textOf(body["code"]);
+  const { passkey, signed } = await ceremonies(rig, code);
+  expect((await step(rig, "key", code, signed)).word).toBe("202");
+  const json = { jkt: first.jkt, sig: await first.sign(fromBase64url(signed.statement)) };
+  const at = `POST /v1/owner/invitations/${textOf(body["id"])}/co-signature`;
+  expect((await rig.call("admin", at, { json })).word).toBe("200");
+  passkey.counter = 3;
+  return passkey;
+}
+
+describe.each<readonly [string, (first: Owner) => Promise<Owner>]>([
+  ["an SSH key", (first) => enrolOwner(first.rig, "alice", generateSigner("Ed25519"), [first])],
+  ["a passkey made in the console", passkeyOf],
+])("a second key of an owner, co-signed by the first: %s", (_name, make) => {
   let whole: Whole;
   let first: Owner;
   let second: Owner;
   let old: TrustBundle;
   beforeEach(async () => {
-    whole = await makeWhole();
+    whole = await makeWhole({ server: { config: CONSOLE } });
     const { rig, owner } = whole.scene;
     first = owner;
-    second = await enrolOwner(rig, "alice", generateSigner("Ed25519"), [first]);
+    second = await make(first);
     old = await published();
     await whole.credential();
     const [ask] = await rig.world.store.asks({ state: "asked" });

@@ -2,7 +2,7 @@ import type { Bytes, Random, Seconds } from "../crypto.ts";
 import { concat, utf8 } from "../bytes.ts";
 import { crockford } from "./code.ts";
 
-/** How long an invitation to make a first key is good. */
+/** How long an invitation to make a key on the console's pages is good. */
 export const INVITATION_SECONDS: Seconds = 600;
 
 const RANDOM_BYTES = 7; // fifty bits are shown of them

@@ -37,8 +37,15 @@ export async function approvedScene(
   return { ...scene, cs: await scene.owner.approve(body["id"]) };
 }
 
-/** A store in which something happens just before the first decision of this type is written. */
-export function before(type: string, act: () => Promise<unknown>): (store: Store) => Store {
+/**
+ * A store in which something happens just before the first decision of this type is written.
+ * @param isArmed whether it may be this one; default any
+ */
+export function before(
+  type: string,
+  act: () => Promise<unknown>,
+  isArmed: () => boolean = () => true,
+): (store: Store) => Store {
   let isDone = false;
   return (store) =>
     new Proxy(store, {
@@ -48,7 +55,7 @@ export function before(type: string, act: () => Promise<unknown>): (store: Store
         if (name !== "commit")
           return (...given: unknown[]) => Reflect.apply(member, target, given) as unknown;
         return async (...given: Parameters<Store["commit"]>) => {
-          if (!isDone && given[0].log?.type === type) {
+          if (!isDone && isArmed() && given[0].log?.type === type) {
             isDone = true;
             await act();
           }

@@ -116,6 +116,8 @@ async function status(w: World): Promise<Response> {
     api: w.config.apiUrl,
     policy: w.config.policy,
     development: w.config.isDevelopment,
+    // the address where owners make their passkeys and sign
+    ...(w.config.console === undefined ? {} : { console: w.config.consent.origins[0] ?? "" }),
     ...(hold === undefined ? {} : { hold }),
     keys: {
       agents_ca: { not_after: w.keys.agents.certificate.notAfter },

@@ -159,7 +159,8 @@ const offer =
     });
   };
 
-function readCoSignature(value: Json, where: string): CoSignature {
+/** A co-signature: whose it is, and the signature. @throws Refusal `malformed_request` */
+export function readCoSignature(value: Json, where: string): CoSignature {
   const members = new Members(value, "malformed_request", where);
   const sig = members.raw("sig");
   const jkt = members.thumbprint("jkt");

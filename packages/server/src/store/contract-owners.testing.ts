@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import * as f from "./fixtures.testing.ts";
-import type { InvitationRow, RecoveryRow, StopCodeRow } from "./rows.ts";
+import type { InvitationRow } from "./invitation-row.ts";
+import type { RecoveryRow, StopCodeRow } from "./rows.ts";
 import type { Change, Store } from "./store.ts";
 
 export function recoveryRow(change: Partial<RecoveryRow> = {}): RecoveryRow {
@@ -85,6 +86,28 @@ export function ownerRules(store: () => Store, put: f.Put): void {
     expect(await store().invitation("a")).toEqual(used);
     await put({ sweep: "expired", now: f.NOW + 31 * 86_400 });
     expect(await store().invitation("a")).toBeUndefined();
+  });
+
+  it("keeps what waits with an invitation for its co-signer, and drops it with the invitation", async () => {
+    const row: InvitationRow = {
+      hash: "c",
+      id: "id-c",
+      owner: f.OWNER,
+      by: "admin",
+      madeAt: f.NOW,
+      exp: f.NOW + 600,
+      coSigner: "old",
+    };
+    const offer = { statement: "AAAA", sig: { k: "webauthn", s: "AAAA" }, comment: "phone" };
+    await put({ put: "invitation", row });
+    expect(await store().invitation("c")).toEqual(row);
+    await put({ set: "invitation", hash: "c", fields: { offer, jkt: "new" } });
+    expect(await store().invitation("id-c")).toEqual({ ...row, offer, jkt: "new" });
+    const ended = { cancelledAt: f.NOW + 1, cancelledBy: "terminal" } as const;
+    await put({ set: "invitation", hash: "c", fields: ended });
+    expect(await store().invitation("c")).toEqual({ ...row, offer, jkt: "new", ...ended });
+    await put({ drop: "invitations", owner: f.OWNER });
+    expect(await store().invitation("c")).toBeUndefined();
   });
 
   it("keeps one announced recovery an owner, and knows whose its key is", async () => {

@@ -237,6 +237,12 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX asks_decided ON asks (decided_at) WHERE decided_at IS NOT NULL;
   CREATE INDEX asks_decided_several ON asks (decided_at) WHERE decided_at IS NOT NULL AND parties IS NOT NULL;
   `,
+  // Who has a key makes a passkey too: what it signed waits with the invitation for the signature of that key.
+  `
+  ALTER TABLE invitations ADD COLUMN co_signer TEXT;
+  ALTER TABLE invitations ADD COLUMN offer TEXT;
+  ALTER TABLE invitations ADD COLUMN cancelled_by TEXT;
+  `,
 ];
 
 function pragma(db: Sqlite, name: string): unknown {

@@ -7,14 +7,8 @@ import type { EndedAskRow } from "./opened.ts";
 import type { OwnerReads } from "./owner-store.ts";
 import * as q from "./queries.ts";
 import type { DigitsRow } from "./digits-row.ts";
-import type {
-  AskRow,
-  InvitationRow,
-  LogRow,
-  RecoveryRow,
-  StarterRow,
-  StopCodeRow,
-} from "./rows.ts";
+import type { InvitationRow } from "./invitation-row.ts";
+import type { AskRow, LogRow, RecoveryRow, StarterRow, StopCodeRow } from "./rows.ts";
 import * as t from "./tables.ts";
 
 /** Reads of what is kept of owners beside their keys. */

@@ -3,11 +3,11 @@ import type { DigitsRow } from "./digits-row.ts";
 import type { NoticeReads } from "./notice-store.ts";
 import type { PushReads } from "./push-store.ts";
 import type { EndedAskRow } from "./opened.ts";
+import type { InvitationRow } from "./invitation-row.ts";
 import type {
   AnnouncementRow,
   AskRow,
   BlockRow,
-  InvitationRow,
   LogRow,
   RecoveryRow,
   StarterRow,
@@ -38,7 +38,9 @@ export type OwnerChange =
   | {
       readonly set: "invitation";
       readonly hash: string;
-      readonly fields: Partial<Pick<InvitationRow, "usedAt" | "jkt" | "cancelledAt">>;
+      readonly fields: Partial<
+        Pick<InvitationRow, "offer" | "usedAt" | "jkt" | "cancelledAt" | "cancelledBy">
+      >;
     }
   /** Takes the invitations of an owner away that made no key; may hit none. */
   | { readonly drop: "invitations"; readonly owner: string }

@@ -102,22 +102,6 @@ export interface OwnerKeyRow {
   readonly knownBy?: readonly string[];
 }
 
-/** A person's invitation to make a first key. Of its code the keyed hash is stored. */
-export interface InvitationRow {
-  readonly hash: string;
-  /** Short random name. */
-  readonly id: string;
-  /** Owner id. */
-  readonly owner: string;
-  readonly by: string;
-  readonly madeAt: Seconds;
-  readonly exp: Seconds;
-  readonly usedAt?: Seconds;
-  /** Thumbprint of the key that was made with it. */
-  readonly jkt?: string;
-  readonly cancelledAt?: Seconds;
-}
-
 /** A registration of a passkey that was begun (WebAuthn 7.1). */
 export interface RegistrationRow {
   /** Base64url. */

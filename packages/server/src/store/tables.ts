@@ -1,5 +1,6 @@
 import type { Json } from "@countersign/core";
 import type { DigitsRow } from "./digits-row.ts";
+import type { InvitationRow } from "./invitation-row.ts";
 import type {
   AnnouncementRow,
   AskRow,
@@ -12,7 +13,6 @@ import type {
   GatewayRow,
   GrantRow,
   InstallationRow,
-  InvitationRow,
   JoinTokenRow,
   LogRow,
   OwnerKeyRow,
@@ -180,9 +180,12 @@ export const INVITATIONS: Table<InvitationRow> = table<InvitationRow>("invitatio
   by: "text",
   madeAt: "integer",
   exp: "integer",
+  coSigner: "text",
+  offer: "json",
   usedAt: "integer",
   jkt: "text",
   cancelledAt: "integer",
+  cancelledBy: "text",
 });
 export const STOP_CODES: Table<StopCodeRow> = table<StopCodeRow>("stop_codes", {
   hash: "text",
