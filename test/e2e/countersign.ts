@@ -94,7 +94,12 @@ export class Running {
   }
 
   write(line: string): void {
-    this.#child.stdin?.write(`${line}\n`);
+    this.type(`${line}\n`);
+  }
+
+  /** Characters as they are typed, with no line's end. */
+  type(characters: string): void {
+    this.#child.stdin?.write(characters);
   }
 
   /** What `find` makes of the lines, now or later; fails when the process ends first. */

@@ -88,7 +88,8 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
       const statement = await statementFrom(options);
       const sig = await signatureFrom(options.signature, statement, key);
       const coSignatures = await coSign(cli, options, statement);
-      await finishEnrolment(cli, api, name, { statement, sig, coSignatures, ...certified });
+      const signed = { statement, sig, coSignatures, ...certified };
+      await finishEnrolment(cli, api, { name, key: options.key }, signed);
       return;
     }
     const offered = await offerKey(api, name, options.kind, key);
@@ -104,7 +105,7 @@ export async function enrol(cli: Cli, name: string, options: EnrolOptions): Prom
         `${rendered.title}\n${rendered.lines.map((line) => `  ${line}\n`).join("")}`,
       );
     const signed = await signHere(cli, options, statement.bytes);
-    await finishEnrolment(cli, api, name, { ...signed, ...certified });
+    await finishEnrolment(cli, api, { name, key: options.key }, { ...signed, ...certified });
   });
 }
 
@@ -182,12 +183,25 @@ export function checkKeyStatement(statement: Statement, key: OwnerPublicKey): vo
     throw new Refusal("statement_invalid", "the server's statement names another key");
 }
 
+/** How a person who signs in the terminal comes to a passkey; nothing where there is no console. */
+async function passkeyLines(
+  api: LocalApi,
+  kind: string,
+  of: { readonly name: string; readonly key: string },
+): Promise<readonly string[]> {
+  if (kind !== "person" || (await api.get("/v1/status"))["console"] === undefined) return [];
+  return [
+    `  For the console, a passkey beside it: countersign owner invite ${of.name} ${keyOption(of.key)}`,
+  ];
+}
+
 async function finishEnrolment(
   cli: Cli,
   api: LocalApi,
-  name: string,
+  of: { readonly name: string; readonly key: string },
   signed: SignedStatement,
 ): Promise<void> {
+  const { name } = of;
   const answer = await api.post("/v1/owner/keys", {
     statement: base64url(signed.statement),
     sig: { ...signed.sig },
@@ -202,6 +216,7 @@ async function finishEnrolment(
       isCertified: signed.x5c !== undefined,
       isCoSigned: signed.coSignatures.length > 0,
     }),
+    ...(await passkeyLines(api, text(answer, "kind"), of)),
     `Next: countersign agent register NAME --owner ${name} --audience URL`,
   ]);
 }

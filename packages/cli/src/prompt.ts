@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import type { Interface } from "node:readline/promises";
 import { readCode, Refusal } from "@countersign/core";
@@ -86,6 +87,22 @@ export async function askDigits(cli: Cli, code: string): Promise<string> {
       const digits = answer.replace(/ /g, "");
       if (TWO_DIGITS.test(digits)) return digits;
     }
+  } finally {
+    prompt.close();
+  }
+}
+
+/** A question that takes a yes: whatever else is typed is a no, and so are the end of the input and of the time. */
+export async function askYes(cli: Cli, question: string, timeoutMs: number): Promise<boolean> {
+  const output = cli.isJson ? cli.stderr : cli.stdout;
+  const prompt = createInterface({ input: cli.stdin, output });
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const answer = await Promise.race([
+      ask(prompt, question).catch(() => ""),
+      once(prompt, "close", { signal }).catch(() => undefined),
+    ]);
+    return typeof answer === "string" && /^y(es)?$/i.test(answer);
   } finally {
     prompt.close();
   }

@@ -76,23 +76,41 @@ export function keyOption(key: string): string {
   return shellLine(isPkcs11Uri(key) ? "--pkcs11" : "--key", key);
 }
 
-/** Both options name one key: from here on it is `key`, and no command tells them apart. */
-function nameKey(command: Command): void {
-  const { key, pkcs11 } = command.opts<{ key?: string; pkcs11?: string }>();
+interface NamedKey {
+  readonly key?: string;
+  readonly pkcs11?: string;
+}
+
+function demandKey(command: Command): void {
+  const { key, pkcs11 } = command.opts<NamedKey>();
   if (key === undefined && pkcs11 === undefined)
     command.error("error: required option '--key <file>' or '--pkcs11 <uri>' not specified");
+}
+
+/** Both options name one key: from here on it is `key`, and no command tells them apart. */
+function nameKey(command: Command): void {
+  const { key, pkcs11 } = command.opts<NamedKey>();
   if (pkcs11 === undefined) return;
   if (key !== undefined) command.error("error: --key and --pkcs11 name two keys: choose one");
   if (!isPkcs11Uri(pkcs11)) command.error("error: --pkcs11 takes a URI that begins with pkcs11:");
   command.setOptionValue("key", pkcs11);
 }
 
-/** The options that name the key of a command that signs. */
-export function namingKey(command: Command): Command {
+/**
+ * The options that name a key of a command that signs only where one is named.
+ * @param purpose what is done with it, at the end of the option's description
+ */
+export function mayNameKey(command: Command, purpose = ""): Command {
+  const [flags, about] = KEY;
   return command
-    .option(...KEY)
+    .option(flags, `${about}${purpose}`)
     .option(...TOKEN)
     .hook("preAction", nameKey);
+}
+
+/** The options that name the key of a command that signs. */
+export function namingKey(command: Command): Command {
+  return mayNameKey(command).hook("preAction", demandKey);
 }
 
 /** The options of a command that signs, here or elsewhere. */

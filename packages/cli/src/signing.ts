@@ -115,13 +115,14 @@ function privateKeyObject(jwk: Jwk, secret: Bytes): ReturnType<typeof createPriv
 /**
  * The signer that a name stands for: of a `pkcs11:` URI the token's key; of a file the file itself when it is an
  * unencrypted OpenSSH or PEM key, else the ssh-agent that holds it. What it signs is verified before anybody gets it.
+ * @param statementFile where a statement is written to be signed elsewhere; undefined where it is signed here or not at all
  * @param pins of tokens; absent: the terminal is asked
  * @throws Refusal `not_found`, `invalid_key`, `key_unsupported` with what helps as `next`; as `openTokenKey`
  */
 export async function openOwnerKey(
   cli: Cli,
   name: string,
-  statementFile: string,
+  statementFile: string | undefined,
   pins?: PinSource,
 ): Promise<OwnerSigner> {
   const signer = isPkcs11Uri(name)
@@ -130,7 +131,11 @@ export async function openOwnerKey(
   return { ...signer, sign: async (statement) => verified(signer, statement) };
 }
 
-async function openFile(cli: Cli, path: string, statementFile: string): Promise<OwnerSigner> {
+async function openFile(
+  cli: Cli,
+  path: string,
+  statementFile: string | undefined,
+): Promise<OwnerSigner> {
   const text = await readText(path);
   return isPem(text) ? openPemKey(path, text) : openSsh(cli, path, text, statementFile);
 }
@@ -146,7 +151,7 @@ async function openSsh(
   cli: Cli,
   path: string,
   text: string,
-  statementFile: string,
+  statementFile: string | undefined,
 ): Promise<OwnerSigner> {
   if (text.startsWith("-----BEGIN OPENSSH PRIVATE KEY-----")) {
     const opened = openPrivate(text);
@@ -157,7 +162,11 @@ async function openSsh(
   const { key, comment } = parsePublic(await readText(publicPath));
   const signer = await agentSigner(cli, key, comment);
   if (signer !== undefined) return signer;
-  const next = `Add it to the ssh-agent (ssh-add ${path.replace(/\.pub$/, "")}), or sign elsewhere: run this command with --print > ${statementFile}, then ${sshKeygenLine(path, statementFile)}, then this command with --signature ${statementFile}.sig.`;
+  const add = `Add it to the ssh-agent (ssh-add ${path.replace(/\.pub$/, "")})`;
+  const next =
+    statementFile === undefined
+      ? `${add}.`
+      : `${add}, or sign elsewhere: run this command with --print > ${statementFile}, then ${sshKeygenLine(path, statementFile)}, then this command with --signature ${statementFile}.sig.`;
   throw new Refusal(
     "key_unsupported",
     "the key is encrypted, in hardware, or only its public part is here, and no ssh-agent holds it",
