@@ -176,7 +176,7 @@ describe("a page whose file has to come first", () => {
     await page.getByText("This part of the console could not be loaded.").waitFor();
     await page.unroute(path);
     await page.getByRole("button", { name: "Try again" }).click();
-    await heading(page, "Make your first key").waitFor();
+    await heading(page, "Make your passkey").waitFor();
   });
 
   it.each([

@@ -29,7 +29,7 @@ describe("the first key, in a real browser", () => {
   const again = async (): Promise<void> => {
     await page.goto("about:blank");
     await page.goto(`${origin}/#/enrol`);
-    await titled("Make your first key");
+    await titled("Make your passkey");
   };
   beforeAll(async () => {
     home = await Home.create();
@@ -51,7 +51,7 @@ describe("the first key, in a real browser", () => {
     expect(url).toMatch(/^http:\/\/localhost:\d+\/#\/enrol$/);
     code = await told(terminal, /type there +(\S+)/);
     await page.goto(url);
-    await titled("Make your first key");
+    await titled("Make your passkey");
     await picture(page, "enrol-code");
     await typed("00000-00000");
     await page.getByText("invitation_invalid").waitFor();

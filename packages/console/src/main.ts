@@ -46,7 +46,7 @@ function isOutside(place: Place): boolean {
   return true;
 }
 
-/** The steps of a first key come in a file of their own: most visitors have a key. */
+/** The steps of a key by a code come in a file of their own: most visitors have a key. */
 async function enrol(place: Place): Promise<void> {
   try {
     const { enrolPage } = await fetched(import("./pages/enrol.ts"), api);
@@ -55,7 +55,7 @@ async function enrol(place: Place): Promise<void> {
       window.history.replaceState(null, "", "#/keys"); // entered here, not by the change of the address
       void enter(place);
     });
-    showAlone("First key", page);
+    showAlone("Make a passkey", page);
   } catch (error) {
     showAlone(
       "Not loaded",

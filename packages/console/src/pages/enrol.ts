@@ -4,6 +4,7 @@ import type { Api } from "../api.ts";
 import type { Place } from "../app.ts";
 import { deviceName } from "../device-name.ts";
 import { keySheet, short } from "../key-sheet.ts";
+import { offerEnd } from "../offered-key.ts";
 import { signIn, signStatement } from "../passkey.ts";
 import { makePasskey, readKeyText } from "../registration.ts";
 import type { KeyText } from "../registration.ts";
@@ -15,6 +16,8 @@ import { mark } from "../ui/mark.ts";
 import { button, refusal, simpleButton } from "../ui/parts.ts";
 import type { Button } from "../ui/parts.ts";
 import { clockTime } from "../ui/time.ts";
+import { ENDS, wordsOf } from "./enrol-words.ts";
+import type { EmptyEnd } from "./enrol-words.ts";
 
 interface At {
   readonly c: Crypto;
@@ -22,12 +25,17 @@ interface At {
   readonly place: Place;
 }
 
-/** The steps of a first key. Each is a screen of its own, with its title in focus. */
+/** After the end of its time, for what is on the way. */
+const LATE_SECONDS = 15;
+
+/** The steps of a key that is made by a code. Each is a screen of its own, with its title in focus. */
 class Enrolment {
   readonly root: HTMLElement = h("main", { class: "sign-in enrol", attrs: { id: "content" } });
   readonly #at: At;
   readonly #done: (answer: JsonObject) => void;
   #code = "";
+  /** Counts the screens: what was begun on one ends with it. */
+  #shown = 0;
 
   constructor(at: At, done: (answer: JsonObject) => void) {
     this.#at = at;
@@ -36,6 +44,7 @@ class Enrolment {
   }
 
   #screen(step: string, title: string, ...children: readonly Child[]): void {
+    this.#shown += 1;
     fill(
       this.root,
       h(
@@ -88,7 +97,7 @@ class Enrolment {
     });
     this.#screen(
       "Step 1 of 3",
-      "Make your first key",
+      "Make your passkey",
       h(
         "p",
         { class: "lead" },
@@ -134,6 +143,11 @@ class Enrolment {
     const { place, c } = this.#at;
     const problem = h("div", {});
     const owner = nameOf(text(object(answer["owner"]), "id").replaceAll(":", "/"));
+    const { co_signer: coSigner } = answer;
+    const words = wordsOf(
+      place.trustDomain,
+      coSigner === undefined ? undefined : text(answer, "co_signer"),
+    );
     const make = this.#press(
       [icon("keys"), "Make my passkey"],
       "Waiting for your device…",
@@ -159,14 +173,11 @@ class Enrolment {
         "What it does",
         `It makes a passkey on this device, for the address ${place.rpId} only. The key never leaves the device or its vault. The server stores its public half.`,
       ],
-      [
-        "How sure",
-        "Nobody else signs for this first key. Services trust it as far as they trust this server, until a second person signs for it.",
-      ],
+      ["How sure", ...words.surety],
     ];
     this.#screen(
       "Step 1 of 3",
-      `You become the owner of agents in ${place.trustDomain}.`,
+      words.title,
       h(
         "article",
         { class: "sheet" },
@@ -175,17 +186,13 @@ class Enrolment {
           { class: "sheet-title" },
           "An agent of yours gets a name only when you sign for it.",
         ),
-        clauses.map(([name, ...words]) =>
-          h("section", { class: "clause" }, h("h3", {}, name), h("div", {}, h("p", {}, words))),
+        clauses.map(([name, ...said]) =>
+          h("section", { class: "clause" }, h("h3", {}, name), h("div", {}, h("p", {}, said))),
         ),
       ),
       h("div", { class: "pair" }, this.#cancelButton(problem), make.element),
       problem,
-      h(
-        "p",
-        { class: "note" },
-        "Next: 2. your new key signs for itself. 3. you compare eight characters with the terminal.",
-      ),
+      h("p", { class: "note" }, words.next),
     );
   }
 
@@ -200,9 +207,11 @@ class Enrolment {
       async () => {
         const sig = await signStatement(c, statement.bytes, place.rpId, credentialId);
         const posted = { statement: base64url(statement.bytes), comment: deviceName() };
-        const { jkt } = await this.#call("key", { ...posted, sig: { ...sig } });
-        if (jkt !== statement.body.key.jkt) throw new TypeError("another key than was signed for");
-        this.#compare(statement.body.key.jkt);
+        const answer = await this.#call("key", { ...posted, sig: { ...sig } });
+        const { jkt } = statement.body.key;
+        if (answer["jkt"] !== jkt) throw new TypeError("another key than was signed for");
+        if (answer["state"] === "waiting") this.#wait(jkt, answer);
+        else this.#compare(jkt);
       },
     );
     this.#screen(
@@ -219,18 +228,80 @@ class Enrolment {
     );
   }
 
-  #compare(jkt: string): void {
+  #enterButton(label: string, problem: HTMLElement): HTMLElement {
     const { c, api, place } = this.#at;
+    return this.#press(label, "Waiting for your passkey…", problem, async () => {
+      const nonce = text(await api.post("/v1/owner/sign-in/nonce", {}), "nonce");
+      this.#done(await api.post("/v1/owner/sign-in", await signIn(c, nonce, place.rpId)));
+    }).element;
+  }
+
+  /** A further key is none before another one of the owner has signed for it, in the terminal. */
+  #wait(jkt: string, answer: JsonObject): void {
     const problem = h("div", {});
-    const enter = this.#press(
-      "They are the same: sign in",
-      "Waiting for your passkey…",
+    const until = number(answer, "expires_at");
+    const line = h("p", { class: "note", attrs: { role: "status" } });
+    this.#screen(
+      "Step 3 of 3",
+      "Say yes in the terminal",
+      h(
+        "p",
+        { class: "lead" },
+        "The terminal that gave you the code shows the same eight characters, and asks. There your key ",
+        h("span", { class: "mono strong" }, short(text(answer, "co_signer"))),
+        " signs for this one:",
+      ),
+      h("p", { class: "code-shown" }, short(jkt)),
+      line,
+      h("div", { class: "pair" }, this.#cancelButton(problem)),
       problem,
-      async () => {
-        const nonce = text(await api.post("/v1/owner/sign-in/nonce", {}), "nonce");
-        this.#done(await api.post("/v1/owner/sign-in", await signIn(c, nonce, place.rpId)));
-      },
+      h(
+        "p",
+        { class: "note" },
+        "If it shows others, somebody else may have used the link: say no there. This page goes on by itself.",
+      ),
     );
+    void this.#follow(jkt, until, line);
+  }
+
+  async #follow(jkt: string, until: number, line: HTMLElement): Promise<void> {
+    const { api } = this.#at;
+    const shown = this.#shown;
+    const waiting = `Waiting for the terminal, until ${clockTime(until)}.`;
+    fill(line, waiting);
+    const end = await offerEnd({
+      ask: () => this.#call("state", { jkt }),
+      isShown: () => this.root.isConnected && this.#shown === shown,
+      isLate: () => api.now() > until + LATE_SECONDS,
+      heard: (isAnswered) => {
+        const said = isAnswered ? waiting : "The server does not answer. It is asked again.";
+        if (line.textContent !== said) fill(line, said);
+      },
+    });
+    if (end === "enrolled") this.#enrolled(jkt);
+    else if (end !== undefined) this.#came(end);
+  }
+
+  #came(end: EmptyEnd): void {
+    const [title, what, next] = ENDS[end];
+    this.#screen("Ended", title, h("p", { class: "lead" }, what), h("p", {}, next));
+  }
+
+  #enrolled(jkt: string): void {
+    const problem = h("div", {});
+    this.#screen(
+      "Done",
+      "Your other key has signed for it",
+      h("p", { class: "lead" }, "This passkey is yours now, and signs as that key does:"),
+      h("p", { class: "code-shown" }, short(jkt)),
+      h("div", { class: "pair" }, this.#enterButton("Sign in", problem)),
+      problem,
+    );
+  }
+
+  #compare(jkt: string): void {
+    const problem = h("div", {});
+    const enter = this.#enterButton("They are the same: sign in", problem);
     this.#screen(
       "Step 3 of 3",
       "Compare with the terminal",
@@ -240,7 +311,7 @@ class Enrolment {
         "The terminal that gave you the code shows the same eight characters:",
       ),
       h("p", { class: "code-shown" }, short(jkt)),
-      h("div", { class: "pair" }, this.#cancelButton(problem), enter.element),
+      h("div", { class: "pair" }, this.#cancelButton(problem), enter),
       problem,
       h(
         "p",
@@ -252,7 +323,7 @@ class Enrolment {
 }
 
 /**
- * The first key of an owner, by a code that the terminal shows; needs no session.
+ * A passkey of an owner, by a code that the terminal shows; needs no session.
  * @param done told the server's answer to the sign-in that ends it
  */
 export function enrolPage(at: At, done: (answer: JsonObject) => void): HTMLElement {

@@ -38,7 +38,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "owner.push_ended": "a device takes no more notices; its key was",
   "owner.stop_codes_made": "new stop codes of yours were made",
   "admin.stop_codes_made": "an administrator made new stop codes of yours",
-  "admin.owner_invited": "an administrator invited you to make your first key",
+  "admin.owner_invited": "an administrator invited you to make a passkey",
   "admin.webhook_added": "an administrator has notices of yours posted to",
   "admin.webhook_rotated": "notices of yours are signed with a new secret for",
   "admin.webhook_enabled": "notices of yours are posted again to",
