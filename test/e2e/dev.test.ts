@@ -38,6 +38,23 @@ describe("countersign dev", () => {
     expect((await running.stop()).code).toBe(0);
   });
 
+  it("says at its start that everything is stopped still, and how to lift it", async () => {
+    const { running } = await home.dev();
+    const { id } = await home.json(["halt", "everything"]);
+    await running.stop();
+    const again = home.start(["dev"]);
+    await again.when("banner", ({ out }) => out.find((line) => line.includes("trust bundle")));
+    const lift = again.out.find((line) => line.includes("To lift it:")) ?? "";
+    expect(again.out.join("\n")).toContain("[##] everything here is stopped since ");
+    expect(lift).toContain(String(id));
+    expect((await home.cli(["lift", "--", String(id)])).code).toBe(0);
+    await again.stop();
+    const third = home.start(["dev"]);
+    await third.when("banner", ({ out }) => out.find((line) => line.includes("trust bundle")));
+    expect(third.out.join("\n")).not.toContain("stopped");
+    await third.stop();
+  });
+
   it("ends when the last of its listeners cannot be opened, and says which", async () => {
     const { running, ready } = await home.dev();
     await running.stop();

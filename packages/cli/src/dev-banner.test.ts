@@ -10,6 +10,7 @@ const SERVING: Serving = {
   publicUrl: "http://127.0.0.1:5000",
   consoleUrl: "http://localhost:5001",
   invitation: undefined,
+  stops: [],
 };
 const INVITATION = {
   url: "http://localhost:5001/#/enrol",
@@ -48,6 +49,27 @@ describe("what countersign dev says", () => {
     ["no console", { consoleUrl: undefined }, /^ {2}1 .* off: owners sign in the terminal$/m],
   ])("%s", (_, more, wanted) => {
     expect(said({ ...SERVING, ...more }).join("\n")).toMatch(wanted);
+  });
+
+  it.each([
+    ["nothing is stopped", [], undefined],
+    ["everything is", [{ id: "q83v", since: 0 }], "countersign lift q83v "],
+    ["by an id like an option", [{ id: "-83v", since: 0 }], "countersign lift -- -83v "],
+    [
+      "twice",
+      [
+        { id: "a", since: 0 },
+        { id: "b", since: 9 },
+      ],
+      "countersign lift ",
+    ],
+  ])("where %s", (_, stops, wanted) => {
+    const text = said({ ...SERVING, stops }).join("\n");
+    if (wanted === undefined) expect(text).not.toContain("stopped");
+    else {
+      expect(text).toContain("everything here is stopped since 1970-01-01 00:00:00 UTC");
+      expect(text).toContain(`To lift it: ${wanted}  (owners`);
+    }
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { JsonObject } from "@countersign/core";
 import { shellLine } from "./sign-lines.ts";
 import { number, text } from "./sockets.ts";
-import { duration } from "./terminal.ts";
+import { duration, instant } from "./terminal.ts";
 import type { Cli } from "./terminal.ts";
 
 /** What `countersign dev` says once it serves. */
@@ -16,6 +16,8 @@ export interface Serving {
   readonly consoleUrl: string | undefined;
   /** For a first passkey, where nobody has a key yet. */
   readonly invitation: JsonObject | undefined;
+  /** Stops of the whole trust domain that are in force. */
+  readonly stops: readonly JsonObject[];
 }
 
 /** The agent and the service of the examples have one address. */
@@ -58,6 +60,21 @@ function consoleLines(cli: Cli, { consoleUrl, invitation }: Serving): readonly s
   ];
 }
 
+/** What is stopped here since an earlier start, and how that ends: whatever else is done, no agent gets anything before. */
+function stoppedLines(cli: Cli, { stops }: Serving): readonly string[] {
+  const [stop] = stops;
+  if (stop === undefined) return [];
+  const id = text(stop, "id");
+  // an id may begin with a hyphen; of several, the command lists them
+  const which = stops.length > 1 ? [] : id.startsWith("-") ? ["--", id] : [id];
+  return [
+    `  ${cli.paint("red", "[##] everything here is stopped")} since ${instant(number(stop, "since"))}`,
+    "       No agent gets a credential or proves anything.",
+    `       To lift it: ${typed(cli, "lift", ...which)}   (owners then sign anew)`,
+    "",
+  ];
+}
+
 /** Three things to do, each under its number: the console, the first agent, the end. */
 export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
   const script = example("agent.mjs");
@@ -86,6 +103,7 @@ export function bannerLines(cli: Cli, serving: Serving): readonly string[] {
   return [
     `${cli.paint("bold", "[__] countersign")}  ${cli.paint("yellow", "development")}, for this machine only: ${serving.trustDomain}`,
     "",
+    ...stoppedLines(cli, serving),
     ...things.flatMap(([name, lines], i) =>
       lines.map((line, at) =>
         at === 0

@@ -13,7 +13,7 @@ import {
   systemClock,
 } from "@countersign/node";
 import type { Log, Target } from "@countersign/node";
-import { apiOf, dataOf, text } from "../sockets.ts";
+import { apiOf, dataOf, list, text } from "../sockets.ts";
 import { say } from "../terminal.ts";
 import type { Cli } from "../terminal.ts";
 import { banner } from "../dev-banner.ts";
@@ -76,6 +76,12 @@ async function startProxy(
   return runProxy({ data: folder, runtime: join(data, "run"), log, isDevelopment: true });
 }
 
+/** Stops of everything, left from an earlier start. */
+async function stopsOf(admin: Target): Promise<readonly JsonObject[]> {
+  const stops = list(await apiOf(admin).get("/v1/halts"), "stops");
+  return stops.filter(({ scope }) => scope === "domain");
+}
+
 async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<void> {
   const data = dataOf(cli);
   await mkdir(data, { recursive: true, mode: 0o700 });
@@ -113,7 +119,9 @@ async function dev(cli: Cli, options: { readonly verbose: boolean }): Promise<vo
   else {
     const first = await firstInvitation(admin);
     const places = { data, trustFile, consoleUrl: server.consoleUrl, publicUrl: server.publicUrl };
-    banner(cli, { ...places, trustDomain: server.config.trustDomain, invitation: first });
+    const { trustDomain } = server.config;
+    const stops = await stopsOf(admin);
+    banner(cli, { ...places, trustDomain, invitation: first, stops });
     if (first !== undefined) forget = followInvitation(cli, server, admin, first);
   }
   onShutdown({
