@@ -232,6 +232,7 @@ describe("docs/operations.md", () => {
     [/owner recover start alice [^]*--co-signer bob_key/, "test/e2e/lost-keys.test.ts"],
     [/owner recover start [^]*owner recover cancel ID/, "test/e2e/lost-keys.test.ts"],
     [/owner expect reader[^]*owner unblock reader/, "test/cli/every-command.test.ts"],
+    [/^countersign owner invite alice --key \S+\n$/, "test/console/further-key.test.ts"],
     [/owner approve ID --key id\.pub --digits 42 --print/, "test/e2e/digits.test.ts"],
     [/^countersign owner habits alice\n$/, "test/console/habits.test.ts"],
     [/owner watch alice[^]*owner webhook add alice/, "test/e2e/notices.test.ts"],
