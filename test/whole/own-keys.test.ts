@@ -5,6 +5,7 @@ import { generateSigner } from "../../packages/node/src/index.ts";
 import { enrolOwner } from "../../packages/server/src/people.testing.ts";
 import type { Owner } from "../../packages/server/src/people.testing.ts";
 import { before } from "../../packages/server/src/cases/scene.testing.ts";
+import { recordOf } from "../../packages/server/src/cases/owner-record.ts";
 import { makeRig, textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered, Rig } from "../../packages/server/src/world.testing.ts";
 import { pageCall, sessionOf, signIn } from "./console-page.ts";
@@ -201,6 +202,11 @@ describe("a key that the owner did not add", () => {
     expect((await call(`POST /v1/owner/keys/${stranger.jkt}/known`, {})).word).toBe("200");
     const row = await rig.world.store.ownerKey(stranger.jkt);
     expect(row?.knownBy).toEqual([passkey.jkt]);
+    const rows = await rig.world.store.logRows(0, 1000);
+    const said = rows.filter(({ type }) => type === "key.known");
+    expect(said.map(recordOf)).toMatchObject([
+      { owner: passkey.id, key: stranger.jkt, session: passkey.jkt },
+    ]);
   });
 
   it("stays strange when it is suspended, and when it is gone", async () => {

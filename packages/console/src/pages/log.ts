@@ -30,6 +30,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "key.removed": "a key of yours was removed",
   "key.suspended": "a key of yours was suspended",
   "key.resumed": "a key of yours was taken up again",
+  "key.known": "was said to be yours: the key",
   "key.recovery_announced": "a recovery of your keys was announced",
   "key.recovered": "your keys were recovered",
   "key.recovery_cancelled": "a recovery of your keys was cancelled",

@@ -13,6 +13,7 @@ const TYPES = [
   "key.removed",
   "key.suspended",
   "key.resumed",
+  "key.known",
   "key.recovery_announced",
   "key.recovery_cancelled",
   "key.recovered",

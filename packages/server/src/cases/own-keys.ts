@@ -80,7 +80,10 @@ export async function knowKey(w: World, session: OwnerSession, jkt: string): Pro
   const { key } = await ownKey(w, session, jkt);
   const { knownBy = [] } = key;
   if (key.jkt === session.jkt || knownBy.includes(session.jkt)) return;
+  const record = { v: 1, owner: session.owner, key: jkt, by: byOf(session), session: session.jkt };
   const committed = await w.store.commit({
+    // whoever signed in with a key that is no longer his may have said it
+    log: logRow(w, { type: "key.known", t: w.clock(), actor: "owner", record }),
     changes: [{ set: "ownerKey", jkt, fields: { knownBy: [...knownBy, session.jkt] } }],
     expect: { epoch },
     bumpEpoch: true,

@@ -24,6 +24,7 @@ const TYPES: readonly string[] = [
   "key.removed",
   "key.suspended",
   "key.resumed",
+  "key.known",
   "key.recovery_announced",
   "key.recovery_cancelled",
   "key.recovered",
