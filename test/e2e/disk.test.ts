@@ -61,6 +61,10 @@ describe.skipIf(!CAN_LIMIT)("a disk that is full", () => {
     expect((await home.cli(["log", "verify"])).code).toBe(0);
     await server.stop();
     await here.serverAgain();
+    await until("proxy that hears the server", async () => {
+      const { connected } = await home.local("proxy.sock", "/v1/status");
+      return connected === true ? true : undefined;
+    });
     expect(await home.local("server.sock", "/v1/status")).not.toHaveProperty("hold");
     expect([await issued(), (await requests()).length]).toEqual([1, 1]);
     await agent.stop();

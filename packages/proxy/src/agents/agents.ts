@@ -32,14 +32,17 @@ export class Agents {
 
   /** The entry as the server has it now. @throws Refusal `unreachable`, `entry_unknown` */
   entry(idOrName: string): Entry {
-    const { state } = this.#world.server();
+    const { state, isConnected } = this.#world.server();
     if (state === undefined) throw new Refusal("unreachable", "the server was not heard yet");
     const found = state.entries.find((entry) => {
       const name = parseName(entry.id);
       return entry.id === idOrName || (name.kind === "entry" && name.name === idOrName);
     });
-    if (found === undefined) throw new Refusal("entry_unknown");
-    return found;
+    if (found !== undefined) return found;
+    // it may have been registered since the server was heard last
+    if (!isConnected)
+      throw new Refusal("unreachable", "no such entry was known when the server was heard last");
+    throw new Refusal("entry_unknown");
   }
 
   /** The session of the program that asks; a new program gets its own. @throws Refusal `rate_limited` */

@@ -211,6 +211,17 @@ describe("the run socket", () => {
       )(requestOf("POST /v1/runs", body), { peer }),
     );
   };
+  it.each([
+    ["mailer", "200"],
+    ["sorter", "unreachable"],
+  ])("while the server is not heard, knows what it knew, and no more: %s", async (name, word) => {
+    const w = worldOf([ENTRY]);
+    const away = { ...w, server: () => ({ ...w.server(), isConnected: false }) };
+    const app = runApp(away, new Agents(away), doorsOf(), new OpenRuns());
+    const asked = requestOf("POST /v1/runs", JSON.stringify({ agent: name }));
+    expect(await wordOf(app(asked, { peer: new StandIn(1, AGENT_UID) }))).toBe(word);
+  });
+
   const agent = JSON.stringify({ agent: "mailer" });
   it.each<readonly [string, string, StandIn, readonly Entry[], string]>([
     ["by the entry's user", agent, new StandIn(1, AGENT_UID), [ENTRY], "200"],
