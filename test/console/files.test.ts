@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Page, Route } from "playwright-core";
 import { ROOT } from "../e2e/countersign.ts";
 import { picture, violationsOn } from "./pictures.ts";
-import { heading, Scene } from "./scene.ts";
+import { heading, rowOf, Scene } from "./scene.ts";
 
 const SITE = join(ROOT, "packages/console/dist/site");
 /** Of one view, before the browser is idle; and of every page. Octets, compressed. */
@@ -59,7 +59,7 @@ describe("the scripts of the console", () => {
     };
     await count("sign-in");
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
-    await page.getByText(asking.name).first().waitFor();
+    await rowOf(page, asking.name).waitFor();
     await count("inbox");
     await page.goto(`${scene.origin}/#/requests/${asking.id}`);
     await page.reload();

@@ -13,7 +13,7 @@ import {
   tabTo,
 } from "./ears.ts";
 import { leap } from "./leap.ts";
-import { approveOf, heading, isOff, Scene } from "./scene.ts";
+import { approveOf, heading, isOff, rowOf, Scene } from "./scene.ts";
 
 const MINUTE_MS = 60_000;
 const PLACE = ["--location", "http://localhost:4000/"];
@@ -56,7 +56,7 @@ describe("a page", () => {
     expect(await landmarks()).toEqual(["main"]);
     await scene.signIn(page);
     const [mine, other] = [await scene.ask({ isAnnounced: true }), await scene.ask()];
-    await page.getByText(other.name).first().waitFor();
+    await rowOf(page, other.name).waitFor();
     expect(await outlineOf(page)).toEqual([
       "1 Inbox",
       "2 You started these 1",
@@ -154,7 +154,7 @@ describe("a page", () => {
   it("names each control in a list by what it is for, and says why one is off", async () => {
     await scene.signIn(page);
     const [mine, other] = [await scene.ask({ isAnnounced: true }), await scene.ask()];
-    await page.getByText(other.name).first().waitFor();
+    await rowOf(page, other.name).waitFor();
     const links = (await controlsOf(page, "link")).map(({ name }) => name);
     expect(links).toContain(`Read and decide ${mine.name} on localhost`);
     expect(links).toContain(`Read ${other.name} on localhost`);
@@ -264,7 +264,7 @@ describe("by keyboard alone", () => {
   }
 
   async function read(name: string): Promise<void> {
-    await page.getByText(name).first().waitFor();
+    await rowOf(page, name).waitFor();
     await tabTo(page, new RegExp(`^Read.* ${name} `));
     await press("Enter");
     await heading(page, `${name} asks for a credential`).waitFor();
@@ -314,7 +314,7 @@ describe("by keyboard alone", () => {
   it("an owner chooses several that he did not start, and denies them together", async () => {
     await enter();
     const [one, two] = [await scene.ask(), await scene.ask()];
-    await page.getByText(two.name).first().waitFor();
+    await rowOf(page, two.name).waitFor();
     for (const { name } of [two, one]) {
       await tabTo(page, new RegExp(`^Choose ${name} `));
       await press("Space");

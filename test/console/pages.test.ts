@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../e2e/countersign.ts";
 import { tabTo } from "./ears.ts";
 import { scrollWidths } from "./pictures.ts";
-import { approveOf, heading, isOff, Scene } from "./scene.ts";
+import { approveOf, heading, isOff, rowOf, Scene } from "./scene.ts";
 
 /** What an agent would write that wants to be taken for something else. */
 const NOTE =
@@ -28,7 +28,7 @@ describe("the pages", () => {
     await page.keyboard.press("Enter");
     await heading(page, "Inbox").waitFor();
     const asking = await scene.ask();
-    await page.getByText(asking.name).first().waitFor();
+    await rowOf(page, asking.name).waitFor();
     await tabTo(page, /^Read/);
     await page.keyboard.press("Enter");
     await heading(page, `${asking.name} asks for a credential`).waitFor();
@@ -88,7 +88,7 @@ describe("the pages", () => {
     });
     const limits = ["--location", "http://localhost:4000/", "--action", ACTION];
     const asking = await scene.ask({ note: NOTE, limits });
-    await page.getByText(asking.name).first().waitFor();
+    await rowOf(page, asking.name).waitFor();
     expect(await page.locator("body").innerText()).not.toContain("evil.example");
     await scene.read(page, asking);
     expect(await page.title()).not.toContain("evil");

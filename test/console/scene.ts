@@ -207,6 +207,10 @@ const furthest = (
 export const heading = (page: Page, name: string | RegExp): Locator =>
   page.getByRole("heading", { name, level: 1 });
 
+/** Where it stands in a list; an empty inbox names agents too. */
+export const rowOf = (page: Page, name: string): Locator =>
+  page.locator(".row", { hasText: name }).first();
+
 export const approveOf = (page: Page): Locator =>
   page.getByRole("button", { name: "Approve with passkey" });
 

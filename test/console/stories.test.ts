@@ -4,7 +4,17 @@ import { tell } from "../e2e/countersign.ts";
 import type { Desk } from "./browser.ts";
 import { leap } from "./leap.ts";
 import { picture } from "./pictures.ts";
-import { approve, approveOf, denyOf, heading, isOff, readMarked, Scene, spoken } from "./scene.ts";
+import {
+  approve,
+  approveOf,
+  denyOf,
+  heading,
+  isOff,
+  readMarked,
+  rowOf,
+  Scene,
+  spoken,
+} from "./scene.ts";
 
 const MINUTE_MS = 60_000;
 const NOTHING_HAPPENED =
@@ -263,7 +273,7 @@ describe("without a network", () => {
     await expect.poll(() => sent.some((id) => id !== null && id !== "")).toBe(true);
     await expect.poll(() => isOff(approveOf(page))).toBe(false);
     await page.getByRole("link", { name: "Inbox" }).first().click();
-    await page.getByText(later.name).first().waitFor();
+    await rowOf(page, later.name).waitFor();
   });
 });
 
