@@ -17,7 +17,7 @@ import { StandIn } from "../../packages/proxy/src/world.testing.ts";
 import { openWith } from "../../packages/server/src/cases/digits.testing.ts";
 import { readAnswer, seededRandom, textOf } from "../../packages/server/src/world.testing.ts";
 import type { Answered } from "../../packages/server/src/world.testing.ts";
-import { signInAt } from "./console-session.ts";
+import { signInAt } from "./console-page.ts";
 import { enrolPasskey } from "./passkey.ts";
 import { makeWhole } from "./whole.ts";
 import type { Whole } from "./whole.ts";

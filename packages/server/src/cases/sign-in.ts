@@ -95,15 +95,20 @@ export async function signIn(
   const challenge = loginChallenge(w.c, asked.nonce);
   for (let attempt = 1; attempt <= MAX_TRIES; attempt += 1) {
     const key = await signedWith(w, asked.credentialId, { assertion, challenge });
-    const outcome = key === undefined ? "used" : await enter(w, key, asked.nonce, now);
-    if (key !== undefined && outcome === "entered")
-      return sessions.begin(key.row.owner, key.row.jkt, now);
+    if (key === undefined) break;
+    const outcome = await enter(w, key, asked.nonce, now);
+    if (outcome === "entered") return sessions.begin(key.row.owner, key.row.jkt, now);
     if (outcome === "used") break;
   }
   throw new Refusal("sign_in_failed");
 }
 
-/** Uses the nonce up and moves the key's counter, in one commit. @returns "conflict" where the key signed meanwhile */
+/**
+ * Uses the nonce up and moves the key's counter, in one commit.
+ * @returns "used" where it must not enter: also one that may be copied now, and might not be as it was registered;
+ * "conflict" where the key signed meanwhile
+ * @throws Refusal `counter_regressed`
+ */
 async function enter(
   w: World,
   key: SigningKey,
